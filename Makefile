@@ -1,0 +1,58 @@
+# smsgw: `make demo` shows it, `make test` tests it. Both make what they need (a venv under .venv) and may be run again
+# at any time, by root or by an ordinary user. Nothing outside this directory is changed, but for data under TMPDIR.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+            $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN    := .venv/bin
+READY  := .venv/ready
+PYTEST_ARGS ?=
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+
+export PYTHONDONTWRITEBYTECODE ?=
+
+.PHONY: help venv test lint format unit demo bench crash fuzz clean
+
+help:
+	@echo "make demo    smsgw with two carriers and three tenants on this terminal (DEMO_ARGS='--seconds 30 --check')"
+	@echo "make test    format and lint, types, layers, every test"
+	@echo "make lint | unit | bench | crash | fuzz | clean"
+
+# The venv is remade when pyproject.toml changes, or when it was made by an interpreter that is gone.
+venv: $(READY)
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "smsgw needs Python 3.11 or newer with venv and pip (Debian: apt install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -c '' 2>/dev/null || rm -rf .venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --editable '.[dev]'
+	@touch $@
+
+test: lint unit
+
+lint: venv
+	$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --verbose >build/lint-imports.txt 2>&1 || { cat build/lint-imports.txt; exit 1; }
+
+format: venv
+	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+
+unit: venv
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+demo: venv
+	$(BIN)/smsgw demo $(DEMO_ARGS)
+
+bench: venv
+	$(BIN)/smsgw bench $(BENCH_ARGS)
+
+# The long forms; `make test` runs short ones.
+crash: venv
+	SMSGW_CRASH=full $(BIN)/pytest tests/crash -p no:cacheprovider $(PYTEST_ARGS)
+
+fuzz: venv
+	SMSGW_FUZZ=full $(BIN)/pytest tests/properties -p no:cacheprovider $(PYTEST_ARGS)
+
+clean:
+	rm -rf .venv build dist
