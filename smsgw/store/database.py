@@ -1,0 +1,106 @@
+"""Connecting: to the embedded server or to any PostgreSQL from version 14 on.
+
+Promises that no connection is used for the data path whose server could lose what it has committed: `check_durability`
+says so before anything is served. Must never put a dsn with a password into an error or a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from smsgw.store.embedded import EmbeddedServer, remove_scratch, scratch_directory
+from smsgw.store.errors import DatabaseRefused, DatabaseUnavailable, StoreError
+from smsgw.store.migrations import migrate
+
+__all__ = [
+    "Connection",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
+    "EmbeddedServer",
+    "Pool",
+    "StoreError",
+    "check_durability",
+    "connect",
+    "migrate",
+    "open_pool",
+    "remove_scratch",
+    "scratch_directory",
+]
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+LEAST_VERSION: Final = 14
+_DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
+
+_SESSION: Final[Mapping[str, str]] = {
+    "timezone": "UTC",
+    "jit": "off",
+    "idle_in_transaction_session_timeout": "60s",
+}
+# The batch statements join a handful of rows by key. With tables that were never analysed the planner takes a scan of
+# the whole table for cheaper, which cost four times the work where it was measured.
+_BATCHES: Final[Mapping[str, str]] = {"enable_seqscan": "off", "enable_mergejoin": "off"}
+
+
+async def connect(dsn: str, *, name: str = "smsgw", batches: bool = False, timeout_s: float = 10.0) -> Connection:
+    """One connection, for the unit of work (`batches=True`: plans by key) or for anything else.
+
+    Raises `DatabaseUnavailable` if nobody answers in time, `DatabaseRefused` if we are not let in or the dsn is wrong.
+    """
+    try:
+        return await asyncpg.connect(dsn, timeout=timeout_s, server_settings=_settings(name, batches=batches))
+    except _REFUSALS as error:
+        raise DatabaseRefused(f"the database does not let us in: {error}") from None
+    except _TROUBLE as error:
+        raise DatabaseUnavailable(f"the database does not answer: {str(error) or type(error).__name__}") from None
+
+
+async def open_pool(
+    dsn: str, *, name: str = "smsgw", least: int = 1, most: int = 8, batches: bool = False, timeout_s: float = 10.0
+) -> Pool:
+    """A pool of at most `most` connections. Raises as `connect` does."""
+    try:
+        return await asyncpg.create_pool(
+            dsn, min_size=least, max_size=most, timeout=timeout_s, server_settings=_settings(name, batches=batches)
+        )
+    except _REFUSALS as error:
+        raise DatabaseRefused(f"the database does not let us in: {error}") from None
+    except _TROUBLE as error:
+        raise DatabaseUnavailable(f"the database does not answer: {str(error) or type(error).__name__}") from None
+
+
+async def check_durability(connection: Connection, *, unsafe: bool = False) -> tuple[str, ...]:
+    """Raise `DatabaseRefused` if this server is too old, read-only, or may lose what it has committed.
+
+    With `unsafe` the last is only told: the settings that are off are returned, for a warning that cannot be missed.
+    """
+    major = connection.get_server_version().major
+    if major < LEAST_VERSION:
+        raise DatabaseRefused(f"PostgreSQL {major} is too old: smsgw needs {LEAST_VERSION} or newer")
+    if await connection.fetchval("SELECT pg_is_in_recovery()"):
+        raise DatabaseRefused("this PostgreSQL is a standby and takes no writes: give the dsn of the primary")
+    values = {name: await connection.fetchval(f"SHOW {name}") for name in _DURABLE}
+    off = tuple(name for name, value in values.items() if value == "off")
+    if off and not unsafe:
+        raise DatabaseRefused(
+            f"{', '.join(off)} is off in this PostgreSQL, so a crash would lose acknowledged messages: turn it on, or "
+            "start with --unsafe if that may happen"
+        )
+    return off
+
+
+def _settings(name: str, *, batches: bool) -> dict[str, str]:
+    return {"application_name": name, **_SESSION, **(_BATCHES if batches else {})}
+
+
+_REFUSALS: Final = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+    asyncpg.ClientConfigurationError,
+)
+_TROUBLE: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
