@@ -97,17 +97,18 @@ class EmbeddedServer:
 
     async def start(self) -> str:
         """Make, start or adopt the server; the dsn. Raises `DatabaseRefused` (set-up) or `DatabaseUnavailable`."""
-        user = await asyncio.to_thread(self._prepare)
+        await asyncio.to_thread(self._make_data_dir)
         with self._only_starter() as alone:
             await self._until(alone, _RETRY_S, "another process is starting the database")
-            if not (await self._running() and await self._serving()):
+            user = await asyncio.to_thread(self._prepare)
+            if await self._running() and await self._serving():
+                await asyncio.to_thread(self._write_files, user)
+                self._signal(signal.SIGHUP)
+            else:
                 programs = await asyncio.to_thread(self._programs_for, user)
                 await asyncio.to_thread(self._make_cluster, user, programs)
                 await asyncio.to_thread(self._write_files, user)
                 await self._start(user, programs)
-            else:
-                await asyncio.to_thread(self._write_files, user)
-                self._signal(signal.SIGHUP)
         return self.dsn
 
     async def stop(self) -> None:
@@ -134,15 +135,9 @@ class EmbeddedServer:
     # --- what has to be there ---------------------------------------------------------------------------------------
 
     def _prepare(self) -> ServerUser:
-        """Directories, made where they are missing, and whom they belong to."""
-        try:
-            owner = self._home.stat().st_uid if self._home.exists() else None
-            user = server_user(owner_uid=owner)
-            self._make_data_dir()
-        except PermissionError as error:
-            raise DatabaseRefused(
-                f"cannot use {self._data_dir} for the database: {error}. {self._suggestion()}"
-            ) from None
+        """The server's own directories, made where they are missing, and whom they belong to."""
+        owner = self._home.stat().st_uid if self._home.exists() else None
+        user = server_user(owner_uid=owner)
         closed = user.first_closed(self._data_dir)
         if closed is not None:
             raise DatabaseRefused(
@@ -164,10 +159,16 @@ class EmbeddedServer:
 
     def _make_data_dir(self) -> None:
         """The data directory and its missing parents; only what we make gets a mode, others' stay as they are."""
-        missing = [path for path in (self._data_dir, *self._data_dir.parents) if not path.exists()]
-        for path in reversed(missing):
-            path.mkdir()
-            path.chmod(0o711)
+        try:
+            missing = [path for path in (self._data_dir, *self._data_dir.parents) if not path.exists()]
+            for path in reversed(missing):
+                with contextlib.suppress(FileExistsError):  # another process was first
+                    path.mkdir()
+                    path.chmod(0o711)
+        except PermissionError as error:
+            raise DatabaseRefused(
+                f"cannot use {self._data_dir} for the database: {error}. {self._suggestion()}"
+            ) from None
 
     def _suggestion(self) -> str:
         best = "/var/lib/smsgw" if os.geteuid() == 0 else str(Path.home() / ".local/share/smsgw")
@@ -352,7 +353,10 @@ class EmbeddedServer:
     def _only_starter(self) -> Iterator[Callable[[], bool]]:
         """Gives a try for the lock that only one starting process holds."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(self._data_dir / "postgres.lock", flags, 0o600)
+        try:
+            descriptor = os.open(self._data_dir / "postgres.lock", flags, 0o600)
+        except PermissionError as error:
+            raise DatabaseRefused(f"cannot write to {self._data_dir}: {error}. {self._suggestion()}") from None
 
         def alone() -> bool:
             try:

@@ -79,7 +79,7 @@ class ServerUser:
         """Run `argv` to its end; returns its exit code and all it said. Blocks: call it off the loop."""
         try:
             process = self.start(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, environment=environment)
-        except PermissionError as error:
+        except OSError as error:
             return 126, str(error)
         with process:
             try:
