@@ -9,8 +9,6 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 
-export PYTHONDONTWRITEBYTECODE ?=
-
 .PHONY: help venv test lint format unit demo bench crash fuzz clean
 
 help:
@@ -33,7 +31,8 @@ lint: venv
 	$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache --verbose >build/lint-imports.txt 2>&1 || { cat build/lint-imports.txt; exit 1; }
+	@mkdir -p build
+	$(BIN)/lint-imports --no-cache >build/lint-imports.txt 2>&1 || { cat build/lint-imports.txt; exit 1; }
 
 format: venv
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .

@@ -31,6 +31,7 @@ from typing import Final
 from urllib.parse import quote
 
 from smsgw.store.errors import DatabaseRefused, DatabaseUnavailable
+from smsgw.store.processes import gone, is_zombie, lives, locked_by, processes, reaped, works_in
 from smsgw.store.server_files import (
     LOCAL_FILE,
     ROLE,
@@ -76,7 +77,7 @@ class EmbeddedServer:
         self._cluster = self._home / "data"
         self._given = programs
         self._settings = dict(settings or {})
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
         self._socket = self._socket_directory()
 
     @property
@@ -120,16 +121,14 @@ class EmbeddedServer:
             self._signal(number)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_STOP_S):
-                    await self._gone(pid)
-        self._reap()
+                    await gone(pid)
 
     async def run(self) -> None:
         """Until cancelled: start the server again whenever it has died. Raises what `start` raises."""
         while True:
             pid = self.pid
             if pid is not None:
-                await self._gone(pid)
-            self._reap()
+                await gone(pid)
             await self.start()
 
     # --- what has to be there ---------------------------------------------------------------------------------------
@@ -224,9 +223,8 @@ class EmbeddedServer:
         log = self._home / "start.log"
         give_up = time.monotonic() + _RETRY_S
         while True:
-            self._reap()
             await asyncio.to_thread(self._clear_stale_locks, user)
-            self._child = await asyncio.to_thread(
+            process = await asyncio.to_thread(
                 user.start,
                 [
                     "/bin/sh",
@@ -238,6 +236,8 @@ class EmbeddedServer:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
+            self._child = process.pid
+            process.returncode = 0  # from here on we wait for the number: the server is to outlive this object
             if await self._serving():
                 break
             if time.monotonic() > give_up:
@@ -262,8 +262,8 @@ class EmbeddedServer:
         give_up = time.monotonic() + _READY_S
         while time.monotonic() < give_up:
             found = self._pid_file()
-            child = self._child if self._child is not None and self._child.poll() is None else None
-            if found is None or (child is not None and found.pid != child.pid):
+            child = self._child if self._child is not None and lives(reaped(self._child)) else None
+            if found is None or (child is not None and found.pid != child):
                 if child is None:
                     return False
             elif not self._runs(found.pid):
@@ -285,7 +285,7 @@ class EmbeddedServer:
 
     def _pid_file(self) -> _PidFile | None:
         path = self._cluster / "postmaster.pid"
-        pid = _first_number(path)
+        pid = locked_by(path)
         if pid is None:
             return None
         try:
@@ -296,7 +296,7 @@ class EmbeddedServer:
 
     def _runs(self, pid: int) -> bool:
         """Whether this process lives, is no zombie, and works in our cluster (a number may have been given again)."""
-        return _state_of(pid) not in {None, "Z", "X"} and _directory_of(pid) == self._cluster.resolve()
+        return lives(pid) and works_in(pid, self._cluster.resolve())
 
     async def _running(self) -> bool:
         """Whether a server runs that is to be adopted; one that is stopping is waited for."""
@@ -304,7 +304,7 @@ class EmbeddedServer:
         if found is None or not self._runs(found.pid):
             return False
         if found.status == "stopping":
-            await self._gone(found.pid)
+            await gone(found.pid)
             return False
         return True
 
@@ -315,10 +315,10 @@ class EmbeddedServer:
         """
         locks = (self._cluster / "postmaster.pid", self._socket / ".s.PGSQL.5432.lock")
         give_up = time.monotonic() + _ZOMBIE_S
-        while stale := [lock for lock in locks if _state_of(_first_number(lock)) == "Z"]:
+        while stale := [lock for lock in locks if is_zombie(reaped(locked_by(lock)))]:
             if time.monotonic() > give_up:
                 cluster = self._cluster.resolve()
-                if not any(_directory_of(pid) == cluster for pid in _processes()):
+                if not any(works_in(pid, cluster) for pid in processes()):
                     user.shell('rm -f "$@"', *stale)
                 return
             time.sleep(_LOOK_S)
@@ -328,26 +328,6 @@ class EmbeddedServer:
         if pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-
-    def _reap(self) -> None:
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None
-
-    @staticmethod
-    async def _gone(pid: int) -> None:
-        """Wait until the process has ended, be it our child or not."""
-        try:
-            descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        loop.add_reader(descriptor, ended.set)
-        try:
-            await ended.wait()
-        finally:
-            loop.remove_reader(descriptor)
-            os.close(descriptor)
 
     @contextlib.contextmanager
     def _only_starter(self) -> Iterator[Callable[[], bool]]:
@@ -411,30 +391,3 @@ def remove_scratch(directory: Path) -> None:
     """Take a scratch directory away, with the socket directory that its server may have had elsewhere. Blocks."""
     shutil.rmtree(EmbeddedServer(directory)._socket, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
-
-
-def _first_number(lock: Path) -> int | None:
-    """The process that a lock file of PostgreSQL names in its first line."""
-    try:
-        return int(lock.read_text(encoding="ascii", errors="replace").partition("\n")[0])
-    except (OSError, ValueError):
-        return None
-
-
-def _state_of(pid: int | None) -> str | None:
-    """The letter of /proc/PID/stat; None if there is no such process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
-    except (OSError, IndexError):
-        return None
-
-
-def _directory_of(pid: int) -> Path | None:
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink()
-    except OSError:
-        return None
-
-
-def _processes() -> list[int]:
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]

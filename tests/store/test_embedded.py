@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -31,13 +31,28 @@ asyncio.run(serve())
 """
 
 
+@pytest.fixture(scope="module")
+def home(programs: Path) -> Iterator[Path]:
+    """A data directory that the module's tests share: each starts what it finds there, running, stopped or killed."""
+    path = scratch_directory("smsgw-scratch-")
+    yield path
+    asyncio.run(EmbeddedServer(path, programs=programs).stop())
+    remove_scratch(path)
+
+
 @pytest.fixture
-async def server(scratch: Path, programs: Path) -> AsyncIterator[EmbeddedServer]:
+async def server(home: Path, programs: Path) -> EmbeddedServer:
     """A server that has been started."""
-    made = EmbeddedServer(scratch, programs=programs)
+    made = EmbeddedServer(home, programs=programs)
     await made.start()
-    yield made
-    await made.stop()
+    return made
+
+
+@pytest.fixture
+async def stopped(server: EmbeddedServer, home: Path) -> Path:
+    """The data directory of a server that has been stopped."""
+    await server.stop()
+    return home
 
 
 async def _value(dsn: str, query: str) -> object:
@@ -88,13 +103,13 @@ async def test_run_brings_a_killed_server_back(server: EmbeddedServer):
         await keeper
 
 
-async def test_the_server_outlives_a_killed_gateway_and_is_adopted(scratch: Path, programs: Path):
+async def test_the_server_outlives_a_killed_gateway_and_is_adopted(stopped: Path, programs: Path):
     """kill -9 of the gateway leaves the server running; the next gateway takes up the same process and can stop it."""
-    with subprocess.Popen([sys.executable, "-c", _GATEWAY, scratch, programs], stdout=subprocess.PIPE) as gateway:
+    with subprocess.Popen([sys.executable, "-c", _GATEWAY, stopped, programs], stdout=subprocess.PIPE) as gateway:
         assert gateway.stdout
         pid = int(await asyncio.to_thread(gateway.stdout.readline))
         gateway.kill()
-    server = EmbeddedServer(scratch, programs=programs)
+    server = EmbeddedServer(stopped, programs=programs)
     await server.start()
     assert server.pid == pid
     assert await _value(server.dsn, "SELECT 1") == 1
@@ -102,18 +117,17 @@ async def test_the_server_outlives_a_killed_gateway_and_is_adopted(scratch: Path
     assert server.pid is None
 
 
-async def test_a_zombie_does_not_keep_the_server_down(scratch: Path, programs: Path):
+async def test_a_zombie_does_not_keep_the_server_down(stopped: Path, programs: Path):
     """A killed server that nobody reaps looks alive to PostgreSQL; the start clears its locks and goes on."""
-    parent, heir = EmbeddedServer(scratch, programs=programs), EmbeddedServer(scratch, programs=programs)
-    await parent.start()
-    zombie = parent.pid
-    assert zombie
-    os.kill(zombie, signal.SIGKILL)
-    await heir.start()
-    assert Path(f"/proc/{zombie}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    assert await _value(heir.dsn, "SELECT 1") == 1
-    await heir.stop()
-    await parent.stop()
+    with subprocess.Popen([sys.executable, "-c", _GATEWAY, stopped, programs], stdout=subprocess.PIPE) as gateway:
+        assert gateway.stdout
+        zombie = int(await asyncio.to_thread(gateway.stdout.readline))
+        os.kill(zombie, signal.SIGKILL)
+        heir = EmbeddedServer(stopped, programs=programs)
+        await heir.start()
+        assert Path(f"/proc/{zombie}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        assert await _value(heir.dsn, "SELECT 1") == 1
+        gateway.kill()
 
 
 async def test_a_stop_ends_open_transactions(server: EmbeddedServer):
@@ -127,9 +141,9 @@ async def test_a_stop_ends_open_transactions(server: EmbeddedServer):
     connection.terminate()
 
 
-async def test_two_starts_at_once_start_one_server(scratch: Path, programs: Path):
+async def test_two_starts_at_once_start_one_server(stopped: Path, programs: Path):
     """Two gateways that start together share one server."""
-    one, two = EmbeddedServer(scratch, programs=programs), EmbeddedServer(scratch, programs=programs)
+    one, two = EmbeddedServer(stopped, programs=programs), EmbeddedServer(stopped, programs=programs)
     await asyncio.gather(one.start(), two.start())
     assert one.pid == two.pid is not None
     await one.stop()
@@ -150,10 +164,10 @@ async def test_a_long_path_gets_a_short_socket(scratch: Path, programs: Path):
         remove_scratch(deep)
 
 
-async def test_a_start_that_cannot_succeed_says_why(scratch: Path, programs: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_a_start_that_cannot_succeed_says_why(stopped: Path, programs: Path, monkeypatch: pytest.MonkeyPatch):
     """A setting that PostgreSQL refuses is in the error's text once starting again is given up."""
     monkeypatch.setattr("smsgw.store.embedded._RETRY_S", 0.0)
-    server = EmbeddedServer(scratch, programs=programs, settings={"shared_buffers": "nonsense"})
+    server = EmbeddedServer(stopped, programs=programs, settings={"shared_buffers": "nonsense"})
     with pytest.raises(Exception, match=r"FATAL.*") as failed:
         await server.start()
     assert failed.value.exit_code == 69  # type: ignore[attr-defined]
