@@ -1,0 +1,158 @@
+"""accept: a tenant's submit_sm or data_sm → read, admitted, routed, priced → durable → submit_sm_resp.
+
+Two halves. `__call__` runs while the PDU is on the table: it refuses at once, or hands the message to the unit of work with a slot
+on a link reserved if one is free. `committed` runs once the cycle has decided it: only then is the tenant answered.
+
+Promises: no answer but an error before COMMIT; a refusal leaves no row, no debit and no slot taken; the body goes on as it came,
+but for the changes named in DESIGN §1, which are made here and nowhere else.
+Must never: await, log a message, guess a default alphabet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from smsgw.journey.reading import read_submit
+from smsgw.model import Basis, Message, Mode, Rejected, State
+from smsgw.smpp import const
+
+if TYPE_CHECKING:
+    from smsgw.carriers.pool import Carriers
+    from smsgw.journey.desk import Desk
+    from smsgw.journey.dispatch import Dispatch
+    from smsgw.policy.throttle import Throttle
+    from smsgw.smpp.pdu import Pdu
+    from smsgw.tenants.session import TenantSession
+
+STORE_UNAVAILABLE: Final = Rejected(const.ESME_RSYSERR, "store_unavailable")
+DRAINING: Final = Rejected(const.ESME_RSYSERR, "draining")
+QUEUE_FULL: Final = Rejected(const.ESME_RMSGQFUL, "undecided_full")
+THROTTLED: Final = Rejected(const.ESME_RTHROTTLED, "rate")
+NO_ROUTE: Final = Rejected(const.ESME_RINVDSTADR, "no_route")
+NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
+LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
+LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
+NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
+DURABLE_STATUS: Final = {
+    "balance": const.ESME_RSUBMITFAIL,
+    "quota": const.ESME_RSUBMITFAIL,
+}
+
+
+class Accept:
+    """The journey of a new message, with everything it needs."""
+
+    def __init__(  # noqa: PLR0913 - the parties of the journey
+        self,
+        desk: Desk,
+        carriers: Carriers,
+        dispatch: Dispatch,
+        throttle: Throttle,
+        short_id: Callable[[int], str],
+        *,
+        max_undecided: int,
+    ) -> None:
+        """Take the parties; `short_id(account id)` gives the next 8-hex-digit id of an account, "" when none is leased yet."""
+        self._desk = desk
+        self._carriers = carriers
+        self._dispatch = dispatch
+        self._throttle = throttle
+        self._short_id = short_id
+        self._max_undecided = max_undecided
+        self.draining = False
+
+    def __call__(self, session: TenantSession, pdu: Pdu) -> Rejected | None:
+        """Judge a submit_sm or data_sm; None means that the answer follows from `committed`."""
+        desk = self._desk
+        commit = desk.commit
+        if not commit.available or self.draining or len(commit.new) >= self._max_undecided:
+            return self._closed()
+        account = session.account
+        assert account is not None
+        message = read_submit(pdu, account, session.version)
+        if type(message) is Rejected:
+            return message
+        directory = desk.directory
+        now = desk.clock.time()
+        if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
+            return THROTTLED
+        message.links = links = directory.routes.choose(message.destination)
+        if not links:
+            return NO_ROUTE
+        price = directory.tariff.price(account.tenant.id, message.destination)
+        if price is None:
+            return NO_PRICE
+        message.price = price * message.parts
+        message.id = desk.ids.next()
+        message.accepted_at = now
+        if message.expires_at:
+            message.expires_at += now
+        message.session = session
+        message.sequence = pdu.sequence
+        if session.version < const.V34:
+            message.short_id = self._short_id(account.id)
+            if not message.short_id:
+                return NO_SHORT_ID
+        return self._append(message)
+
+    def _append(self, message: Message) -> Rejected | None:
+        """Hand the message to the unit of work, with a slot on a link if one is free."""
+        bind = self._carriers.reserve(message.links)
+        if bind is not None:
+            message.bind = bind
+            message.link = bind.link.id
+            message.attempt = 1
+            message.state = State.SUBMITTING
+        elif message.mode == Mode.RELAY:
+            return LINK_BUSY if any(map(self._carriers.bound, message.links)) else LINK_DOWN
+        else:
+            message.link = message.links[0]
+        desk = self._desk
+        desk.transit.enter(message)
+        desk.commit.add(message, self.committed)
+        if bind is None:
+            self._dispatch.spill_if_unsendable(message)
+        return None
+
+    def committed(self, message: Message, rejected: Rejected | None) -> None:
+        """The cycle has decided: answer the tenant, and let the message go."""
+        session: TenantSession = message.session
+        if rejected is not None:
+            self._refused(session, message, rejected)
+            return
+        desk = self._desk
+        message.answered_at = desk.clock.time()
+        if message.mode != Mode.RELAY:
+            session.answer_submit(message.command, message.sequence, 0, message.text_id)
+            session.meter.accepted += 1
+            session.meter.accepted_parts += message.parts
+        bind = message.bind
+        if bind is not None:
+            bind.submit(message, message.answered_at)
+        else:
+            self._dispatch.queue(message)
+
+    def _refused(self, session: TenantSession, message: Message, rejected: Rejected) -> None:
+        """A durable limit said no: nothing was written. Give back the slot and answer."""
+        if message.bind is not None:
+            message.bind.release()
+            message.bind = None
+        self._desk.transit.leave(message)
+        self._dispatch.forget(message)
+        status = DURABLE_STATUS.get(rejected.reason, rejected.status)
+        session.answer_submit(message.command, message.sequence, status, b"")
+        session.meter.refuse(rejected.reason)
+        self._desk.record_refused(message, status, rejected.reason)
+
+    def _closed(self) -> Rejected:
+        if self.draining:
+            return DRAINING
+        return QUEUE_FULL if self._desk.commit.available else STORE_UNAVAILABLE
+
+
+def needs_receipt(message: Message) -> bool:
+    """Tell whether SENT is not the end: the tenant or the price waits for the carrier's receipt."""
+    return bool(message.registered & 3) or message.basis == Basis.DELIVERED
+
+

@@ -1,0 +1,247 @@
+"""deliver: what an account is owed (receipts, MO) → one of its bound receivers → done.
+
+What is owed is a row until its tenant has answered for it. Rows that this process claimed wait here in memory, oldest first for each
+account, and go out as the receivers' windows allow; free rows are leased in pages when there is room for them. A receipt goes
+to the session that submitted its message if it can; another session gets it `receipt_hold_s` after the submit_sm_resp, because some
+clients lose a receipt that overtakes it.
+
+Promises: a row is closed only after the tenant's answer; a time-out or a lost session means again, with back-off; a final receipt
+cancels intermediate ones of its message that still wait.
+Must never: keep more than `claim_cap` rows of an account in memory; await.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from smsgw.model import Owed, OwedKind
+from smsgw.smpp import const
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from smsgw.journey.desk import Desk
+    from smsgw.tenants.registry import Registry
+    from smsgw.tenants.session import TenantSession
+
+BACK_OFF_S: Final = (1, 2, 5, 10, 30, 60)
+RETRY_STATUSES: Final = frozenset(
+    {const.ESME_RTHROTTLED, const.ESME_RMSGQFUL, const.ESME_RX_T_APPN, const.ESME_RSYSERR}
+)
+
+
+class Deliver:
+    """The journey of what is owed."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        registry: Registry,
+        load: Callable[[list[int], Callable[[list[Owed]], None]], None],
+        *,
+        receipt_hold_s: float,
+        claim_cap: int,
+    ) -> None:
+        """`load(ids, then)` reads leased rows in the background and calls then(rows)."""
+        self._desk = desk
+        self._registry = registry
+        self._load = load
+        self._hold_s = receipt_hold_s
+        self._claim_cap = claim_cap
+        self._ready: dict[int, deque[Owed]] = {}
+        self._later: list[tuple[float, int, Owed]] = []
+        self._leasing: set[int] = set()
+        self._more: set[int] = set()
+        self._intermediate: dict[int, list[Owed]] = {}
+        self._blocked: set[int] = set()
+
+    # ---- in -------------------------------------------------------------------------------------------------------
+
+    def takes(self, account_id: int) -> bool:
+        """Tell whether a row of this account should be inserted already claimed by us."""
+        if not self._registry.receivers(account_id):
+            return False
+        queue = self._ready.get(account_id)
+        if queue is not None and len(queue) >= self._claim_cap:
+            self._more.add(account_id)
+            return False
+        return True
+
+    def push(self, owed: Owed, answered_at: float = 0.0) -> None:
+        """A row is durable. If it is ours, send it as soon as a receiver can take it."""
+        if not owed.claimed:
+            if self._registry.receivers(owed.account):
+                self._more.add(owed.account)
+            return
+        if owed.kind == OwedKind.INTERMEDIATE:
+            self._intermediate.setdefault(owed.message, []).append(owed)
+        elif self._intermediate:
+            self._cancel_intermediate(owed.message)
+        account = owed.account
+        queue = self._ready.get(account)
+        session = owed.session
+        if not queue:
+            if session is not None and session.room > 0:
+                session.deliver(owed)
+                return
+            if answered_at and (left := answered_at + self._hold_s - self._desk.clock.time()) > 0:
+                heapq.heappush(self._later, (self._desk.clock.now() + left, owed.id, owed))
+                return
+        if queue is None:
+            queue = self._ready[account] = deque()
+        queue.append(owed)
+        if account not in self._blocked:
+            self._pump(account)
+
+    # ---- out ------------------------------------------------------------------------------------------------------
+
+    def _pump(self, account_id: int) -> None:
+        """Send what is ready, as much as the bound receivers have room for."""
+        queue = self._ready.get(account_id)
+        if not queue:
+            return
+        receivers = self._registry.receivers(account_id)
+        if not receivers:
+            self._give_up(account_id)
+            return
+        sent = True
+        while queue and sent:
+            sent = False
+            for session in receivers:
+                room = session.room
+                while room > 0 and queue:
+                    owed = queue.popleft()
+                    if owed.body:
+                        session.deliver(owed)
+                        room -= 1
+                        sent = True
+        if queue:
+            self._blocked.add(account_id)
+        elif account_id in self._more:
+            self._lease(account_id)
+
+    def on_delivered(self, owed: Owed, session: TenantSession, status: int | None) -> None:
+        """The tenant has answered for a row (None: it did not, or its session is gone)."""
+        commit = self._desk.commit
+        meter = session.meter
+        if status == 0:
+            commit.close(owed.id)
+            meter.receipts_delivered += 1
+            if owed.kind == OwedKind.INTERMEDIATE:
+                self._forget_intermediate(owed)
+        elif status is None or status in RETRY_STATUSES:
+            self._retry(owed, lost=status is None)
+            meter.receipts_retried += 1
+        else:
+            commit.close(owed.id)
+            meter.receipts_refused += 1
+            self._forget_intermediate(owed)
+        account = owed.account
+        if self._blocked and account in self._blocked:
+            self._blocked.discard(account)
+            self._pump(account)
+
+    def _retry(self, owed: Owed, *, lost: bool) -> None:
+        owed.tries += 1
+        owed.session = None
+        now = self._desk.clock.time()
+        wait = 0.0 if lost and owed.tries == 1 else BACK_OFF_S[min(owed.tries, len(BACK_OFF_S)) - 1]
+        owed.due_at = now + wait
+        if now >= owed.expires_at:
+            self._desk.commit.close(owed.id)
+            return
+        keep = bool(self._registry.receivers(owed.account))
+        owed.claimed = keep
+        self._desk.commit.postpone(owed, keep=keep)
+        if keep:
+            heapq.heappush(self._later, (self._desk.clock.now() + wait, owed.id, owed))
+
+    def _give_up(self, account_id: int) -> None:
+        """The last receiver here has gone: whoever binds next, on whichever node, takes the rows."""
+        queue = self._ready.pop(account_id, None)
+        self._blocked.discard(account_id)
+        for owed in queue or ():
+            if owed.body:
+                owed.claimed = False
+                self._desk.commit.postpone(owed, keep=False)
+
+    # ---- free rows ------------------------------------------------------------------------------------------------
+
+    def on_receiver_bound(self, account_id: int) -> None:
+        """A receiver has bound: take up what its account is owed."""
+        self._blocked.discard(account_id)
+        self._pump(account_id)
+        self._lease(account_id)
+
+    def _lease(self, account_id: int) -> None:
+        if account_id in self._leasing:
+            return
+        self._more.discard(account_id)
+        self._leasing.add(account_id)
+        page = min(self._claim_cap, 500)
+
+        def leased(ids: list[int], _verdict: Any) -> None:
+            self._leasing.discard(account_id)
+            if ids:
+                if len(ids) >= page:
+                    self._more.add(account_id)
+                self._load(ids, self._loaded)
+
+        self._desk.commit.lease(account_id, page, leased)
+
+    def _loaded(self, rows: list[Owed]) -> None:
+        now = self._desk.clock.time()
+        for owed in rows:
+            if now >= owed.expires_at:
+                self._desk.commit.close(owed.id)
+            else:
+                self.push(owed)
+
+    def tick(self, now: float, bound_accounts: Sequence[int], *, poll: bool) -> None:
+        """Let time pass: what was put off is ready; `poll` looks for free rows of every bound account."""
+        later = self._later
+        while later and later[0][0] <= now:
+            owed = heapq.heappop(later)[2]
+            if not owed.body:
+                continue
+            if not self._registry.receivers(owed.account):
+                owed.claimed = False
+                self._desk.commit.postpone(owed, keep=False)
+                continue
+            owed.session = None
+            queue = self._ready.setdefault(owed.account, deque())
+            queue.append(owed)
+            self._pump(owed.account)
+        for account_id in list(self._ready):
+            self._pump(account_id)
+            if not self._ready.get(account_id):
+                self._ready.pop(account_id, None)
+        for account_id in list(self._more):
+            if not self._ready.get(account_id):
+                self._lease(account_id)
+        if poll:
+            for account_id in bound_accounts:
+                self._lease(account_id)
+
+    # ---- intermediate notifications -------------------------------------------------------------------------------
+
+    def _cancel_intermediate(self, message_id: int) -> None:
+        """A final receipt is on its way: what is still waiting of the intermediate ones says nothing new."""
+        for owed in self._intermediate.pop(message_id, ()):
+            if owed.claimed and owed.session is None:
+                owed.body = b""
+                self._desk.commit.close(owed.id)
+
+    def _forget_intermediate(self, owed: Owed) -> None:
+        waiting = self._intermediate.get(owed.message)
+        if waiting is not None:
+            waiting[:] = [other for other in waiting if other is not owed]
+            if not waiting:
+                del self._intermediate[owed.message]
+
+    @property
+    def ready(self) -> int:
+        """How many rows wait here for room in a receiver's window."""
+        return sum(map(len, self._ready.values())) + len(self._later)

@@ -1,0 +1,100 @@
+"""The desk: what every journey has before it: the unit of work, the messages on their way, ids, time, the Directory, the books of
+what happened.
+
+Built once by the daemon. `directory` is replaced as a whole when ops apply a new version; journeys read it afresh for each message.
+
+Never here: a decision.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from smsgw.model import Account, Message, Tenant
+from smsgw.store.ids import seconds_of
+from smsgw.telemetry import Record, mask
+
+if TYPE_CHECKING:
+    from smsgw.directory import Directory
+    from smsgw.receipts.matching import Transit
+    from smsgw.store.commit import Commit
+    from smsgw.store.ids import Ids
+    from smsgw.telemetry import Meters, RecordLog
+
+
+class Desk:
+    """What the journeys share."""
+
+    def __init__(  # noqa: PLR0913 - it is the list of what they share
+        self,
+        commit: Commit,
+        transit: Transit,
+        ids: Ids,
+        clock: Any,
+        directory: Directory,
+        meters: Meters,
+        records: RecordLog | None,
+        *,
+        records_of: str = "all",
+    ) -> None:
+        """Take what the daemon has built; `records_of` is the setting log.messages: all, errors or none."""
+        self.commit = commit
+        self.transit = transit
+        self.ids = ids
+        self.clock = clock
+        self.directory = directory
+        self.meters = meters
+        self.process = meters.process
+        self._records = records if records_of != "none" else None
+        self._errors_only = records_of == "errors"
+        self.several_nodes = False
+
+    def account_of(self, account_id: int, tenant_id: int) -> Account:
+        """Return the account of a stored message; a stand-in when it was deleted meanwhile."""
+        account = self.directory.account_by_id(account_id)
+        if account is not None:
+            return account
+        return Account(id=account_id, system_id="", tenant=Tenant(id=tenant_id, name="", currency=""))
+
+    def link_name(self, link_id: int) -> str:
+        """Return a link's name; "" for none or one that was deleted."""
+        link = self.directory.link(link_id)
+        return link.name if link is not None else ""
+
+    def record_final(self, message: Message) -> None:
+        """Write the record line of a message that has come to its end."""
+        if self._records is not None and not (self._errors_only and message.error == 0):
+            self._records.append(self._record(message, "final", message.error, ""))
+
+    def record_refused(self, message: Message, status: int, reason: str) -> None:
+        """Write the record line of a message that was refused at the door."""
+        if self._records is not None:
+            self._records.append(self._record(message, "refused", status, reason))
+
+    def _record(self, message: Message, record: str, status: int, reason: str) -> Record:
+        accepted = seconds_of(message.id) if message.id else self.clock.time()
+        return Record(
+            ts=self.clock.time(),
+            record=record,
+            tenant=message.account.tenant.name,
+            account=message.account.system_id,
+            mid=message.id,
+            link=self.link_name(message.link),
+            cmid=message.upstream_id,
+            source=mask(message.source),
+            destination=mask(message.destination),
+            parts=message.parts,
+            price=message.price - message.refund,
+            state=message.state.name,
+            status=status,
+            reason=reason,
+            attempts=message.attempt,
+            commit_ms=_span(accepted, message.answered_at),
+            sent_ms=_span(accepted, message.sent_at),
+            final_ms=_span(accepted, message.done_at),
+        )
+
+
+def _span(start: float, end: float) -> float:
+    """Return milliseconds from start to end; 0 where the end never came."""
+    return round((end - start) * 1000, 1) if end else 0.0

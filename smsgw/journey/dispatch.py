@@ -1,0 +1,316 @@
+"""dispatch: a durable message → a link with room → the carrier's answer → settled.
+
+State SUBMITTING, with link and attempt, is durable before the first octet leaves: inserted so by `accept` where a slot was free, else
+written by the cycle whose effect is `submit`. A message that finds no room waits in memory behind its link; what waits too long
+is spilled to the store (journey/due).
+
+Promises: the next route only when the carrier surely did not take the message; a doubt is resent only as the account wants;
+what is settled is in memory and marked changed before anything else happens, and the next cycle writes it.
+Must never: await; resend a relay tenant's message.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from smsgw.carriers.dialect import submit_key
+from smsgw.journey.accept import needs_receipt
+from smsgw.journey.ending import Ending
+from smsgw.model import (
+    FIRST_FINAL,
+    InDoubt,
+    Message,
+    Mode,
+    Outcome,
+    Refused,
+    Rejected,
+    Sent,
+    State,
+    Throttled,
+    Unknown,
+)
+from smsgw.smpp import const
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smsgw.carriers.link import LinkBind
+    from smsgw.carriers.pool import Carriers
+    from smsgw.journey.desk import Desk
+
+MAX_ATTEMPTS: Final = 10
+RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
+DOUBT_KEPT_S: Final = 72 * 3600
+
+
+class Dispatch:
+    """The journey of a durable message to its carrier."""
+
+    def __init__(self, desk: Desk, carriers: Carriers, ending: Ending, *, spill_over: int) -> None:
+        """`spill_over`: messages queued in memory at most; more go to the store."""
+        self._desk = desk
+        self._carriers = carriers
+        self._ending = ending
+        self._spill_over = spill_over
+        self._queues: dict[int, deque[Message]] = {}
+        self._queued = 0
+        self.on_known: Callable[[Message], None] = _nobody_waits
+        self.in_doubt = 0
+        self.resent = 0
+
+    # ---- to the carrier -------------------------------------------------------------------------------------------
+
+    def submit(self, message: Message, verdict: Rejected | None) -> None:
+        """The message is SUBMITTING and durable: let it go on the slot that it holds."""
+        bind = message.bind
+        if verdict is not None or message.state is not State.SUBMITTING:
+            # Another node was first, or a receipt has come meanwhile: it must not go out again.
+            message.bind = None
+            bind.release()
+            return
+        bind.submit(message, self._desk.clock.time())
+
+    def queue(self, message: Message) -> None:
+        """A durable message that no link could take yet: wait in memory behind its link."""
+        if message.state is not State.QUEUED or message.spilled:
+            return
+        link = message.link
+        queue = self._queues.get(link)
+        if queue is None:
+            queue = self._queues[link] = deque()
+        queue.append(message)
+        self._queued += 1
+        if self._carriers.room(link) > 0:
+            self.on_room(link)
+
+    def spill_if_unsendable(self, message: Message) -> None:
+        """A new message without a slot: to the store at once when no link here can take it, or memory is full."""
+        if self._queued >= self._spill_over or not any(map(self._carriers.bound, message.links)):
+            self._desk.commit.wait(message, message.link, 0.0, claimed=False)
+            message.spilled = True
+            self._desk.transit.leave(message)
+
+    def forget(self, message: Message) -> None:
+        """The message was refused before it was durable: it never waited."""
+        self._desk.commit.waits.pop(message.id, None)
+
+    def on_room(self, link_id: int) -> None:
+        """A link has room: prepare as many of its queue as it can take now and a little ahead."""
+        queue = self._queues.get(link_id)
+        while queue:
+            bind = self._carriers.reserve((link_id,))
+            if bind is None:
+                return
+            message = queue.popleft()
+            self._queued -= 1
+            if message.state is not State.QUEUED or message.spilled:
+                bind.release()
+                continue
+            self._prepare(message, bind)
+
+    def claimed(self, message: Message) -> None:
+        """A message of the store that is ours now: to any link of its routes with room, else back for whoever has."""
+        message.links = self._desk.directory.routes.choose(message.destination) or message.links
+        message.waiting = True
+        bind = self._carriers.reserve(message.links) if message.links else None
+        if bind is not None:
+            self._prepare(message, bind)
+            return
+        if message.links and message.link not in message.links:
+            message.link = message.links[0]
+        self._desk.commit.wait(message, message.link, 0.0, claimed=False)
+
+    def _prepare(self, message: Message, bind: Any) -> None:
+        """Make SUBMITTING durable before the first octet."""
+        message.bind = bind
+        message.link = bind.link.id
+        message.attempt += 1
+        message.state = State.SUBMITTING
+        self._desk.commit.change(message, self.submit, message)
+
+    # ---- from the carrier -----------------------------------------------------------------------------------------
+
+    def on_outcome(self, message: Message, outcome: Outcome) -> None:
+        """What became of a submit: settle it in memory and mark it changed."""
+        bind = message.bind
+        message.bind = None
+        match outcome:
+            case Sent():
+                self._sent(message, outcome, bind)
+            case Refused():
+                self._refused(message, outcome)
+            case Throttled():
+                self._throttled(message, outcome.status)
+            case Unknown():
+                self._unknown(message, outcome)
+            case _:
+                assert_never(outcome)
+
+    def _sent(self, message: Message, outcome: Sent, bind: LinkBind | None) -> None:
+        desk = self._desk
+        if message.state >= FIRST_FINAL or message.state is State.SENT:
+            return  # a late answer to an attempt that was given up; its receipt has been settled already
+        message.state = State.SENT
+        message.sent_at = desk.clock.time()
+        link = bind.link if bind is not None else desk.directory.link(message.link)
+        message.upstream_id = submit_key(link.dialect, outcome.upstream_id) if link is not None else ""
+        message.error = 0
+        if message.mode == Mode.RELAY and message.session is not None:
+            desk.commit.change(message, self._relayed, message)
+        elif needs_receipt(message):
+            desk.commit.change(message)
+        else:
+            message.done_at = message.sent_at
+            desk.commit.change(message, self._ending.ended, message)
+        if message.waiting:
+            message.waiting = False
+            desk.commit.unwait(message.id)
+            desk.commit.refer(message)
+        elif desk.several_nodes:
+            desk.commit.refer(message)
+        desk.transit.sent(message)
+        self.on_known(message)
+
+    def _refused(self, message: Message, outcome: Refused) -> None:
+        message.error = outcome.status
+        if message.state >= FIRST_FINAL:
+            return
+        if outcome.retryable and message.mode == Mode.STORE and message.attempt < MAX_ATTEMPTS:
+            self._again(message, RETRY_S[min(message.attempt, len(RETRY_S)) - 1], other_link=True)
+            return
+        message.state = State.REFUSED
+        self._ending.end(message)
+
+    def _throttled(self, message: Message, status: int) -> None:
+        """The carrier wants less: the message was not taken and loses nothing by waiting."""
+        message.error = status
+        if message.mode == Mode.RELAY:
+            others = tuple(link for link in message.links if link != message.link)
+            bind = self._carriers.reserve(others) if others else None
+            if bind is not None:
+                self._prepare(message, bind)
+                return
+            message.error = const.ESME_RTHROTTLED
+            message.state = State.REFUSED
+            self._ending.end(message)
+            return
+        self._again(message, 0.0, other_link=True)
+
+    def _unknown(self, message: Message, outcome: Unknown) -> None:
+        if message.state >= FIRST_FINAL:
+            return
+        if not outcome.written:
+            if message.mode == Mode.RELAY:
+                message.error = const.ESME_RSYSERR
+                message.state = State.REFUSED
+                self._ending.end(message)
+            else:
+                self._again(message, 0.0, other_link=True)
+            return
+        self.doubt(message)
+
+    # ---- doubts and retries ---------------------------------------------------------------------------------------
+
+    def doubt(self, message: Message, *, again: bool = False) -> None:
+        """Nobody knows whether the carrier has it: do what the account wants. `again`: its waiting time is over."""
+        account = message.account
+        self.in_doubt += 0 if again else 1
+        message.state = State.IN_DOUBT
+        message.error = const.ESME_RSYSERR
+        if message.mode == Mode.RELAY:
+            if again or message.session is not None:
+                message.state = State.UNKNOWN
+                self._ending.end(message)
+            else:
+                self._wait(message, account.in_doubt_wait_s)
+            return
+        policy = account.in_doubt
+        if policy is InDoubt.HOLD:
+            if again:
+                self._give_up(message)
+            else:
+                self._wait(message, DOUBT_KEPT_S)
+        elif message.resends >= account.max_resends:
+            self._give_up(message)
+        elif policy is InDoubt.RESEND or again:
+            message.resends += 1
+            self.resent += 1
+            self._again(message, 0.0, other_link=False)
+        else:
+            self._wait(message, account.in_doubt_wait_s)
+
+    def _give_up(self, message: Message) -> None:
+        message.state = State.UNKNOWN
+        self._ending.end(message)
+
+    def _wait(self, message: Message, seconds: float) -> None:
+        """Leave memory and wait in the store until journey/due takes the message up."""
+        self._leave(message, self._desk.clock.time() + seconds)
+
+    def _again(self, message: Message, after_s: float, *, other_link: bool) -> None:
+        """Back to QUEUED: on another route now, behind its link, or in the store for later."""
+        desk = self._desk
+        message.state = State.QUEUED
+        if not message.links:
+            message.links = desk.directory.routes.choose(message.destination) or (message.link,)
+        if other_link:
+            others = tuple(link for link in message.links if link != message.link)
+            bind = self._carriers.reserve(others) if others else None
+            if bind is not None:
+                self._prepare(message, bind)
+                return
+        if after_s or not any(map(self._carriers.bound, message.links)) or message.id not in desk.transit.open:
+            self._leave(message, desk.clock.time() + after_s)
+            return
+        desk.commit.change(message, self._requeue, message)
+
+    def _leave(self, message: Message, due_at: float) -> None:
+        commit = self._desk.commit
+        commit.change(message, self._ending.left_memory, message)
+        commit.wait(message, message.link, due_at, claimed=False)
+        message.spilled = True
+        message.waiting = False
+
+    def _requeue(self, message: Message, verdict: Rejected | None) -> None:
+        if verdict is None:
+            self.queue(message)
+
+    # ---- relay ----------------------------------------------------------------------------------------------------
+
+    def _relayed(self, message: Message, verdict: Rejected | None) -> None:
+        """A relay tenant is answered after the COMMIT of the settle."""
+        session = message.session
+        message.session = None
+        session.meter.accepted += 1
+        session.meter.accepted_parts += message.parts
+        session.answer_submit(message.command, message.sequence, 0, message.text_id)
+        if not needs_receipt(message):
+            self._ending.ended(message, verdict)
+
+    # ---- seen from outside ----------------------------------------------------------------------------------------
+
+    @property
+    def queued(self) -> int:
+        """How many messages wait in memory for a link."""
+        return self._queued
+
+    def depths(self) -> dict[int, int]:
+        """Return how many messages wait in memory behind each link."""
+        return {link: len(queue) for link, queue in self._queues.items() if queue}
+
+    def drop_spilled(self, link_id: int) -> None:
+        """Forget queue entries that have been spilled meanwhile."""
+        queue = self._queues.get(link_id)
+        if queue:
+            kept = deque(m for m in queue if m.state is State.QUEUED and not m.spilled)
+            self._queued -= len(queue) - len(kept)
+            self._queues[link_id] = kept
+
+    def links_with_queue(self) -> list[int]:
+        """Return the links that have messages waiting in memory."""
+        return [link for link, queue in self._queues.items() if queue]
+
+
+def _nobody_waits(_message: Message) -> None:
+    """No receipt is parked."""

@@ -1,0 +1,152 @@
+"""recall: what memory does not know is read from the store, in the background, for the journeys that asked.
+
+One task serves all: receipts without a message in memory, owed rows just leased, waiting messages just claimed, short ids. What is
+asked for while it reads is served with the next round, so a flood of late receipts costs few queries.
+
+Must never: decide anything; hold more than its callers bound.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import structlog
+
+from smsgw.store import messages, receipts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smsgw.journey.desk import Desk
+    from smsgw.journey.receipt import Arrival, ReceiptJourney
+    from smsgw.model import Message, Owed
+
+SHORT_ID_BLOCK = 1_000
+_STORE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class Recall:
+    """Reads what others need, a round at a time."""
+
+    def __init__(self, desk: Desk, pool: Any) -> None:
+        """`pool` gives connections for reading (asyncpg.Pool)."""
+        self._desk = desk
+        self._pool = pool
+        self._wake = asyncio.Event()
+        self._owed: list[tuple[list[int], Callable[[list[Owed]], None]]] = []
+        self._claimed: list[tuple[list[int], Callable[[Message], None]]] = []
+        self._blocks: dict[int, list[int]] = {}
+        self._short_wanted: set[int] = set()
+        self.receipts: ReceiptJourney | None = None
+        self._log = structlog.get_logger().bind()
+
+    # ---- asking ---------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Receipts without a message are waiting."""
+        self._wake.set()
+
+    def load_owed(self, ids: list[int], then: Callable[[list[Owed]], None]) -> None:
+        """Read leased owed rows, then call `then` with them."""
+        self._owed.append((ids, then))
+        self._wake.set()
+
+    def load_messages(self, ids: list[int], then: Callable[[Message], None]) -> None:
+        """Read claimed messages, then call `then` with each."""
+        self._claimed.append((ids, then))
+        self._wake.set()
+
+    def short_id(self, account_id: int) -> str:
+        """Return the account's next 8-hex-digit id; "" while none is leased (one is being leased then)."""
+        block = self._blocks.get(account_id)
+        if block is None or block[0] >= block[1]:
+            self._short_wanted.add(account_id)
+            self._wake.set()
+            return ""
+        block[0] += 1
+        return f"{(block[0] - 1) & 0xFFFFFFFF:08x}"
+
+    def want_short_ids(self, account_id: int) -> None:
+        """A session that needs short ids has bound: have some ready."""
+        if account_id not in self._blocks:
+            self._short_wanted.add(account_id)
+            self._wake.set()
+
+    # ---- reading --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve what is asked for, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._round()
+            except _STORE_ERRORS as error:
+                self._log.warning("recall_failed", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+                self._wake.set()
+
+    async def _round(self) -> None:
+        while self._owed:
+            ids, then = self._owed[0]
+            rows = await receipts.load_owed(self._pool, ids)
+            self._owed.pop(0)
+            then(rows)
+        while self._claimed:
+            ids, each = self._claimed[0]
+            loaded = await messages.load(self._pool, ids, self._desk.account_of)
+            self._claimed.pop(0)
+            for message in loaded:
+                each(message)
+        for account_id in list(self._short_wanted):
+            first = await messages.lease_short_ids(self._pool, account_id, SHORT_ID_BLOCK)
+            self._short_wanted.discard(account_id)
+            self._blocks[account_id] = [first, first + SHORT_ID_BLOCK]
+        if self.receipts is not None:
+            await self._match(self.receipts)
+
+    async def _match(self, journey: ReceiptJourney) -> None:
+        arrivals = journey.take_unmatched()
+        if not arrivals:
+            return
+        try:
+            found = await self.search(arrivals)
+        except _STORE_ERRORS:
+            for arrival in arrivals:
+                journey.put_back(arrival)
+            raise
+        for arrival in arrivals:
+            message = self._desk.transit.find(arrival.link.id, arrival.key) or found.get(id(arrival))
+            if message is not None:
+                journey.found(arrival, message)
+            else:
+                journey.park(arrival)
+
+    async def search(self, arrivals: list[Arrival]) -> dict[int, Message]:
+        """Look arrivals up among the references; returns id(arrival) → message, fresh from its row, one object a message."""
+        rows = await messages.referred(self._pool, [(arrival.link.id, arrival.key) for arrival in arrivals])
+        by_key: dict[tuple[int, str], list[tuple[int, str]]] = {}
+        for link, key, message_id, destination in rows:
+            by_key.setdefault((link, key), []).append((message_id, destination))
+        meant: dict[int, int] = {}
+        for arrival in arrivals:
+            chosen = _choose(by_key.get((arrival.link.id, arrival.key), []), arrival.sm.source.decode("latin-1"))
+            if chosen:
+                meant[id(arrival)] = chosen
+        loaded = {m.id: m for m in await messages.load(self._pool, sorted(set(meant.values())), self._desk.account_of)}
+        in_memory = self._desk.transit.open
+        return {
+            key: in_memory.get(message_id) or loaded[message_id]
+            for key, message_id in meant.items()
+            if message_id in loaded
+        }
+
+
+def _choose(candidates: list[tuple[int, str]], destination: str) -> int:
+    """Carriers reuse ids: the newest message to the receipt's address is meant; a single candidate is taken as it is."""
+    for message_id, theirs in candidates:
+        if theirs == destination or theirs.lstrip("+0") == destination.lstrip("+0"):
+            return message_id
+    return candidates[0][0] if len(candidates) == 1 else 0

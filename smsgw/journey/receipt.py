@@ -1,0 +1,292 @@
+"""receipt: a carrier's delivery receipt → its message → durable → answered, and owed to the tenant.
+
+Matched in memory first, then among the references in the store, then parked until its message is known. The carrier is answered
+after the COMMIT that holds the new state, the refund and the owed row, or the parked receipt: never before, or it forgets what we
+have not got.
+
+Promises: one final state a message (a second receipt changes nothing and is answered); an intermediate state never closes; a receipt
+that matches nothing is kept, answered and counted; the tenant gets its own id, its own addresses, and every other octet as the
+carrier sent it.
+Must never: refuse a carrier's receipt for what it says; answer before COMMIT.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from smsgw.billing.ledger import refund_due
+from smsgw.carriers.dialect import receipt_key
+from smsgw.journey.accept import needs_receipt
+from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
+from smsgw.receipts.owed import addresses, wants, wants_intermediate
+from smsgw.smpp import const
+from smsgw.smpp import receipt as receipts
+from smsgw.smpp.pdu import HEADER, BadPdu, Pdu, read_data_sm, read_sm
+from smsgw.store.receipts import ParkedReceipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smsgw.carriers.link import LinkBind
+    from smsgw.journey.deliver import Deliver
+    from smsgw.journey.desk import Desk
+    from smsgw.journey.ending import Ending
+    from smsgw.model import Link
+    from smsgw.smpp.receipt import Receipt
+
+ACCEPTED: Final = 6
+
+
+class Arrival(msgspec.Struct, gc=False):
+    """A receipt on the table: what came, from where, and what it was found to mean. `bind` None: it had been parked."""
+
+    pdu: Pdu
+    link: Link
+    key: str
+    receipt: Receipt
+    sm: Any
+    bind: LinkBind | None
+    arrived: float
+    message: Message | None = None
+    owed: Owed | None = None
+    parked_id: int = 0
+
+
+class ReceiptJourney:
+    """The journey of carriers' receipts."""
+
+    def __init__(  # noqa: PLR0913 - the parties of the journey
+        self,
+        desk: Desk,
+        ending: Ending,
+        deliver: Deliver,
+        inbound: Callable[[LinkBind, Pdu], None],
+        look_up: Callable[[], None],
+        *,
+        hold_s: float,
+        unmatched_cap: int,
+        parked_ttl_s: float,
+    ) -> None:
+        """`look_up` wakes whoever searches the store for `take_unmatched()` and then calls `found` or `park` (journey/recall)."""
+        self._desk = desk
+        self._ending = ending
+        self._deliver = deliver
+        self._inbound = inbound
+        self._look_up = look_up
+        self._hold_s = hold_s
+        self._unmatched_cap = unmatched_cap
+        self._parked_ttl_s = parked_ttl_s
+        self._unmatched: deque[Arrival] = deque()
+        self._unanswered: dict[int, Arrival] = {}
+        self.parked: dict[tuple[int, str], list[ParkedReceipt]] = {}
+        self.parked_count = 0
+
+    # ---- in -------------------------------------------------------------------------------------------------------
+
+    def on_deliver(self, bind: LinkBind, pdu: Pdu) -> None:
+        """A deliver_sm or data_sm has come from a carrier."""
+        try:
+            sm: Any = read_data_sm(pdu.octets) if pdu.command == const.DATA_SM else read_sm(pdu.octets)
+            receipt = receipts.parse(pdu.octets, sm)
+        except BadPdu as error:
+            bind.answer(pdu, error.status)
+            bind.meter.malformed += 1
+            return
+        if receipt is None:
+            self._inbound(bind, pdu)
+            return
+        desk = self._desk
+        if not desk.commit.available and len(self._unanswered) >= self._unmatched_cap:
+            bind.answer(pdu, const.ESME_RX_T_APPN)
+            return
+        link = bind.link
+        key = receipt_key(link.dialect, receipt.message_id)
+        arrival = Arrival(pdu, link, key, receipt, sm, bind, desk.clock.now())
+        self._unanswered[id(arrival)] = arrival
+        message = desk.transit.find(link.id, key)
+        if message is not None:
+            self.found(arrival, message)
+            return
+        if len(self._unmatched) >= self._unmatched_cap:
+            self._answer(arrival, const.ESME_RX_T_APPN)
+            return
+        self._unmatched.append(arrival)
+        self._look_up()
+
+    def take_unmatched(self) -> list[Arrival]:
+        """Hand over all receipts that memory does not know."""
+        taken = list(self._unmatched)
+        self._unmatched.clear()
+        return taken
+
+    def put_back(self, arrival: Arrival) -> None:
+        """The store could not be asked: look again with the next round."""
+        self._unmatched.append(arrival)
+
+    # ---- matched --------------------------------------------------------------------------------------------------
+
+    def found(self, arrival: Arrival, message: Message) -> None:
+        """The receipt means this message: change its state, owe the tenant, and answer once both are durable."""
+        arrival.message = message
+        receipt = arrival.receipt
+        desk = self._desk
+        state = STATE_OF_RECEIPT.get(receipt.state) if not receipt.intermediate else None
+        if receipt.state == ACCEPTED and arrival.link.dialect.closing_accepted:
+            state = State.DELIVERED
+        if state is None:
+            self._intermediate(arrival, message)
+            return
+        if message.state >= FIRST_FINAL and (message.state is not State.UNKNOWN or state is State.UNKNOWN):
+            # The second receipt of a message: nothing changes. Its answer still waits for what the first one wrote.
+            desk.process.duplicate_receipts += 1
+            desk.commit.change(message, self._durable, arrival)
+            return
+        if message.mode == Mode.RELAY and message.session is not None:
+            message.session = None  # its tenant is answered by its settle, which is marked changed already
+        if not message.sent_at:
+            message.sent_at = desk.clock.time()
+        message.state = state
+        message.error = _error_number(receipt.error) if state is not State.DELIVERED else 0
+        message.done_at = desk.clock.time()
+        message.refund = message.refund or refund_due(message)
+        if message.waiting:
+            message.waiting = False
+            desk.commit.unwait(message.id)
+        owed: Owed | None = None
+        if wants(message.registered, state):
+            owed = self._ending.owe(message, self._rewritten(arrival, message), command=arrival.pdu.command)
+            arrival.owed = owed
+        desk.commit.change(message, self._durable, arrival, owed)
+
+    def _intermediate(self, arrival: Arrival, message: Message) -> None:
+        """ENROUTE, ACCEPTD, BUFFERED: passed on only where it was asked for; never closes; late ones are dropped."""
+        desk = self._desk
+        if message.state < FIRST_FINAL and wants_intermediate(message.registered):
+            body = self._rewritten(arrival, message)
+            arrival.owed = self._ending.owe(message, body, OwedKind.INTERMEDIATE, arrival.pdu.command)
+        desk.commit.change(message, self._durable, arrival, arrival.owed)
+
+    def _rewritten(self, arrival: Arrival, message: Message) -> bytes:
+        source, dest = addresses(message)
+        return receipts.rewrite(
+            arrival.pdu.octets, arrival.sm, arrival.receipt, our_id=message.text_id, source=dest, dest=source
+        )
+
+    def _durable(self, arrival: Arrival, verdict: Rejected | None) -> None:
+        """What the receipt meant is committed: answer the carrier, and let the tenant have it."""
+        message = arrival.message
+        assert message is not None
+        if verdict is not None:
+            # Somebody else changed the row first (another node had the first receipt): read it afresh and judge again.
+            arrival.message = arrival.owed = None
+            self._unmatched.append(arrival)
+            self._look_up()
+            return
+        self._answer(arrival, 0)
+        if message.state >= FIRST_FINAL and message.done_at and arrival.owed is None:
+            self._finish(arrival, message)
+        elif arrival.owed is not None:
+            owed = arrival.owed
+            owed.session = message.session
+            if owed.kind == OwedKind.RECEIPT:
+                self._finish(arrival, message)
+            self._deliver.push(owed, message.answered_at)
+
+    def _finish(self, arrival: Arrival, message: Message) -> None:
+        if not arrival.receipt.intermediate and (needs_receipt(message) or message.id in self._desk.transit.open):
+            self._ending.ended(message, None)
+
+    def _answer(self, arrival: Arrival, status: int) -> None:
+        self._unanswered.pop(id(arrival), None)
+        if arrival.parked_id:
+            self._desk.commit.unpark(arrival.parked_id)
+            arrival.parked_id = 0
+        if arrival.bind is not None:
+            arrival.bind.answer(arrival.pdu, status)
+            arrival.bind = None
+
+    # ---- not matched ----------------------------------------------------------------------------------------------
+
+    def park(self, arrival: Arrival) -> None:
+        """Nothing is known that this receipt could mean: keep it, then answer. Its message may be settled any moment."""
+        desk = self._desk
+        if arrival.parked_id:
+            return
+        message = desk.transit.find(arrival.link.id, arrival.key)
+        if message is not None:
+            self.found(arrival, message)
+            return
+        desk.process.parked_receipts += 1
+        parked = ParkedReceipt(
+            id=desk.ids.next(),
+            link=arrival.link.id,
+            command=arrival.pdu.command,
+            upstream_id=arrival.key,
+            body=arrival.pdu.octets[16:],
+            expires_at=desk.clock.time() + self._parked_ttl_s,
+        )
+        self.remember(parked)
+        desk.commit.park(parked, self._parked, arrival)
+
+    def remember(self, parked: ParkedReceipt) -> None:
+        """Have a parked receipt at hand for the moment when its message is settled here."""
+        self.parked.setdefault((parked.link, parked.upstream_id), []).append(parked)
+        self.parked_count += 1
+
+    def _parked(self, arrival: Arrival, _verdict: Rejected | None) -> None:
+        self._answer(arrival, 0)
+
+    def on_known(self, message: Message) -> None:
+        """A message has just got its carrier's id: a receipt may have been waiting for it."""
+        if not self.parked:
+            return
+        waiting = self.parked.pop((message.link, message.upstream_id), None)
+        for parked in waiting or ():
+            self.parked_count -= 1
+            self.unparked(parked, message)
+
+    def unparked(self, parked: ParkedReceipt, message: Message) -> None:
+        """A parked receipt has found its message."""
+        arrival = self.arrival_of(parked)
+        if arrival is not None:
+            self.found(arrival, message)
+
+    def arrival_of(self, parked: ParkedReceipt) -> Arrival | None:
+        """Read a parked receipt again; None when its link was deleted or it can't be read."""
+        link = self._desk.directory.link(parked.link)
+        octets = HEADER.pack(16 + len(parked.body), parked.command, 0, 0) + parked.body
+        try:
+            sm: Any = read_data_sm(octets) if parked.command == const.DATA_SM else read_sm(octets)
+            receipt = receipts.parse(octets, sm)
+        except BadPdu:
+            return None
+        if receipt is None or link is None:
+            return None
+        pdu = Pdu(octets, parked.command, 0, 0)
+        return Arrival(pdu, link, parked.upstream_id, receipt, sm, None, self._desk.clock.now(), parked_id=parked.id)
+
+    # ---- time -----------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """While the store is away, a carrier is answered after `hold_s` at the latest: try again later."""
+        if self._desk.commit.available:
+            return
+        for arrival in [a for a in self._unanswered.values() if now - a.arrived > self._hold_s]:
+            bind = arrival.bind
+            self._unanswered.pop(id(arrival), None)
+            if bind is not None:
+                bind.answer(arrival.pdu, const.ESME_RX_T_APPN)
+                arrival.bind = None
+
+    @property
+    def unanswered(self) -> int:
+        """How many receipts wait for their COMMIT."""
+        return len(self._unanswered)
+
+
+def _error_number(error: bytes) -> int:
+    """Return the carrier's error as a number where it is one, else ESME_RDELIVERYFAILURE."""
+    return int(error) if error.isdigit() and len(error) <= 9 else const.ESME_RDELIVERYFAILURE  # noqa: PLR2004 - fits int4

@@ -1,0 +1,148 @@
+"""recover: what a start, or the death of another node, leaves to be taken up.
+
+Both are the same short pass in the store (`adopt`, schema 0004): every open row is spilled, its claims are freed, and from then on
+the claim owns a message. What follows is ordinary life: due rows are claimed, waiting messages go to links with room, owed rows to
+receivers that bind, parked receipts to their messages.
+
+This is also the upkeep that only somebody must do now and then: partitions, tokens, receipts that never came, rows whose time to
+live is over, dead nodes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import structlog
+
+from smsgw.model import Message
+from smsgw.store import messages, nodes, partitions, receipts
+from smsgw.store.ids import least_id_at
+
+if TYPE_CHECKING:
+    from smsgw.journey.deliver import Deliver
+    from smsgw.journey.desk import Desk
+    from smsgw.journey.due import Due
+    from smsgw.journey.recall import Recall
+    from smsgw.journey.receipt import ReceiptJourney
+
+RECEIPT_WAIT_S: Final = 72 * 3600
+PAGE: Final = 500
+MINUTE: Final = 60
+_STORE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class Recover:
+    """Keeps watch over what no journey looks after."""
+
+    def __init__(  # noqa: PLR0913 - whom it hands over to
+        self,
+        desk: Desk,
+        pool: Any,
+        recall: Recall,
+        receipt: ReceiptJourney,
+        deliver: Deliver,
+        due: Due,
+        *,
+        takeover_s: float,
+    ) -> None:
+        """Take whom it hands over to; `takeover_s`: how old a heartbeat makes a node dead."""
+        self._desk = desk
+        self._pool = pool
+        self._recall = recall
+        self._receipt = receipt
+        self._deliver = deliver
+        self._due = due
+        self._takeover_s = takeover_s
+        self._log = structlog.get_logger().bind()
+        self.taken_over = 0
+        self.default_rows = 0
+
+    async def run(self) -> None:
+        """Do the rounds, until cancelled: parked receipts each second, other nodes each third, upkeep each minute."""
+        second = 0
+        while True:
+            try:
+                if self._desk.commit.available:
+                    await self._round(second)
+            except _STORE_ERRORS as error:
+                self._log.warning("upkeep_failed", error=type(error).__name__)
+            await asyncio.sleep(1.0)
+            second += 1
+
+    async def _round(self, second: int) -> None:
+        own = self._desk.commit.seat.node
+        if self._receipt.parked or second % 5 == 0:
+            await self._sweep_parked()
+        if second % 3 == 0:
+            async with self._pool.acquire() as connection:
+                self._desk.several_nodes = await nodes.others_live(connection, own, self._takeover_s)
+                for node in await nodes.dead_nodes(connection, own, self._takeover_s):
+                    await self._take_over(connection, node)
+        if second % MINUTE == 0:
+            await self._upkeep()
+
+    async def _take_over(self, connection: Any, node: int) -> None:
+        adopted = await nodes.take_over(connection, node, int(self._desk.clock.time() * 1000))
+        if adopted is not None:
+            self.taken_over += 1
+            self._log.warning("node_taken_over", dead_node=node, **adopted)
+
+    async def _sweep_parked(self) -> None:
+        """Match parked receipts again: those of dead processes, and those whose message another node has settled."""
+        journey, after, now = self._receipt, 0, self._desk.clock.time()
+        known = {parked.id for waiting in journey.parked.values() for parked in waiting}
+        while page := await receipts.load_parked(self._pool, after, PAGE):
+            after = page[-1].id
+            arrivals = []
+            for parked in page:
+                if now >= parked.expires_at:
+                    self._desk.commit.unpark(parked.id)
+                    self._forget(parked)
+                    self._desk.process.parked_expired += 1
+                    continue
+                if parked.id not in known:
+                    journey.remember(parked)
+                message = self._desk.transit.find(parked.link, parked.upstream_id)
+                if message is not None:
+                    self._forget(parked)
+                    journey.unparked(parked, message)
+                elif (arrival := journey.arrival_of(parked)) is not None:
+                    arrivals.append((parked, arrival))
+            found = await self._recall.search([arrival for _, arrival in arrivals]) if arrivals else {}
+            for parked, arrival in arrivals:
+                message = found.get(id(arrival))
+                if message is not None and self._forget(parked):
+                    journey.found(arrival, message)
+
+    def _forget(self, parked: receipts.ParkedReceipt) -> bool:
+        """Take a parked receipt out of memory; False when it has found its message meanwhile."""
+        key = (parked.link, parked.upstream_id)
+        waiting = self._receipt.parked.get(key)
+        if waiting is None:
+            return False
+        left = [other for other in waiting if other.id != parked.id]
+        if len(left) == len(waiting):
+            return False
+        self._receipt.parked_count -= 1
+        if left:
+            self._receipt.parked[key] = left
+        else:
+            del self._receipt.parked[key]
+        return True
+
+    async def _upkeep(self) -> None:
+        now = self._desk.clock.time()
+        async with self._pool.acquire() as connection:
+            await nodes.prune_tokens(connection)
+            await partitions.keep(connection, datetime.fromtimestamp(now, UTC))
+            expired = await receipts.expire_owed(connection, int(now * 1000))
+            self._desk.process.receipts_expired += len(expired)
+            stale = await messages.stale_sent(connection, least_id_at(now - RECEIPT_WAIT_S), PAGE)
+        if stale:
+            self._recall.load_messages(stale, self._never_receipted)
+
+    def _never_receipted(self, message: Message) -> None:
+        self._due.never_receipted(message)

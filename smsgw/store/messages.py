@@ -1,0 +1,111 @@
+"""Message rows read back: claimed ones, the target of a late receipt, the answer to query_sm. SQL ↔ model.
+
+Writing is `store.commit`'s alone. A row of an account that no longer exists still loads: its account is passed in as a stand-in
+by whoever knows the Directory.
+
+Never here: a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import asyncpg
+
+from smsgw.model import Account, Message, State
+
+AccountById = Callable[[int, int], Account]
+"""(account id, tenant id) → Account; a stand-in for one that was deleted."""
+
+_COLUMNS = (
+    "m.id, m.tenant, m.account, m.state, m.mode, m.basis, m.registered, m.parts, m.attempt, m.resends, m.command, m.rev, m.link,"
+    " m.debit_day, m.price, m.refund, m.error, m.expires_ms, m.sent_ms, m.done_ms, m.source, m.destination, m.short_id,"
+    " m.upstream_id"
+)
+
+
+def _message(row: asyncpg.Record, account_of: AccountById) -> Message:
+    return Message(
+        id=row["id"],
+        account=account_of(row["account"], row["tenant"]),
+        source=row["source"],
+        destination=row["destination"],
+        body=row["body"] or b"",
+        command=row["command"],
+        state=State(row["state"]),
+        rev=row["rev"],
+        link=row["link"],
+        attempt=row["attempt"],
+        resends=row["resends"],
+        parts=row["parts"],
+        price=row["price"],
+        debit_day=row["debit_day"],
+        basis=row["basis"],
+        registered=row["registered"],
+        mode=row["mode"],
+        short_id=row["short_id"],
+        upstream_id=row["upstream_id"],
+        error=row["error"],
+        refund=row["refund"],
+        expires_at=row["expires_ms"] / 1000,
+        sent_at=row["sent_ms"] / 1000,
+        done_at=row["done_ms"] / 1000,
+    )
+
+
+async def load(connection: Any, ids: Sequence[int], account_of: AccountById) -> list[Message]:
+    """Read messages with their content, in order of id; ids without a row are left out."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS}, c.body FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
+        " LEFT JOIN content c ON c.class = 0 AND c.id = u.id ORDER BY m.id",
+        list(ids),
+    )
+    return [_message(row, account_of) for row in rows]
+
+
+async def referred(connection: Any, keys: Sequence[tuple[int, str]]) -> list[tuple[int, str, int, str]]:
+    """Find (link, upstream id) among the references: rows of (link, upstream id, message id, destination), newest first."""
+    rows = await connection.fetch(
+        "SELECT r.link, r.upstream_id, r.message, r.destination FROM unnest($1::int4[], $2::text[]) AS u(link, key)"
+        " JOIN upstream_ref r ON r.upstream_id = u.key AND r.link = u.link ORDER BY r.message DESC",
+        [link for link, _ in keys],
+        [key for _, key in keys],
+    )
+    return [(row["link"], row["upstream_id"], row["message"], row["destination"]) for row in rows]
+
+
+async def query(connection: Any, account: int, text_id: str) -> asyncpg.Record | None:
+    """Read what query_sm answers: source, state, error, done_ms of an account's own message, by the id it was given."""
+    if not text_id.isascii():
+        return None
+    by_short = await connection.fetchval("SELECT message FROM short_id WHERE account = $1 AND short = $2", account, text_id)
+    if by_short is None and not (text_id.isdigit() and len(text_id) <= 19):  # noqa: PLR2004 - digits of an int8
+        return None
+    return await connection.fetchrow(
+        "SELECT id, source, state, error, done_ms FROM message WHERE id = $1 AND account = $2",
+        by_short if by_short is not None else min(int(text_id), 2**63 - 1),
+        account,
+    )
+
+
+async def stale_sent(connection: Any, before_id: int, limit: int) -> list[int]:
+    """Return messages still SENT whose reference was written before an id of that moment: no receipt is to be expected."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT r.message FROM upstream_ref r JOIN message m ON m.id = r.message"
+        " WHERE r.at < $1 AND m.id < $1 AND m.state = 6 LIMIT $2",
+        before_id,
+        limit,
+    )
+    return [row["message"] for row in rows]
+
+
+async def lease_short_ids(connection: Any, account: int, count: int) -> int:
+    """Reserve `count` short ids of an account for this process; returns the first."""
+    first = await connection.fetchval(
+        "INSERT INTO short_id_block AS b (account, next) VALUES ($1, 1 + $2::int8)"
+        " ON CONFLICT (account) DO UPDATE SET next = b.next + $2 RETURNING next - $2",
+        account,
+        count,
+    )
+    return int(first)

@@ -1,0 +1,96 @@
+"""Rows of what is owed and of parked receipts, read back. Writing is `store.commit`'s alone.
+
+Never here: a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from smsgw.model import Owed
+
+
+class ParkedReceipt(msgspec.Struct, gc=False):
+    """A carrier's receipt that matched nothing when it came. `body` is the PDU after its header."""
+
+    id: int
+    link: int
+    command: int
+    upstream_id: str
+    body: bytes
+    expires_at: float
+
+
+async def load_owed(connection: Any, ids: Sequence[int]) -> list[Owed]:
+    """Read owed rows that this node has just leased, oldest first."""
+    rows = await connection.fetch(
+        "SELECT o.id, o.account, o.message, o.kind, o.tries, o.command, o.due_ms, o.expires_ms, o.body"
+        " FROM unnest($1::int8[]) AS u(id) JOIN owed o ON o.id = u.id ORDER BY o.id",
+        list(ids),
+    )
+    return [
+        Owed(
+            id=row["id"],
+            account=row["account"],
+            message=row["message"],
+            kind=row["kind"],
+            body=row["body"],
+            command=row["command"],
+            tries=row["tries"],
+            due_at=row["due_ms"] / 1000,
+            expires_at=row["expires_ms"] / 1000,
+            claimed=True,
+        )
+        for row in rows
+    ]
+
+
+async def accounts_owed(connection: Any, accounts: Sequence[int]) -> list[int]:
+    """Return which of these accounts have free owed rows."""
+    rows = await connection.fetch(
+        "SELECT a FROM unnest($1::int4[]) AS a WHERE EXISTS (SELECT 1 FROM owed o WHERE o.account = a AND o.node = 0)",
+        list(accounts),
+    )
+    return [row["a"] for row in rows]
+
+
+async def expire_owed(connection: Any, now_ms: int, limit: int = 1_000) -> list[tuple[int, int]]:
+    """Drop free owed rows whose time to live is over; returns (account, message) of each."""
+    rows = await connection.fetch(
+        "DELETE FROM owed WHERE id IN (SELECT id FROM owed WHERE node = 0 AND expires_ms <= $1 LIMIT $2"
+        " FOR UPDATE SKIP LOCKED) RETURNING account, message",
+        now_ms,
+        limit,
+    )
+    return [(row["account"], row["message"]) for row in rows]
+
+
+async def load_parked(connection: Any, after: int, limit: int) -> list[ParkedReceipt]:
+    """Read a page of parked receipts, in order of id."""
+    rows = await connection.fetch(
+        "SELECT id, link, command, upstream_id, body, expires_ms FROM orphan WHERE id > $1 ORDER BY id LIMIT $2", after, limit
+    )
+    return [
+        ParkedReceipt(
+            id=row["id"],
+            link=row["link"],
+            command=row["command"],
+            upstream_id=row["upstream_id"],
+            body=row["body"],
+            expires_at=row["expires_ms"] / 1000,
+        )
+        for row in rows
+    ]
+
+
+async def counts(connection: Any) -> dict[str, int]:
+    """Count what waits, for `show queues`: free and claimed owed rows, parked receipts, waiting messages."""
+    row = await connection.fetchrow(
+        "SELECT (SELECT count(*) FROM owed WHERE node = 0) AS owed_free, (SELECT count(*) FROM owed WHERE node <> 0) AS owed_claimed,"
+        " (SELECT count(*) FROM orphan) AS parked, (SELECT count(*) FROM waiting WHERE node = 0) AS waiting_free,"
+        " (SELECT count(*) FROM waiting WHERE node <> 0) AS waiting_claimed"
+    )
+    return dict(row)

@@ -1,0 +1,43 @@
+-- Recovery, the same for a process that starts and for a node that takes another's work up.
+
+CREATE FUNCTION adopt(p_node int4, p_now_ms int8) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- The caller holds the node's advisory lock and has raised its epoch. Spills every open row of the node, frees what it had
+-- claimed and advances its low water. SUBMITTING without an answer becomes IN_DOUBT, due at once: journey/due knows what the
+-- account wants. Returns how many rows of each kind were found. May be run again at any point: it finds nothing twice.
+DECLARE
+    low    int8;
+    high   int8;
+    doubts int8;
+    opened int8;
+    refs   int8;
+    freed  int8;
+BEGIN
+    SELECT low_water, (last_ms + 1) << 22 INTO low, high FROM node WHERE id = p_node FOR UPDATE;
+    UPDATE message SET state = 5, rev = rev + 1
+    WHERE state = 4 AND (id IN (SELECT w.id FROM waiting w WHERE w.node = p_node)
+                         OR id >= low AND id < high AND (id >> 12) & 1023 = p_node);
+    GET DIAGNOSTICS doubts = ROW_COUNT;
+    -- a claimed message that was sent waits no longer: its reference below is what its receipt will find
+    DELETE FROM waiting w USING message m WHERE w.node = p_node AND m.id = w.id AND m.state >= 6;
+    UPDATE waiting w SET node = 0, epoch = 0, state = m.state, due_ms = CASE WHEN m.state = 5 THEN p_now_ms ELSE w.due_ms END
+    FROM message m WHERE w.node = p_node AND m.id = w.id;
+    INSERT INTO waiting (id, link, state, due_ms, expires_ms)
+        SELECT m.id, m.link, m.state, CASE WHEN m.state = 5 THEN p_now_ms ELSE 0 END,
+               CASE WHEN m.state = 3 THEN m.expires_ms ELSE 0 END
+        FROM message m
+        WHERE m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node AND m.state < 6
+        ON CONFLICT (id) DO NOTHING;
+    GET DIAGNOSTICS opened = ROW_COUNT;
+    INSERT INTO upstream_ref (at, link, message, upstream_id, destination)
+        SELECT high, m.link, m.id, m.upstream_id, m.destination
+        FROM message m
+        WHERE m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node AND m.state = 6 AND m.upstream_id <> ''
+          AND NOT EXISTS (SELECT 1 FROM upstream_ref r
+                          WHERE r.upstream_id = m.upstream_id AND r.link = m.link AND r.message = m.id);
+    GET DIAGNOSTICS refs = ROW_COUNT;
+    UPDATE owed SET node = 0, epoch = 0 WHERE node = p_node;
+    GET DIAGNOSTICS freed = ROW_COUNT;
+    DELETE FROM bind WHERE node = p_node;
+    UPDATE node SET low_water = high, heartbeat = clock_timestamp() WHERE id = p_node;
+    RETURN jsonb_build_object('in_doubt', doubts, 'waiting', opened, 'references', refs, 'owed', freed);
+END $$;
