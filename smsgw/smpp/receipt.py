@@ -20,25 +20,27 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
+from smsgw.smpp.const import (
+    STATE_DELIVERED,
+    STATE_UNKNOWN,
+    TAG_MESSAGE_PAYLOAD,
+    TAG_MESSAGE_STATE,
+    TAG_RECEIPTED_MESSAGE_ID,
+    V34,
+)
+from smsgw.smpp.pdu import DataSm, Sm, read_sm
 from smsgw.smpp.receipt_text import Fields, read_fields
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from smsgw.smpp.pdu import DataSm, Sm
+from smsgw.smpp.tlv import append, find, iterate_lenient
+from smsgw.smpp.udh import UDHI, read_udh
 
 Address = tuple[int, int, bytes]
 """TON, NPI and the address, without its NUL."""
 
-_DELIVERED: Final = 2
-_UNKNOWN: Final = 7
-_V34: Final = 0x34
+_HEADER: Final = 16
 _MAX_SHORT_MESSAGE: Final = 254
-_TAG_ID: Final = 0x001E
-_TAG_PAYLOAD: Final = 0x0424
-_TAG_STATE: Final = 0x0427
 
 STAT_OF_STATE: Final[Mapping[int, bytes]] = {
     0: b"ENROUTE",  # SCHEDULED, which has no word in Appendix B
@@ -68,7 +70,6 @@ STATE_OF_STAT: Final[Mapping[bytes, int]] = {
     b"FAILED": 5,
     b"ACCEPTD": 6,
     b"ACCEPTE": 6,
-    b"ACCEPTED": 6,
     b"UNKNOWN": 7,
     b"REJECTD": 8,
     b"REJECTE": 8,
@@ -80,7 +81,6 @@ _OPEN_STATES: Final = frozenset((0, 1, 6))
 _INTERMEDIATE: Final = 0x20
 _RECEIPT_TYPES: Final = frozenset((0x04, 0x20))
 _TYPE_BITS: Final = 0x3C
-_UDHI: Final = 0x40
 
 
 class Receipt(NamedTuple):
@@ -123,9 +123,7 @@ _COMMON: Final = re.compile(
     re.DOTALL,
 )
 _match_common: Final = _COMMON.fullmatch
-_TLV_HEAD: Final = struct.Struct(">HH")
-_unpack_tlv: Final = _TLV_HEAD.unpack_from
-_pack_tlv: Final = _TLV_HEAD.pack
+_unpack_tlv: Final = struct.Struct(">HH").unpack_from
 
 
 def parse(octets: bytes, sm: Sm, *, typed_only: bool = False) -> Receipt | None:
@@ -140,7 +138,7 @@ def parse(octets: bytes, sm: Sm, *, typed_only: bool = False) -> Receipt | None:
     kind = esm_class & _TYPE_BITS
     if kind not in _RECEIPT_TYPES and (kind or typed_only or not _resembles(octets, sm)):
         return None
-    found = None if esm_class & _UDHI else _match_common(octets, sm.sm_at, sm.tlv_at)
+    found = None if esm_class & UDHI else _match_common(octets, sm.sm_at, sm.tlv_at)
     if found is None:
         return _read(octets, kind, _find_text(octets, sm), sm.tlv_at)
     text_id, submit_date, done_date, stat, error, text = found.groups(b"")
@@ -176,12 +174,12 @@ def _walk(octets: bytes, at: int) -> _Tlvs:
         end = at + 4 + length
         if end > size:
             break
-        if tag == _TAG_ID:
+        if tag == TAG_RECEIPTED_MESSAGE_ID:
             if id_at:
                 single = False
             else:
                 id_at, tlv_id = at, octets[at + 4 : end].rstrip(b"\0")
-        elif tag == _TAG_STATE and state < 0 and 1 <= length <= 4:
+        elif tag == TAG_MESSAGE_STATE and state < 0 and 1 <= length <= 4:
             state = int.from_bytes(octets[at + 4 : end], "big")
         at = end
     return _Tlvs(tlv_id, id_at, state, at, single)
@@ -191,7 +189,7 @@ def _receipt(kind: int, fields: Fields, tlvs: _Tlvs, *, plain: bool) -> Receipt:
     """Weigh text against TLVs; the one place where a Receipt is made."""
     text_id, stat, error, submit_date, done_date, text, id_at, id_end = fields
     tlv_id, tlv_id_at, tlv_state, end, single = tlvs
-    state = STATE_OF_STAT.get(stat, _UNKNOWN)
+    state = STATE_OF_STAT.get(stat, STATE_UNKNOWN)
     if 0 < tlv_state <= 9 or (tlv_state == 0 and not stat):
         state = tlv_state
     told = bool(stat) or tlv_state >= 0
@@ -242,27 +240,17 @@ def _find_text(octets: bytes, sm: Sm) -> _Text:
 
 
 def _find_payload(octets: bytes, at: int, esm_class: int) -> _Text:
-    for tag, value_at, end in _tlvs(octets, at):
-        if tag == _TAG_PAYLOAD:
-            return _behind_udh(octets, value_at, end, esm_class)
+    for tag, value_at, length in iterate_lenient(octets, at):
+        if tag == TAG_MESSAGE_PAYLOAD:
+            return _behind_udh(octets, value_at, value_at + length, esm_class)
     return _Text(at, at)
 
 
 def _behind_udh(octets: bytes, at: int, end: int, esm_class: int) -> _Text:
-    if esm_class & _UDHI and at < end and at + 1 + octets[at] <= end:
-        at += 1 + octets[at]
+    udh = read_udh(octets[at:end]) if esm_class & UDHI else None
+    if udh is not None and udh.whole:  # else a text under a wrong esm_class
+        at += udh.length
     return _Text(at, end)
-
-
-def _tlvs(octets: bytes, at: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (tag, value_at, end) of each whole TLV."""
-    while at + 4 <= len(octets):
-        tag, length = _unpack_tlv(octets, at)
-        end = at + 4 + length
-        if end > len(octets):
-            return
-        yield tag, at + 4, end
-        at = end
 
 
 def _names_id_and_state(octets: bytes, at: int) -> bool:
@@ -325,9 +313,7 @@ def _tlv_end(octets: bytes, at: int) -> int:
     return at + 4 + int.from_bytes(octets[at + 2 : at + 4], "big")
 
 
-def rewrite_data(
-    octets: bytes, sm: DataSm, receipt: Receipt, *, our_id: bytes, source: Address, dest: Address
-) -> bytes:
+def rewrite_data(octets: bytes, sm: DataSm, receipt: Receipt, *, our_id: bytes, source: Address, dest: Address) -> bytes:
     """Return the deliver_sm body for a receipt that came by data_sm: its content stays in message_payload (§4.7)."""
     return b"%b%b%c\0\0\0\0%c\0%c\0\0%b" % (
         octets[16 : sm.source_at],
@@ -362,13 +348,14 @@ def _rewrite_any(octets: bytes, sm: Sm, receipt: Receipt, our_id: bytes, address
 def _rewrite_tlvs(octets: bytes, at: int, receipt: Receipt, our_id: bytes) -> bytes:
     """Return the whole TLVs in their order, our id in each id TLV and in the payload where the text's id stands."""
     pieces = []
-    for tag, value_at, end in _tlvs(octets, at):
-        if tag == _TAG_ID:
+    for tag, value_at, length in iterate_lenient(octets, at):
+        end = value_at + length
+        if tag == TAG_RECEIPTED_MESSAGE_ID:
             pieces.append(_id_tlv(our_id))
-        elif tag == _TAG_PAYLOAD and value_at <= receipt.id_at < end:
+        elif tag == TAG_MESSAGE_PAYLOAD and value_at <= receipt.id_at < end:
             written = _as_written(octets, receipt, our_id)
             value = octets[value_at : receipt.id_at] + written + octets[receipt.id_end : end]
-            pieces.append(_tlv(tag, value[:0xFFFF]))
+            pieces.append(append(tag, value[:0xFFFF]))
         else:
             pieces.append(octets[value_at - 4 : end])
     return b"".join(pieces)
@@ -379,10 +366,6 @@ def _as_written(octets: bytes, receipt: Receipt, our_id: bytes) -> bytes:
     if receipt.id_end - receipt.id_at == len(receipt.text_id):
         return our_id
     return our_id.decode("latin-1").encode("utf-16-le" if octets[receipt.id_at] else "utf-16-be")
-
-
-def _tlv(tag: int, value: bytes) -> bytes:
-    return _pack_tlv(tag, len(value)) + value
 
 
 # Receipts of our own, and peers older than SMPP 3.4.
@@ -411,7 +394,7 @@ def build(
     delivered, else 0, when not given. ``text`` keeps its first 20 octets; SCHEDULED is sent as ENROUTE (no 3.4 word).
     """
     if dlvrd is None:
-        dlvrd = sub if state == _DELIVERED else 0
+        dlvrd = sub if state == STATE_DELIVERED else 0
     short_message = b"id:%b sub:%03d dlvrd:%03d submit date:%b done date:%b stat:%b err:%b text:%b" % (
         our_id,
         min(sub, 999),
@@ -437,26 +420,13 @@ def build(
 def for_version(body: bytes, version: int) -> bytes:
     """Return a deliver_sm body fit for a session of this interface_version: below 0x34 without TLVs (SMPP 3.4 §3.4).
 
-    A message_payload moves into an empty short_message, cut at 254 octets, never inside a UTF-16 unit.
+    A message_payload moves into an empty short_message, cut at 254 octets. Raises BadPdu for what is no such body.
     """
-    if version >= _V34:
+    if version >= V34:
         return body
-    length_at = _length_at(body)
-    tlv_at = length_at + 1 + body[length_at]
-    short_message = body[length_at + 1 : tlv_at]
+    sm = read_sm(bytes(_HEADER) + body)
+    sm_at, tlv_at = sm.sm_at - _HEADER, sm.tlv_at - _HEADER
+    short_message = body[sm_at:tlv_at]
     if not short_message:
-        for tag, value_at, end in _tlvs(body, tlv_at):
-            if tag == _TAG_PAYLOAD:
-                short_message = body[value_at : min(end, value_at + _MAX_SHORT_MESSAGE)]
-                break
-    return b"%b%c%b" % (body[:length_at], len(short_message), short_message)
-
-
-def _length_at(body: bytes) -> int:
-    """Find sm_length in a deliver_sm body that was read before (SMPP 3.4 §4.6.1)."""
-    at = body.index(0) + 3  # service_type, source_addr_ton, source_addr_npi
-    at = body.index(0, at) + 3  # source_addr, dest_addr_ton, dest_addr_npi
-    at = body.index(0, at) + 4  # destination_addr, esm_class, protocol_id, priority_flag
-    at = body.index(0, at) + 1  # schedule_delivery_time
-    at = body.index(0, at) + 1  # validity_period
-    return at + 4  # registered_delivery, replace_if_present_flag, data_coding, sm_default_msg_id
+        short_message = (find(body, tlv_at, TAG_MESSAGE_PAYLOAD) or b"")[:_MAX_SHORT_MESSAGE]
+    return b"%b%c%b" % (body[: sm_at - 1], len(short_message), short_message)

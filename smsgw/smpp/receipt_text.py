@@ -63,16 +63,17 @@ def read_fields(raw: bytes, at: int) -> Fields:
     keys = list(_KEY.finditer(narrow))
     for index, key in enumerate(keys):
         name = key[1].lower()[:2]
+        end = keys[index + 1].start() if index + 1 < len(keys) else len(narrow)
         if name == b"te":
             whole = b"id" in found and b"st" in found
-            end = len(narrow) if whole or index + 1 == len(keys) else keys[index + 1].start()
+            end = len(narrow) if whole else end
             found.setdefault(name, (key.end(), end))
             if whole:
                 break
             continue
         if name == b"su" and key[1].lower() == b"sub":
             continue
-        token = (_DATE if name in (b"su", b"do") else _TOKEN).match(narrow, key.end())
+        token = (_DATE if name in (b"su", b"do") else _TOKEN).match(narrow, key.end(), end)
         if token is not None:
             found.setdefault(name, token.span(1))
 
