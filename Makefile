@@ -28,7 +28,7 @@ $(READY): pyproject.toml
 test: lint unit
 
 lint: venv
-	$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
+	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	@mkdir -p build

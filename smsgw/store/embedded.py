@@ -49,6 +49,9 @@ SOCKET_DIRECTORY_OCTETS: Final = 90
 """Of the 107 that a unix socket's path may have, what is left beside the file's own name."""
 
 _RETRY_S: Final = 60.0  # a killed server's children and its zombie may linger: a start is tried again for so long
+_HOPELESS_S: Final = 5.0  # what says nothing of such remains is a mistake in the set-up
+_REMAINS: Final = ("lock file", "shared memory", "starting up", "shutting down")
+_SERVE: Final = 'exec "$1" -D "$2" >"$3" 2>&1'
 _READY_S: Final = 600.0  # replaying the log after a crash takes its time; the server is alive and says so
 _STOP_S: Final = 30.0  # a fast shutdown, then an immediate one
 _ZOMBIE_S: Final = 1.0  # how long somebody may take to reap a killed server
@@ -64,14 +67,12 @@ class _PidFile:
 
 
 class EmbeddedServer:
-    """One server, one data directory. Start, stop and run belong to one task at a time.
+    """One server, one data directory. Cancel `run` before `stop`, or it would start the server again.
 
     `programs` names a bin directory instead of the one that would be found; `settings` are added to postgresql.conf.
     """
 
-    def __init__(
-        self, data_dir: Path, *, programs: Path | None = None, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, *, programs: Path | None = None, settings: Mapping[str, str] | None = None) -> None:
         self._data_dir = data_dir.absolute()
         self._home = self._data_dir / "postgres"
         self._cluster = self._home / "data"
@@ -147,9 +148,7 @@ class EmbeddedServer:
             self._home.mkdir(mode=0o700)
             os.chown(self._home, user.uid, user.gid)
         elif not user.drop and owner != user.uid:
-            raise DatabaseRefused(
-                f"{self._home} belongs to user id {owner}, we are {user.name}: run as its owner or as root"
-            )
+            raise DatabaseRefused(f"{self._home} belongs to user id {owner}, we are {user.name}: run as its owner or as root")
         user.make_directory(self._socket)
         entry = self._socket.lstat()
         if entry.st_uid != user.uid or entry.st_mode & 0o077:
@@ -165,9 +164,7 @@ class EmbeddedServer:
                     path.mkdir()
                     path.chmod(0o711)
         except PermissionError as error:
-            raise DatabaseRefused(
-                f"cannot use {self._data_dir} for the database: {error}. {self._suggestion()}"
-            ) from None
+            raise DatabaseRefused(f"cannot use {self._data_dir} for the database: {error}. {self._suggestion()}") from None
 
     def _suggestion(self) -> str:
         best = "/var/lib/smsgw" if os.geteuid() == 0 else str(Path.home() / ".local/share/smsgw")
@@ -221,18 +218,12 @@ class EmbeddedServer:
     async def _start(self, user: ServerUser, programs: Programs) -> None:
         """Start until it stays up: what a killed server left (its zombie, its children) may refuse us for a while."""
         log = self._home / "start.log"
-        give_up = time.monotonic() + _RETRY_S
+        began = time.monotonic()
         while True:
             await asyncio.to_thread(self._clear_stale_locks, user)
             process = await asyncio.to_thread(
                 user.start,
-                [
-                    "/bin/sh",
-                    "-c",
-                    'exec "$1" -D "$2" >"$3" 2>&1',
-                    "sh",
-                    *map(str, (programs.postgres, self._cluster, log)),
-                ],
+                ["/bin/sh", "-c", _SERVE, "sh", *map(str, (programs.postgres, self._cluster, log))],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
@@ -240,10 +231,10 @@ class EmbeddedServer:
             process.returncode = 0  # from here on we wait for the number: the server is to outlive this object
             if await self._serving():
                 break
-            if time.monotonic() > give_up:
-                raise DatabaseUnavailable(
-                    f"the database does not start: {self._last_words()} (see {self.log_directory})"
-                )
+            said = self._last_words()
+            patience = _RETRY_S if any(words in said for words in _REMAINS) else _HOPELESS_S
+            if time.monotonic() > began + patience:
+                raise DatabaseUnavailable(f"the database does not start: {said} (see {self.log_directory})")
             await asyncio.sleep(0.1)
         await self._create_database()
 

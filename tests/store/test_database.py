@@ -51,6 +51,6 @@ async def test_nobody_there_is_unavailable(tmp_path: Path):
 
 async def test_a_wrong_user_or_database_is_refused(database: str):
     """Not being let in, or naming a database that is not there, is a set-up to be mended: exit code 78."""
-    for wrong in (database.replace("user=smsgw", "user=stranger"), database.replace("///t_", "///no_")):
+    for wrong in (database.replace("user=smsgw", "user=stranger"), database.replace("///", "///no_")):
         with pytest.raises(DatabaseRefused):
             await connect(wrong)

