@@ -85,8 +85,8 @@ class Wire(asyncio.Protocol):
     """One connection. `peer` may be set any time before the first octet comes."""
 
     __slots__ = (
-        "_loop",
         "_log",
+        "_loop",
         "_scheduled",
         "_transport",
         "blocked_since",
@@ -122,7 +122,8 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take over a fresh connection."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass of it
+        transport = cast("asyncio.Transport", transport)  # uvloop's class is no subclass of it
+        self._transport = transport
         self._loop = asyncio.get_running_loop()
         transport.set_write_buffer_limits(high=self.limits.write_high, low=self.limits.write_low)
         raw = transport.get_extra_info("socket")
@@ -275,10 +276,10 @@ def _where(error: Exception) -> list[str]:
     return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
 
 
-async def listen(  # noqa: PLR0913 - a listening address has these properties
+async def listen(
     factory: Callable[[], Wire],
     host: str | None = None,
-    port: int | None = None,
+    port: int = 0,
     *,
     ssl: tls.SSLContext | None = None,
     sock: socket.socket | None = None,
@@ -291,7 +292,7 @@ async def listen(  # noqa: PLR0913 - a listening address has these properties
     return await loop.create_server(factory, host, port, ssl=ssl, backlog=backlog, reuse_address=True)
 
 
-async def dial(  # noqa: PLR0913 - a connection has these properties
+async def dial(
     wire: Wire,
     host: str,
     port: int,

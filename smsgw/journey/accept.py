@@ -43,7 +43,7 @@ DURABLE_STATUS: Final = {
 class Accept:
     """The journey of a new message, with everything it needs."""
 
-    def __init__(  # noqa: PLR0913 - the parties of the journey
+    def __init__(
         self,
         desk: Desk,
         carriers: Carriers,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Desk:
     """What the journeys share."""
 
-    def __init__(  # noqa: PLR0913 - it is the list of what they share
+    def __init__(
         self,
         commit: Commit,
         transit: Transit,

@@ -29,7 +29,7 @@ OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})
 class Due:
     """The journey of time."""
 
-    def __init__(  # noqa: PLR0913 - the parties of the journey
+    def __init__(
         self, desk: Desk, carriers: Carriers, dispatch: Dispatch, ending: Ending, recall: Recall, *, spill_after_s: float
     ) -> None:
         """Take the parties; `spill_after_s`: how long an open message is kept in memory."""

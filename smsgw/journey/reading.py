@@ -36,9 +36,9 @@ _OCTETS: Final = (140, 134)
 
 def _unit(data_coding: int) -> tuple[int, int]:
     """Say how many octets of short_message one part holds under a data_coding."""
-    if data_coding in {2, 4, 8} or data_coding & 0xF4 == 0xF4 or data_coding & 0xF0 == 0xE0:  # noqa: PLR2004
+    if data_coding in {2, 4, 8} or data_coding & 0xF4 == 0xF4 or data_coding & 0xF0 == 0xE0:
         return _OCTETS
-    if data_coding & 0xF0 == 0x10:  # noqa: PLR2004 - GSM general group: bits 3-2 are the alphabet
+    if data_coding & 0xF0 == 0x10:
         return _SEPTETS if data_coding & 0x0C == 0 else _OCTETS
     if data_coding in {5, 6, 7, 9, 10, 13, 14}:
         return _OCTETS
@@ -84,7 +84,7 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
             return Rejected(const.ESME_RINVDSTADR, "destination_missing")
     except BadPdu as error:
         return Rejected(error.status, error.reason)
-    if parts == 1 and sm.sm_length > 140:  # noqa: PLR2004 - fewer octets are one part in every coding
+    if parts == 1 and sm.sm_length > 140:
         parts = parts_of(sm.data_coding, sm.sm_length, udhi=bool(sm.esm_class & UDHI))
     body = octets[HEADER_LENGTH:]
     basis = account.tenant.basis
@@ -181,7 +181,7 @@ def _judge_rare(octets: bytes, sm: Sm, version: int) -> float:
         raise BadPdu(const.ESME_RINVPRTFLG, "priority_flag")
     if sm.replace > 1:
         raise BadPdu(const.ESME_RINVREPFLAG, "replace_if_present_flag")
-    if sm.default_msg_id == 0xFF:  # noqa: PLR2004 - 1..254 are the carrier's own (3.4 §5.2.21)
+    if sm.default_msg_id == 0xFF:
         raise BadPdu(const.ESME_RINVDFTMSGID, "sm_default_msg_id")
     if sm.dest_ton == ALPHANUMERIC:
         raise BadPdu(const.ESME_RINVDSTTON, "destination_alphanumeric")

@@ -58,7 +58,7 @@ class Arrival(msgspec.Struct, gc=False):
 class ReceiptJourney:
     """The journey of carriers' receipts."""
 
-    def __init__(  # noqa: PLR0913 - the parties of the journey
+    def __init__(
         self,
         desk: Desk,
         ending: Ending,
@@ -289,4 +289,4 @@ class ReceiptJourney:
 
 def _error_number(error: bytes) -> int:
     """Return the carrier's error as a number where it is one, else ESME_RDELIVERYFAILURE."""
-    return int(error) if error.isdigit() and len(error) <= 9 else const.ESME_RDELIVERYFAILURE  # noqa: PLR2004 - fits int4
+    return int(error) if error.isdigit() and len(error) <= 9 else const.ESME_RDELIVERYFAILURE

@@ -37,7 +37,7 @@ _STORE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, Timeout
 class Recover:
     """Keeps watch over what no journey looks after."""
 
-    def __init__(  # noqa: PLR0913 - whom it hands over to
+    def __init__(
         self,
         desk: Desk,
         pool: Any,

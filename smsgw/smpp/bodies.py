@@ -303,7 +303,7 @@ def _short_message(body: Reader) -> bytes:
 # ---- builders -------------------------------------------------------------------------------------------------------------
 
 
-def bind_body(  # noqa: PLR0913 - the fields of the PDU
+def bind_body(
     *,
     system_id: bytes,
     password: bytes = b"",

@@ -24,7 +24,7 @@ def parse_time(text: bytes, now: datetime) -> datetime | None:
     if len(text) not in {LENGTH, 12} or not text[:12].isdigit():
         raise ValueError("not a time")
     year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
-    if len(text) == 12:  # noqa: PLR2004 - the short local form of 3.4 §7.1.1
+    if len(text) == 12:
         return datetime(_century(year), month, day, hour, minute, second, tzinfo=UTC)
     sign = text[15:16]
     if not text[12:15].isdigit():
@@ -77,7 +77,7 @@ def parse_receipt_date(text: bytes) -> datetime | None:
     try:
         if len(text) in SHORT_LENGTHS:
             fields = [int(text[at : at + 2]) for at in range(0, len(text), 2)]
-            if len(text) == LONG_LENGTHS[0] and text[:2] == b"20" and fields[2] <= 31 and fields[1] > 12:  # noqa: PLR2004
+            if len(text) == LONG_LENGTHS[0] and text[:2] == b"20" and fields[2] <= 31 and fields[1] > 12:
                 return datetime(fields[0] * 100 + fields[1], *fields[2:], tzinfo=UTC)  # type: ignore[misc,arg-type]
             return datetime(_century(fields[0]), *fields[1:], tzinfo=UTC)  # type: ignore[misc,arg-type]
         if len(text) == LONG_LENGTHS[1]:

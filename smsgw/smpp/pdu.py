@@ -137,7 +137,7 @@ def read_sm(octets: bytes, version: int = const.V34) -> Sm:
     tlv_at = sm_at + length
     if tlv_at > len(octets):
         raise BadPdu(const.ESME_RINVMSGLEN, "sm_length")
-    if source_at > 22 or a - source_at > 22 or b - dest_at > 22 or c != schedule_at or d != c + 1 or length == 255:  # noqa: PLR2004
+    if source_at > 22 or a - source_at > 22 or b - dest_at > 22 or c != schedule_at or d != c + 1 or length == 255:
         _judge_lengths(octets, (source_at, a, dest_at, b, schedule_at, c, d), length, version)
     return _new(
         Sm,
@@ -291,7 +291,7 @@ class Reader:
         return value
 
 
-def sm_body(  # noqa: PLR0913 - the fields of the PDU
+def sm_body(
     *,
     source: bytes,
     dest: bytes,
@@ -329,7 +329,7 @@ def sm_body(  # noqa: PLR0913 - the fields of the PDU
     ))
 
 
-def data_sm_body(  # noqa: PLR0913 - the fields of the PDU
+def data_sm_body(
     *,
     source: bytes,
     dest: bytes,

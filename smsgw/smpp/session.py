@@ -177,8 +177,6 @@ class Session:
                 pdus.append(pdu)
             else:
                 self._not_for_application(pdu, now)
-                if self.closing or self.state is SessionState.UNBINDING:
-                    continue
         if 4 <= end - at < HEADER_LENGTH and not self.closing:
             length = int.from_bytes(buffer[at : at + 4], "big")
             if length < HEADER_LENGTH or length > limit:
@@ -194,7 +192,7 @@ class Session:
         # command_length is nonsense: where the next PDU starts is unknown, so the stream is lost (3.4 §4.3, 5.0 §2.8.2).
         self.bad_pdus += 1
         status = const.ESME_RINVCMDLEN
-        self.out.append(HEADER.pack(HEADER_LENGTH, const.GENERIC_NACK, status, sequence if length >= HEADER_LENGTH else sequence))
+        self.out.append(HEADER.pack(HEADER_LENGTH, const.GENERIC_NACK, status, sequence))
         self.closing = "bad_length"
 
     def _response(self, pdu: Pdu) -> bool:

@@ -42,7 +42,7 @@ class Timers:
         self.heard_at = now
         self.enquired_at = 0.0
 
-    def due(  # noqa: PLR0911 - one return per timer reads as the table it is
+    def due(
         self,
         now: float,
         *,

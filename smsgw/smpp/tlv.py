@@ -15,7 +15,7 @@ HEAD: Final = 4
 
 
 def _broken(status: int, reason: str) -> Exception:
-    from smsgw.smpp.pdu import BadPdu  # noqa: PLC0415 - pdu's cold half imports this module
+    from smsgw.smpp.pdu import BadPdu
 
     return BadPdu(status, reason)
 

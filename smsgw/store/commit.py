@@ -18,7 +18,9 @@ Must never: answer anybody; know what a state means; run two cycles at once.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -27,13 +29,12 @@ from typing import Any, Final, Protocol
 import asyncpg
 import structlog
 
-from smsgw.model import EPOCH_MS, Effect, Message, Owed, Rejected, State
+from smsgw.model import Effect, Message, Owed, Rejected, State
 from smsgw.smpp.const import ESME_RSYSERR
 from smsgw.store.batch import Batch, quote, statement
 
 log = structlog.get_logger()
 
-SPLITTABLE: Final = ("news", "changes", "effects")
 _RETRY_CLASSES: Final = ("40", "53", "55")
 _LOST_CLASSES: Final = ("57", "08")
 FENCED: Final = "SG001"
@@ -280,7 +281,7 @@ class Commit:
 
     _started_at = 0.0
 
-    def _pack(self) -> Batch:  # noqa: PLR0915, C901 - one block a queue, in the order of the statement
+    def _pack(self) -> Batch:
         """Take what the caps allow from all queues and turn it into rows."""
         batch = Batch()
         now = self._clock.now()
@@ -399,6 +400,7 @@ class Commit:
         if self._probe is not None:
             self._probe("before_commit")
         pause = 0.01
+        answer: str | None = None
         while True:
             try:
                 answer = await self._statement.fetchval(*arguments, timeout=self.caps.timeout_s)
@@ -462,7 +464,8 @@ class Commit:
         halves = _halves(batch)
         if not halves:
             self.poisoned += 1
-            self._log.error("row_not_storable", sqlstate=state, messages=[m.id for m, _ in batch.news] + [m.id for m, _ in batch.changes])
+            ids = [message.id for message, _ in [*batch.news, *batch.changes]]
+            self._log.error("row_not_storable", sqlstate=state, messages=ids)
             return {"poison": True}
         merged: dict[str, Any] = {"refused": [], "unapplied": [], "poisoned": []}
         for half in halves:
@@ -492,10 +495,10 @@ class Commit:
                 self.on_conflict(message)
             if pending is None:
                 continue
-            for effect, argument, _ in pending:
-                if effect is not None:
+            for follow, argument, _ in pending:
+                if follow is not None:
                     try:
-                        effect(argument, verdict)
+                        follow(argument, verdict)
                     except Exception as error:  # noqa: BLE001 - the wall around one message
                         self._effect_failed(error)
         failed = POISON if answer.get("poison") else None
@@ -504,12 +507,16 @@ class Commit:
                 effect(argument, failed)
             except Exception as error:  # noqa: BLE001 - the wall around one message
                 self._effect_failed(error)
-        for effect in batch.claims:
-            effect(answer.pop("claimed", []), None)
-        for effect in batch.leases:
-            effect(answer.pop("leased", []), None)
+        self._share_out(batch.claims, answer.get("claimed", []))
+        self._share_out(batch.leases, answer.get("leased", []))
         if self._probe is not None:
             self._probe("after_effects")
+
+    def _share_out(self, effects: list[Effect], ids: list[int]) -> None:
+        """Hand claimed ids over. Several claims of one cycle share their answer: the first one gets it."""
+        for effect in effects:
+            effect(ids, None)
+            ids = []
 
     def _verdicts(self, batch: Batch, answer: dict[str, Any]) -> dict[int, Rejected]:
         """Which messages did not go as asked, and why."""
@@ -522,10 +529,7 @@ class Commit:
 
     def _effect_failed(self, error: Exception) -> None:
         self.effect_failures += 1
-        frame = error.__traceback__
-        while frame is not None and frame.tb_next is not None:
-            frame = frame.tb_next
-        where = f"{frame.tb_frame.f_code.co_qualname if hasattr(frame.tb_frame.f_code, 'co_qualname') else frame.tb_frame.f_code.co_name}:{frame.tb_lineno}" if frame else ""
+        where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self._log.error("effect_failed", error=type(error).__name__, where=where)
 
 
@@ -561,8 +565,6 @@ def _halves(batch: Batch) -> list[Batch]:
 
 def _periods(now: float) -> tuple[int, int]:
     """Return the quota periods of a moment: the day as yyyymmdd and the month as yyyymm, UTC."""
-    import datetime  # noqa: PLC0415
-
     today = datetime.datetime.fromtimestamp(now, datetime.UTC)
     return today.year * 10_000 + today.month * 100 + today.day, today.year * 100 + today.month
 
@@ -578,5 +580,3 @@ def _no_low_water() -> int:
 def _observe_nothing(_seconds: float) -> None:
     """Nobody counts."""
 
-
-__all__ = ["CONFLICT", "EPOCH_MS", "POISON", "Commit", "CommitCaps", "Fenced", "Seat", "State"]

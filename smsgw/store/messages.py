@@ -80,13 +80,14 @@ async def query(connection: Any, account: int, text_id: str) -> asyncpg.Record |
     if not text_id.isascii():
         return None
     by_short = await connection.fetchval("SELECT message FROM short_id WHERE account = $1 AND short = $2", account, text_id)
-    if by_short is None and not (text_id.isdigit() and len(text_id) <= 19):  # noqa: PLR2004 - digits of an int8
+    if by_short is None and not (text_id.isdigit() and len(text_id) <= 19):
         return None
-    return await connection.fetchrow(
+    row: asyncpg.Record | None = await connection.fetchrow(
         "SELECT id, source, state, error, done_ms FROM message WHERE id = $1 AND account = $2",
         by_short if by_short is not None else min(int(text_id), 2**63 - 1),
         account,
     )
+    return row
 
 
 async def stale_sent(connection: Any, before_id: int, limit: int) -> list[int]:
