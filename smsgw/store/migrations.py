@@ -65,9 +65,7 @@ def read_migrations(directory: Traversable | None = None) -> tuple[Migration, ..
     return tuple(found)
 
 
-async def migrate(
-    connection: asyncpg.Connection[asyncpg.Record], directory: Traversable | None = None
-) -> tuple[str, ...]:
+async def migrate(connection: asyncpg.Connection[asyncpg.Record], directory: Traversable | None = None) -> tuple[str, ...]:
     """Bring the database to this program's schema; the names of the files applied now, often none.
 
     Raises `DatabaseRefused` if the database knows a file that we do not, or another text under the same number.
@@ -92,9 +90,7 @@ async def migrate(
     return tuple(migration.name for migration in pending)
 
 
-async def _pending(
-    connection: asyncpg.Connection[asyncpg.Record], migrations: tuple[Migration, ...]
-) -> tuple[Migration, ...]:
+async def _pending(connection: asyncpg.Connection[asyncpg.Record], migrations: tuple[Migration, ...]) -> tuple[Migration, ...]:
     """Which of `migrations` the database lacks; what it has is compared with what was applied."""
     rows = await connection.fetch("SELECT number, name, checksum FROM schema_migration ORDER BY number")
     ours = {migration.number: migration for migration in migrations}
@@ -102,8 +98,7 @@ async def _pending(
         migration = ours.pop(row["number"], None)
         if migration is None:
             raise DatabaseRefused(
-                f"the database is newer than this smsgw: it has {row['name']}; start the version that made it, or a "
-                "later one"
+                f"the database is newer than this smsgw: it has {row['name']}; start the version that made it, or a later one"
             )
         if row["checksum"] != migration.checksum:
             raise DatabaseRefused(
@@ -113,7 +108,5 @@ async def _pending(
     newest = rows[-1]["number"] if rows else 0
     late = next((migration for migration in ours.values() if migration.number < newest), None)
     if late is not None:
-        raise DatabaseRefused(
-            f"{late.name} comes too late: {rows[-1]['name']} is applied already; give it a new number"
-        )
+        raise DatabaseRefused(f"{late.name} comes too late: {rows[-1]['name']} is applied already; give it a new number")
     return tuple(ours.values())

@@ -142,6 +142,4 @@ def server_user(*, owner_uid: int | None = None) -> ServerUser:
             continue
         if entry.pw_uid:
             return ServerUser(name, entry.pw_uid, entry.pw_gid, drop=True)
-    raise DatabaseRefused(
-        f"PostgreSQL does not run as root and none of {', '.join(CANDIDATES)} exists: useradd -r smsgw"
-    )
+    raise DatabaseRefused(f"PostgreSQL does not run as root and none of {', '.join(CANDIDATES)} exists: useradd -r smsgw")

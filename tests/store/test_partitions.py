@@ -41,9 +41,7 @@ async def test_makes_today_and_the_days_ahead_once(small: Connection):
     done = await ensure_days(small, NOW, ahead=2)
     assert done.made[:3] == ("message_20260301", "message_20260302", "message_20260303")
     assert len(done.made) == 6
-    assert await small.fetchval("SELECT reloptions FROM pg_class WHERE relname = 'message_20260302'") == [
-        "fillfactor=55"
-    ]
+    assert await small.fetchval("SELECT reloptions FROM pg_class WHERE relname = 'message_20260302'") == ["fillfactor=55"]
     assert (await ensure_days(small, NOW, ahead=2)).made == ()
 
 
@@ -95,9 +93,7 @@ async def test_only_one_gateway_does_the_upkeep(small: Connection, database: str
     await other.close()
 
 
-async def test_upkeep_never_waits_long_behind_a_busy_table(
-    small: Connection, database: str, monkeypatch: pytest.MonkeyPatch
-):
+async def test_upkeep_never_waits_long_behind_a_busy_table(small: Connection, database: str, monkeypatch: pytest.MonkeyPatch):
     """A lock that is not to be had is given up after its short time-out, told, and taken the next time."""
     monkeypatch.setattr("smsgw.store.partitions.LOCK_TIMEOUT_MS", 10)
     monkeypatch.setattr("smsgw.store.partitions.TRIES", 2)
@@ -118,6 +114,4 @@ async def test_the_schemas_own_tables_get_their_days(connection: Connection):
     parents = await connection.fetchval("SELECT count(*) FROM partitioned")
     assert len(done.made) == 2 * parents
     with pytest.raises(asyncpg.PostgresError):
-        await connection.execute(
-            f"CREATE TABLE again PARTITION OF message FOR VALUES FROM (0) TO ({day_range(TODAY)[1]})"
-        )
+        await connection.execute(f"CREATE TABLE again PARTITION OF message FOR VALUES FROM (0) TO ({day_range(TODAY)[1]})")
