@@ -31,7 +31,7 @@ def decode(octets: bytes, locking_shift: int = 0, single_shift: int = 0) -> tupl
     if ESC in octets:
         return _decode_escaped(octets, table, single_shift)
     text = codecs.charmap_decode(octets, "strict", table)[0]
-    if VOID in text:
+    if locking_shift and VOID in text:
         return text.replace(VOID, " "), False
     return text, octets.isascii()
 

@@ -40,6 +40,7 @@ Address = tuple[int, int, bytes]
 """TON, NPI and the address, without its NUL."""
 
 _HEADER: Final = 16
+_LONGEST_ID: Final = 64
 _MAX_SHORT_MESSAGE: Final = 254
 
 STAT_OF_STATE: Final[Mapping[int, bytes]] = {
@@ -87,7 +88,7 @@ class Receipt(NamedTuple):
     """What a carrier's receipt says, and where in the PDU it says it (offsets include the header of 16 octets)."""
 
     message_id: bytes
-    """The carrier's id: of the TLV if there is one, else of the text; b"" when the receipt names none."""
+    """The carrier's id: of the TLV if there is one, else of the text; b"" without one, or for one of over 64 octets."""
     stat: bytes
     """The state's word in capitals, at most seven letters; made from the state when the text has none."""
     state: int
@@ -192,10 +193,11 @@ def _receipt(kind: int, fields: Fields, tlvs: _Tlvs, *, plain: bool) -> Receipt:
     state = STATE_OF_STAT.get(stat, STATE_UNKNOWN)
     if 0 < tlv_state <= 9 or (tlv_state == 0 and not stat):
         state = tlv_state
+    message_id = tlv_id or text_id
     told = bool(stat) or tlv_state >= 0
     intermediate = kind == _INTERMEDIATE or state in _OPEN_STATES
     return Receipt(
-        tlv_id or text_id,
+        message_id if len(message_id) <= _LONGEST_ID else b"",
         stat or STAT_OF_STATE[state],
         state,
         error,

@@ -34,6 +34,7 @@ _KEY: Final = re.compile(
 )
 _TOKEN: Final = re.compile(rb"[ \t]*([^\s,;|\x00]*)")
 _DATE: Final = re.compile(rb"[ \t]*([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{5,8}|[^\s,;|\x00]*)")
+_LONGEST_FIELD: Final = 32
 _NO_FIELDS: Final = Fields(b"", b"", b"", b"", b"", b"", 0, 0)
 
 
@@ -86,9 +87,9 @@ def read_fields(raw: bytes, at: int) -> Fields:
     return Fields(
         text_id=value(b"id"),
         stat=value(b"st").upper()[:7],
-        error=value(b"er"),
-        submit_date=value(b"su"),
-        done_date=value(b"do"),
+        error=value(b"er")[:_LONGEST_FIELD],
+        submit_date=value(b"su")[:_LONGEST_FIELD],
+        done_date=value(b"do")[:_LONGEST_FIELD],
         text=raw[text_start * width : text_end * width],
         id_at=at + id_start * width if id_end > id_start else 0,
         id_end=at + id_end * width if id_end > id_start else 0,

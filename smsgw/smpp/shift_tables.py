@@ -327,16 +327,12 @@ SINGLE: Final[Mapping[int, Mapping[int, str]]] = MappingProxyType(
         # Oriya, A.2.9
         9: {
             **_ASIAN,
-            **_from(
-                0x19, "0964 0965 . 0B66 0B67 0B68 0B69 0B6A 0B6B 0B6C 0B6D 0B6E 0B6F 0B5C 0B5D . . 0B5F 0B70 0B71 "
-            ),
+            **_from(0x19, "0964 0965 . 0B66 0B67 0B68 0B69 0B6A 0B6B 0B6C 0B6D 0B6E 0B6F 0B5C 0B5D . . 0B5F 0B70 0B71 "),
         },
         # Punjabi, A.2.10
         10: {
             **_ASIAN,
-            **_from(
-                0x19, "0964 0965 . 0A66 0A67 0A68 0A69 0A6A 0A6B 0A6C 0A6D 0A6E 0A6F 0A59 0A5A . . 0A5B 0A5C 0A5E 0A75 "
-            ),
+            **_from(0x19, "0964 0965 . 0A66 0A67 0A68 0A69 0A6A 0A6B 0A6C 0A6D 0A6E 0A6F 0A59 0A5A . . 0A5B 0A5C 0A5E 0A75 "),
         },
         # Tamil, A.2.11
         11: {
@@ -351,8 +347,7 @@ SINGLE: Final[Mapping[int, Mapping[int, str]]] = MappingProxyType(
             **_ASIAN,
             **_from(
                 0x19,
-                ". . . 0C66 0C67 0C68 0C69 0C6A 0C6B 0C6C 0C6D 0C6E 0C6F 0C58 0C59 . "
-                ". 0C78 0C79 0C7A 0C7B 0C7C . 0C7D 0C7E 0C7F ",
+                ". . . 0C66 0C67 0C68 0C69 0C6A 0C6B 0C6C 0C6D 0C6E 0C6F 0C58 0C59 . . 0C78 0C79 0C7A 0C7B 0C7C . 0C7D 0C7E 0C7F ",
             ),
         },
         # Urdu, A.2.13

@@ -16,6 +16,7 @@ reserved values mean the default alphabet (23.038 §4) but are never exact; comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
@@ -49,6 +50,7 @@ PartRule = Literal["gsm_ucs2", "cn_char", "octet"]
 
 _OCTETS: Final = 140  # user data of one SMS, header included (3GPP 23.040 §9.2.3.16)
 _ALWAYS_ONE: Final = 70  # octets that are one part by any rule and in any coding but packed
+_ONE_MESSAGE: Final[Mapping[str, int]] = {"gsm7": 160, "ucs2": 140, "binary": 140}
 _LEAST_ROOM: Final = 4  # an escape or a surrogate pair always fits
 _MAX_PARTS: Final = 255
 _CONCAT_ELEMENTS: Final = frozenset((0x00, 0x08))
@@ -73,6 +75,7 @@ class Alphabet(StrEnum):
     BINARY = "binary"
 
 
+_BY_NAME: Final = {kind.value: kind for kind in Alphabet}
 _CODECS: Final = frozenset(Alphabet) - {Alphabet.GSM7, Alphabet.GSM7_PACKED, Alphabet.UCS2, Alphabet.BINARY}
 
 
@@ -118,13 +121,13 @@ _RESERVED: Final = frozenset((11, 12)) | {
 
 
 def alphabet(data_coding: int, default: str = "gsm7") -> Alphabet:
-    """Return the alphabet of a data_coding (0-255); ``default`` is the peer's default alphabet, by its name."""
-    return _BY_CODING[data_coding] or Alphabet(default)
+    """Return the alphabet of a data_coding (0-255); ``default`` is the peer's default alphabet, by its name (KeyError)."""
+    return _BY_CODING[data_coding] or _BY_NAME[default]
 
 
 def decode(octets: bytes, data_coding: int, *, udh: Udh | None = None, default_alphabet: str = "gsm7") -> Text:
     """Return the text of user data. With ``udh``, octets begin with that header: it is skipped and its shifts apply."""
-    kind = _BY_CODING[data_coding] or Alphabet(default_alphabet)
+    kind = _BY_CODING[data_coding] or _BY_NAME[default_alphabet]
     locking_shift, single_shift, header = 0, 0, 0
     if udh is not None:
         header, locking_shift, single_shift = udh.length, udh.locking_shift, udh.single_shift
@@ -156,7 +159,7 @@ def encode(text: str, *, default_alphabet: str = "gsm7") -> tuple[int, bytes]:
 
     A lone surrogate, which no text should hold, is sent as it is.
     """
-    octets = encode_as(text, Alphabet(default_alphabet))
+    octets = encode_as(text, _BY_NAME[default_alphabet])
     if octets is None:
         return 8, text.encode("utf-16-be", "surrogatepass")
     return 0, octets
@@ -194,8 +197,10 @@ def count_parts(
 
     A part of a long message is one part, however long. The rule belongs to the route and its price.
     """
-    kind = _BY_CODING[data_coding] or Alphabet(default_alphabet)
+    kind = _BY_CODING[data_coding] or _BY_NAME[default_alphabet]
     if udh is None:
+        if rule == "gsm_ucs2" and len(octets) <= _ONE_MESSAGE.get(kind, 0):
+            return 1
         if len(octets) <= _ALWAYS_ONE and kind is not Alphabet.GSM7_PACKED:
             return 1
         header = 0

@@ -228,6 +228,13 @@ def test_a_long_id_is_read_whole():
     assert read(deliver(COMMON.replace(b"1234567890", long_id))).message_id == long_id
 
 
+def test_an_id_that_no_carrier_gives_is_none():
+    """An id of over 64 octets matches nothing, but is not passed on either (item 197)."""
+    octets = deliver(COMMON.replace(b"1234567890", b"9" * 65))
+    assert read(octets).message_id == b""
+    assert b"9" * 65 not in rewrite(octets)
+
+
 def test_a_text_without_text_field_is_read():
     """The text: field may be missing, also behind a NUL that ends the text."""
     for tail in (b"", b"\0"):
