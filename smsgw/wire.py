@@ -146,7 +146,7 @@ class Wire(asyncio.Protocol):
                 else:
                     peer.on_response(pdu, context)
         except Exception as error:  # noqa: BLE001 - the wall around one connection
-            self._log.error("connection_failed", error=type(error).__name__, where=_where(error))
+            self._log.error("connection_failed", error=type(error).__name__, where=where_raised(error))
             self.abort("internal_error")
             return
         if session.out or session.closing:
@@ -271,8 +271,8 @@ class Wire(asyncio.Protocol):
             self.flush()
 
 
-def _where(error: Exception) -> list[str]:
-    """Say where it happened, without the words: an exception's text may quote octets of a message."""
+def where_raised(error: Exception) -> list[str]:
+    """Say where an error happened, without its words: an exception's text may quote octets of a message."""
     return [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
 
 
