@@ -30,6 +30,7 @@ from smsgw.smpp.const import (
     TAG_MESSAGE_STATE,
     TAG_RECEIPTED_MESSAGE_ID,
     V34,
+    V50,
 )
 from smsgw.smpp.pdu import DataSm, Sm, read_sm
 from smsgw.smpp.receipt_text import Fields, read_fields
@@ -422,13 +423,14 @@ def build(
 def for_version(body: bytes, version: int) -> bytes:
     """Return a deliver_sm body fit for a session of this interface_version: below 0x34 without TLVs (SMPP 3.4 §3.4).
 
-    A message_payload moves into an empty short_message, cut at 254 octets. Raises BadPdu for what is no such body.
+    A message_payload moves into an empty short_message and is cut at 254 octets: right for a receipt, whose end is the
+    repeated text, and a loss for a message (``text.split`` makes parts of one). Raises BadPdu for what is no such body.
     """
     if version >= V34:
         return body
-    sm = read_sm(bytes(_HEADER) + body)
+    sm = read_sm(bytes(_HEADER) + body, V50)
     sm_at, tlv_at = sm.sm_at - _HEADER, sm.tlv_at - _HEADER
-    short_message = body[sm_at:tlv_at]
+    short_message = body[sm_at:tlv_at][:_MAX_SHORT_MESSAGE]
     if not short_message:
         short_message = (find(body, tlv_at, TAG_MESSAGE_PAYLOAD) or b"")[:_MAX_SHORT_MESSAGE]
     return b"%b%c%b" % (body[: sm_at - 1], len(short_message), short_message)

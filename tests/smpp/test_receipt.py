@@ -497,3 +497,9 @@ def test_for_version_moves_the_payload_into_short_message():
     older = receipt.for_version(body, V33)
     assert short_message(older) == (COMMON * 4)[:254]
     assert tlvs_of(older) == b""
+
+
+def test_for_version_cuts_what_only_50_allows():
+    """A short_message of 255 octets, legal in 5.0 alone, loses its last octet below 3.4 (item 81)."""
+    older = receipt.for_version(pdu.sm_body(source=b"1", dest=b"2", short_message=b"x" * 255), V33)
+    assert short_message(older) == b"x" * 254
