@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from smsgw.sim.fates import STATS, Fate
-from smsgw.smpp import binds, const, pdu, tlv
+from smsgw.smpp import bodies, const, pdu, tlv
 from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm
 from smsgw.wire import Wire
 
@@ -115,7 +115,7 @@ class CarrierBind:
         carrier = self.carrier
         settings = carrier.settings
         try:
-            bind = binds.read_bind(request.octets)
+            bind = bodies.read_bind(request.octets)
         except BadPdu as bad:
             self.wire.respond(request, bad.status)
             return
@@ -130,7 +130,7 @@ class CarrierBind:
             return
         self.system_id = bind.system_id.decode("latin-1")
         version = settings.version if bind.interface_version >= const.V34 else 0
-        self.wire.respond(request, 0, binds.bind_resp_body(b"carrier", version or None))
+        self.wire.respond(request, 0, bodies.bind_resp_body(b"carrier", version or None))
         effective = min(settings.version, bind.interface_version) if version else const.V33
         self.wire.session.bound_as(request.command, effective)
         self._receiver = request.command != const.BIND_TRANSMITTER

@@ -28,7 +28,7 @@ from smsgw.sim.ledgers import TenantLedger
 from smsgw.sim.settings import TenantSettings
 from smsgw.sim.tenant_bind import Sent, TenantBind
 from smsgw.sim.texts import indexed_text
-from smsgw.smpp import binds, const, pdu
+from smsgw.smpp import bodies, const, pdu
 from smsgw.smpp.pdu import Pdu, Sm
 from smsgw.smpp.receipt import Receipt
 from smsgw.smpp.session import Role, Session, SessionSettings
@@ -76,7 +76,7 @@ class Tenant:
         self.compose = compose or self._indexed
         self.own_texts = compose is None
         self.on_mo = on_mo
-        self.bind_body = binds.bind_body(
+        self.bind_body = bodies.bind_body(
             system_id=settings.system_id.encode(), password=settings.password.encode(), interface_version=settings.version
         )
         self.samples: list[tuple[float, int, int]] = []
