@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.model import MESSAGE_STATE, Rejected, State
 from smsgw.smpp import const
+from smsgw.smpp.bodies import query_sm_resp_body, read_query_sm
 from smsgw.smpp.clock import format_absolute
-from smsgw.smpp.pdu import BadPdu, query_sm_resp_body, read_query_sm
+from smsgw.smpp.pdu import BadPdu
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -163,13 +163,33 @@ TAG_MORE_MESSAGES_TO_SEND: Final = 0x0426
 TAG_MESSAGE_STATE: Final = 0x0427
 TAG_CONGESTION_STATE: Final = 0x0428
 TAG_USSD_SERVICE_OP: Final = 0x0501
+TAG_BROADCAST_CHANNEL_INDICATOR: Final = 0x0600
+TAG_BROADCAST_CONTENT_TYPE: Final = 0x0601
+TAG_BROADCAST_CONTENT_TYPE_INFO: Final = 0x0602
+TAG_BROADCAST_MESSAGE_CLASS: Final = 0x0603
+TAG_BROADCAST_REP_NUM: Final = 0x0604
+TAG_BROADCAST_FREQUENCY_INTERVAL: Final = 0x0605
 TAG_BROADCAST_AREA_IDENTIFIER: Final = 0x0606
+TAG_BROADCAST_ERROR_STATUS: Final = 0x0607
+TAG_BROADCAST_AREA_SUCCESS: Final = 0x0608
+TAG_BROADCAST_END_TIME: Final = 0x0609
+TAG_BROADCAST_SERVICE_GROUP: Final = 0x060A
+TAG_BILLING_IDENTIFICATION: Final = 0x060B
+TAG_SOURCE_NETWORK_ID: Final = 0x060D
+TAG_DEST_NETWORK_ID: Final = 0x060E
+TAG_SOURCE_NODE_ID: Final = 0x060F
+TAG_DEST_NODE_ID: Final = 0x0610
+TAG_DEST_ADDR_NP_RESOLUTION: Final = 0x0611
+TAG_DEST_ADDR_NP_INFORMATION: Final = 0x0612
+TAG_DEST_ADDR_NP_COUNTRY: Final = 0x0613
 TAG_DISPLAY_TIME: Final = 0x1201
 TAG_SMS_SIGNAL: Final = 0x1203
 TAG_MS_VALIDITY: Final = 0x1204
 TAG_ALERT_ON_MESSAGE_DELIVERY: Final = 0x130C
 TAG_ITS_REPLY_TYPE: Final = 0x1380
 TAG_ITS_SESSION_INFO: Final = 0x1383
+TAG_VENDOR_FIRST: Final = 0x1400
+TAG_VENDOR_LAST: Final = 0x3FFF
 
 # ---- message_state (3.4 §5.2.28, 5.0 §4.7.15) -----------------------------------------------------------------------------
 STATE_SCHEDULED: Final = 0
@@ -183,6 +203,65 @@ STATE_UNKNOWN: Final = 7
 STATE_REJECTED: Final = 8
 STATE_SKIPPED: Final = 9
 
+# ---- type of number, numbering plan (3.4 §5.2.5, §5.2.6) ------------------------------------------------------------------
+TON_UNKNOWN: Final = 0
+TON_INTERNATIONAL: Final = 1
+TON_NATIONAL: Final = 2
+TON_NETWORK_SPECIFIC: Final = 3
+TON_SUBSCRIBER_NUMBER: Final = 4
+TON_ALPHANUMERIC: Final = 5
+TON_ABBREVIATED: Final = 6
+NPI_UNKNOWN: Final = 0
+NPI_ISDN: Final = 1
+NPI_DATA: Final = 3
+NPI_TELEX: Final = 4
+NPI_LAND_MOBILE: Final = 6
+NPI_NATIONAL: Final = 8
+NPI_PRIVATE: Final = 9
+NPI_ERMES: Final = 10
+NPI_INTERNET: Final = 14
+NPI_WAP_CLIENT_ID: Final = 18
+
+# ---- esm_class: mode, type, features (3.4 §5.2.12, 5.0 §4.7.12) -----------------------------------------------------------
+ESM_MODE_MASK: Final = 0x03
+ESM_MODE_DEFAULT: Final = 0x00
+ESM_MODE_DATAGRAM: Final = 0x01
+ESM_MODE_FORWARD: Final = 0x02
+ESM_MODE_STORE: Final = 0x03
+ESM_TYPE_MASK: Final = 0x3C
+ESM_TYPE_DEFAULT: Final = 0x00
+ESM_TYPE_RECEIPT: Final = 0x04
+ESM_TYPE_DELIVERY_ACK: Final = 0x08
+ESM_TYPE_USER_ACK: Final = 0x10
+ESM_TYPE_CONVERSATION_ABORT: Final = 0x18
+ESM_TYPE_INTERMEDIATE: Final = 0x20
+ESM_UDHI: Final = 0x40
+ESM_REPLY_PATH: Final = 0x80
+
+# ---- registered_delivery (3.4 §5.2.17, 5.0 §4.7.21) -----------------------------------------------------------------------
+REGISTERED_MASK: Final = 0x03
+REGISTERED_NONE: Final = 0x00
+REGISTERED_BOTH: Final = 0x01
+REGISTERED_FAILURE: Final = 0x02
+REGISTERED_SUCCESS: Final = 0x03  # reserved in 3.4
+REGISTERED_ACK_MASK: Final = 0x0C
+REGISTERED_INTERMEDIATE: Final = 0x10
+
+# ---- data_coding (3.4 §5.2.19, 5.0 §4.7.7) --------------------------------------------------------------------------------
+DCS_DEFAULT: Final = 0x00
+DCS_IA5: Final = 0x01
+DCS_BINARY_TDMA: Final = 0x02
+DCS_LATIN_1: Final = 0x03
+DCS_BINARY: Final = 0x04
+DCS_JIS: Final = 0x05
+DCS_CYRILLIC: Final = 0x06
+DCS_HEBREW: Final = 0x07
+DCS_UCS2: Final = 0x08
+DCS_PICTOGRAM: Final = 0x09
+DCS_ISO_2022_JP: Final = 0x0A
+DCS_KANJI_JIS: Final = 0x0D
+DCS_KSC_5601: Final = 0x0E
+
 
 def _named(prefix: str, *, without: frozenset[str] = frozenset()) -> dict[int, str]:
     """Collect this module's constants with a prefix, number → name; the first name of a number counts."""
@@ -193,8 +272,10 @@ def _named(prefix: str, *, without: frozenset[str] = frozenset()) -> dict[int, s
     return names
 
 
+_TAG_BOUNDS: Final = frozenset({"TAG_VENDOR_FIRST", "TAG_VENDOR_LAST"})
 STATUS_NAMES: Final[Mapping[int, str]] = _named("ESME_")
-TAG_NAMES: Final[Mapping[int, str]] = {tag: name[4:].lower() for tag, name in _named("TAG_").items()}
+TAG_NAMES: Final[Mapping[int, str]] = {tag: name[4:].lower() for tag, name in _named("TAG_", without=_TAG_BOUNDS).items()}
+STATE_NAMES: Final[Mapping[int, str]] = {state: name[6:] for state, name in _named("STATE_").items()}
 COMMAND_NAMES: Final[Mapping[int, str]] = {
     number: name.lower()
     for prefix in ("BIND_", "QUERY_", "SUBMIT_", "DELIVER_", "UNBIND", "REPLACE_", "CANCEL_", "OUTBIND", "ENQUIRE_",
@@ -211,6 +292,16 @@ def command_name(command: int) -> str:
 def status_name(status: int) -> str:
     """Return the specification's name of a command_status, or its number in hex."""
     return STATUS_NAMES.get(status) or f"0x{status:08x}"
+
+
+def tag_name(tag: int) -> str:
+    """Return the specification's name of a TLV's tag, or its number in hex."""
+    return TAG_NAMES.get(tag) or f"0x{tag:04x}"
+
+
+def state_name(state: int) -> str:
+    """Return the specification's name of a message_state ("DELIVERED"), or its number."""
+    return STATE_NAMES.get(state) or str(state)
 
 
 class StatusClass(enum.Enum):

@@ -22,6 +22,7 @@ TIME_LENGTH: Final = 16
 ADDRESS_MAX: Final = 20
 DATA_ADDRESS_MAX: Final = 64
 SERVICE_TYPE_MAX: Final = 5
+MESSAGE_ID_MAX: Final = 64
 SYSTEM_ID_MAX: Final = 15
 PASSWORD_MAX: Final = 8
 SYSTEM_TYPE_MAX: Final = 12
@@ -135,10 +136,10 @@ def read_sm(octets: bytes, version: int = const.V34) -> Sm:
         raise _cut_short(octets) from None
     sm_at = d + 6
     tlv_at = sm_at + length
+    if source_at > 22 or a - source_at > 22 or b - dest_at > 22 or c != schedule_at or d != c + 1 or length == 255:
+        _judge_lengths((source_at, a, dest_at, b, schedule_at, c, d), length, version)
     if tlv_at > len(octets):
         raise BadPdu(const.ESME_RINVMSGLEN, "sm_length")
-    if source_at > 22 or a - source_at > 22 or b - dest_at > 22 or c != schedule_at or d != c + 1 or length == 255:
-        _judge_lengths(octets, (source_at, a, dest_at, b, schedule_at, c, d), length, version)
     return _new(
         Sm,
         (
@@ -168,7 +169,7 @@ def read_sm(octets: bytes, version: int = const.V34) -> Sm:
     )
 
 
-def _judge_lengths(octets: bytes, at: tuple[int, ...], length: int, version: int) -> None:
+def _judge_lengths(at: tuple[int, ...], length: int, version: int) -> None:
     """Raise BadPdu for the first string that is longer than its field (octets without the NUL)."""
     source_at, a, dest_at, b, schedule_at, c, d = at
     if source_at - 1 - HEADER_LENGTH > SERVICE_TYPE_MAX:
@@ -214,32 +215,15 @@ def read_data_sm(octets: bytes) -> DataSm:
     body = Reader(octets)
     service_type = body.string(SERVICE_TYPE_MAX, const.ESME_RINVSERTYP, "service_type")
     source_at = body.at
-    source_ton, source_npi = body.octet(), body.octet()
-    source = body.string(DATA_ADDRESS_MAX, const.ESME_RINVSRCADR, "source_addr")
-    dest_ton, dest_npi = body.octet(), body.octet()
-    dest = body.string(DATA_ADDRESS_MAX, const.ESME_RINVDSTADR, "destination_addr")
-    esm_at = body.at
-    esm_class, registered, data_coding = body.octet(), body.octet(), body.octet()
-    return DataSm(
-        service_type,
-        source_ton,
-        source_npi,
-        source,
-        dest_ton,
-        dest_npi,
-        dest,
-        esm_class,
-        registered,
-        data_coding,
-        body.at,
-        source_at,
-        esm_at,
-        esm_at + 1,
-    )
+    source = body.address(const.ESME_RINVSRCADR, "source_addr", DATA_ADDRESS_MAX)
+    dest = body.address(const.ESME_RINVDSTADR, "destination_addr", DATA_ADDRESS_MAX)
+    at = body.at
+    numbers = (body.octet(), body.octet(), body.octet())
+    return DataSm(service_type, *source, *dest, *numbers, body.at, source_at, at, at + 1)
 
 
 def read_message_id(octets: bytes) -> bytes:
-    """Return the message_id of any response; b"" where there is no body. A missing NUL is forgiven."""
+    """Return the message_id of any response; b"" where there is no body. A missing NUL is forgiven, a length is not judged."""
     end = octets.find(0, HEADER_LENGTH)
     return octets[HEADER_LENGTH:end] if end >= 0 else octets[HEADER_LENGTH:]
 
@@ -283,6 +267,25 @@ class Reader:
         self.at = end + 1
         return value
 
+    def address(self, status: int, name: str, longest: int = ADDRESS_MAX) -> tuple[int, int, bytes]:
+        """Read type of number, numbering plan and address; any numbers, because peers send any."""
+        return self.octet(), self.octet(), self.string(longest, status, name)
+
+    def source(self) -> tuple[int, int, bytes]:
+        """Read a source address. Raises BadPdu(ESME_RINVSRCADR)."""
+        return self.address(const.ESME_RINVSRCADR, "source_addr")
+
+    def dest(self) -> tuple[int, int, bytes]:
+        """Read a destination address. Raises BadPdu(ESME_RINVDSTADR)."""
+        return self.address(const.ESME_RINVDSTADR, "destination_addr")
+
+    def short_message(self, version: int) -> bytes:
+        """Read sm_length and short_message. Raises BadPdu(ESME_RINVMSGLEN) for 255 octets before 5.0 and for too few."""
+        length = self.octet()
+        if self.at + length > len(self.octets) or (length > MAX_SHORT_MESSAGE_34 and version < const.V50):
+            raise BadPdu(const.ESME_RINVMSGLEN, "sm_length")
+        return self.take(length)
+
     def time(self, status: int, name: str) -> bytes:
         """Read a time: a NUL, or exactly 16 octets and a NUL."""
         value = self.string(TIME_LENGTH, status, name)
@@ -312,21 +315,26 @@ def sm_body(
     default_msg_id: int = 0,
     tlvs: bytes = b"",
 ) -> bytes:
-    """Return the body of a submit_sm or deliver_sm. Raises ValueError for a short_message over 255 octets."""
-    return b"".join((
-        service_type,
-        bytes((0, source_ton, source_npi)),
-        source,
-        bytes((0, dest_ton, dest_npi)),
-        dest,
-        bytes((0, esm_class, protocol_id, priority)),
-        schedule,
-        b"\0",
-        validity,
-        bytes((0, registered_delivery, replace, data_coding, default_msg_id, len(short_message))),
-        short_message,
-        tlvs,
-    ))
+    """Return the body of a submit_sm or deliver_sm. Raises ValueError for a short_message over 255 octets.
+
+    Strings are taken as they are: whoever builds a PDU of foreign strings has read them from one.
+    """
+    return b"".join(
+        (
+            service_type,
+            bytes((0, source_ton, source_npi)),
+            source,
+            bytes((0, dest_ton, dest_npi)),
+            dest,
+            bytes((0, esm_class, protocol_id, priority)),
+            schedule,
+            b"\0",
+            validity,
+            bytes((0, registered_delivery, replace, data_coding, default_msg_id, len(short_message))),
+            short_message,
+            tlvs,
+        )
+    )
 
 
 def data_sm_body(
@@ -344,12 +352,14 @@ def data_sm_body(
     tlvs: bytes = b"",
 ) -> bytes:
     """Return the body of a data_sm."""
-    return b"".join((
-        service_type,
-        bytes((0, source_ton, source_npi)),
-        source,
-        bytes((0, dest_ton, dest_npi)),
-        dest,
-        bytes((0, esm_class, registered_delivery, data_coding)),
-        tlvs,
-    ))
+    return b"".join(
+        (
+            service_type,
+            bytes((0, source_ton, source_npi)),
+            source,
+            bytes((0, dest_ton, dest_npi)),
+            dest,
+            bytes((0, esm_class, registered_delivery, data_coding)),
+            tlvs,
+        )
+    )

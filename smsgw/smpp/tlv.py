@@ -10,14 +10,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from smsgw.smpp import const
+from smsgw.smpp.pdu import BadPdu
 
 HEAD: Final = 4
-
-
-def _broken(status: int, reason: str) -> Exception:
-    from smsgw.smpp.pdu import BadPdu
-
-    return BadPdu(status, reason)
 
 
 def iterate(octets: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
@@ -25,12 +20,12 @@ def iterate(octets: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
     end = len(octets)
     while at < end:
         if end - at < HEAD:
-            raise _broken(const.ESME_RINVOPTPARSTREAM, "tlv_cut_short")
+            raise BadPdu(const.ESME_RINVOPTPARSTREAM, "tlv_cut_short")
         tag = octets[at] << 8 | octets[at + 1]
         length = octets[at + 2] << 8 | octets[at + 3]
         at += HEAD
         if at + length > end:
-            raise _broken(const.ESME_RINVOPTPARSTREAM, "tlv_cut_short")
+            raise BadPdu(const.ESME_RINVOPTPARSTREAM, "tlv_cut_short")
         yield tag, at, length
         at += length
 
@@ -77,7 +72,7 @@ def strip(octets: bytes, at: int) -> bytes:
     return octets[:at]
 
 
-# Octets that the value of a known TLV must have. Integers are taken with 1, 2 or 4 octets, because peers send them so (CONFORMANCE 94).
+# How many octets the value of a known TLV may have. Integers: 1, 2 or 4, whatever the table says, because peers send them so.
 _INTEGER: Final = frozenset({1, 2, 4})
 _LENGTHS: Final[Mapping[int, frozenset[int]]] = {
     **dict.fromkeys(
@@ -117,6 +112,7 @@ _LENGTHS: Final[Mapping[int, frozenset[int]]] = {
             const.TAG_SMS_SIGNAL,
             const.TAG_MS_VALIDITY,
             const.TAG_ITS_REPLY_TYPE,
+            const.TAG_DEST_ADDR_NP_RESOLUTION,
         ),
         _INTEGER,
     ),
@@ -133,8 +129,11 @@ _LENGTHS: Final[Mapping[int, frozenset[int]]] = {
 
 
 def check_known(octets: bytes, at: int) -> None:
-    """Check the stream and the lengths of known TLVs. Raises BadPdu: 0xC0 for the stream, 0xC2 for a length."""
+    """Check the stream and the lengths of known TLVs; what their values mean is not judged here.
+
+    Raises BadPdu: ESME_RINVOPTPARSTREAM (0xC0) for the stream, ESME_RINVPARLEN (0xC2) for a length, with the TLV's name.
+    """
     for tag, _, length in iterate(octets, at):
         allowed = _LENGTHS.get(tag)
         if allowed is not None and length not in allowed:
-            raise _broken(const.ESME_RINVPARLEN, const.TAG_NAMES[tag])
+            raise BadPdu(const.ESME_RINVPARLEN, const.TAG_NAMES[tag])
