@@ -178,7 +178,10 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit."""
+    """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
+
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere.
+    """
 
     id: int
     system_id: str
@@ -200,6 +203,7 @@ class Account:
     deliver_window: int = 0
     bind_status_34: bool = False
     strict_34: bool = False
+    allow_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
