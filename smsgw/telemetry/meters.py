@@ -1,0 +1,188 @@
+"""Meters: what is counted, as plain integers that the hot path increments (0.06 µs against 1.3 µs for a labelled counter).
+
+One meter a process, an account and a link. Accounts are bounded: from the `ACCOUNTS`-th on they share one meter named `other`,
+so that no set of tenants can make a scrape large. Never here: rendering, names of people or numbers.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+ACCOUNTS: Final = 500
+OTHER: Final = "other"
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DELAYS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 28_800.0, 86_400.0)
+
+
+class Histogram:
+    """Counts by upper bound; the last one is +Inf."""
+
+    __slots__ = ("bounds", "counts", "total")
+
+    def __init__(self, bounds: Sequence[float] = SECONDS) -> None:
+        """Start with no observation."""
+        self.bounds = tuple(bounds)
+        self.counts = [0] * (len(self.bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class AccountMeter:
+    """What one account did and had done to it."""
+
+    __slots__ = (
+        "accepted",
+        "accepted_parts",
+        "mo_delivered",
+        "name",
+        "queries",
+        "receipts_delivered",
+        "receipts_expired",
+        "receipts_refused",
+        "receipts_retried",
+        "refused",
+        "throttled",
+    )
+
+    def __init__(self, name: str) -> None:
+        """Start at nought."""
+        self.name = name
+        self.accepted = 0
+        self.accepted_parts = 0
+        self.throttled = 0
+        self.queries = 0
+        self.refused: Counter[str] = Counter()
+        self.receipts_delivered = 0
+        self.receipts_retried = 0
+        self.receipts_refused = 0
+        self.receipts_expired = 0
+        self.mo_delivered = 0
+
+    def refuse(self, reason: str) -> None:
+        """Count a refusal by its reason, a constant word."""
+        self.refused[reason] += 1
+
+
+class LinkMeter:
+    """What went over one link."""
+
+    __slots__ = (
+        "alerts",
+        "connects",
+        "disconnects",
+        "latency",
+        "malformed",
+        "mo",
+        "name",
+        "receipts",
+        "refused",
+        "sent",
+        "submitted",
+        "throttled",
+        "timeouts",
+    )
+
+    def __init__(self, name: str) -> None:
+        """Start at nought."""
+        self.name = name
+        self.submitted = 0
+        self.sent = 0
+        self.refused: Counter[int] = Counter()
+        self.throttled = 0
+        self.timeouts = 0
+        self.receipts: Counter[int] = Counter()
+        self.mo = 0
+        self.malformed = 0
+        self.alerts = 0
+        self.connects = 0
+        self.disconnects: Counter[str] = Counter()
+        self.latency = Histogram()
+
+
+class ProcessMeter:
+    """What the process as a whole did."""
+
+    __slots__ = (
+        "binds_refused",
+        "connections",
+        "duplicate_receipts",
+        "final",
+        "loop_lag_s",
+        "loop_stalls",
+        "mo_unowned",
+        "parked_expired",
+        "parked_receipts",
+        "receipts_expired",
+        "session_closes",
+    )
+
+    def __init__(self) -> None:
+        """Start at nought."""
+        self.final: Counter[int] = Counter()
+        self.binds_refused: Counter[str] = Counter()
+        self.session_closes: Counter[str] = Counter()
+        self.connections = 0
+        self.duplicate_receipts = 0
+        self.parked_receipts = 0
+        self.parked_expired = 0
+        self.receipts_expired = 0
+        self.mo_unowned = 0
+        self.loop_lag_s = 0.0
+        self.loop_stalls = 0
+
+    def ended(self, state: int) -> None:
+        """Count a message that has come to its end."""
+        self.final[state] += 1
+
+
+Gauge = Callable[[], float | dict[tuple[str, ...], float]]
+
+
+class Meters:
+    """All meters of the process, and gauges as callables that are read at a scrape."""
+
+    def __init__(self, *, accounts: int = ACCOUNTS) -> None:
+        """`accounts`: how many accounts get a meter of their own."""
+        self.process = ProcessMeter()
+        self.submit_response = Histogram()
+        self.receipt_delay = Histogram(DELAYS)
+        self.cycle = Histogram()
+        self.loop_lag = Histogram()
+        self.accounts: dict[str, AccountMeter] = {}
+        self.links: dict[str, LinkMeter] = {}
+        self.gauges: dict[str, tuple[str, tuple[str, ...], Gauge]] = {}
+        self.counters: dict[str, tuple[str, tuple[str, ...], Gauge]] = {}
+        self.folded = 0
+        self._most = accounts
+
+    def account(self, name: str) -> AccountMeter:
+        """Return an account's meter; the shared one once there are too many."""
+        meter = self.accounts.get(name)
+        if meter is None:
+            if len(self.accounts) >= self._most and name != OTHER:
+                self.folded += 1
+                return self.account(OTHER)
+            meter = self.accounts[name] = AccountMeter(name)
+        return meter
+
+    def link(self, name: str) -> LinkMeter:
+        """Return a link's meter."""
+        meter = self.links.get(name)
+        if meter is None:
+            meter = self.links[name] = LinkMeter(name)
+        return meter
+
+    def gauge(self, name: str, text: str, read: Gauge, labels: tuple[str, ...] = ()) -> None:
+        """Export a value that goes up and down: a number, or numbers by label values."""
+        self.gauges[name] = (text, labels, read)
+
+    def counter(self, name: str, text: str, read: Gauge, labels: tuple[str, ...] = ()) -> None:
+        """Export a count that somebody else keeps; `name` without `_total`."""
+        self.counters[name] = (text, labels, read)
