@@ -128,8 +128,8 @@ _match_common: Final = _COMMON.fullmatch
 _unpack_tlv: Final = struct.Struct(">HH").unpack_from
 
 
-def parse(octets: bytes, sm: Sm, *, typed_only: bool = False) -> Receipt | None:
-    """Read the receipt in a deliver_sm, or return None when it is not one.
+def parse(octets: bytes, sm: Sm | DataSm, *, typed_only: bool = False) -> Receipt | None:
+    """Read the receipt in a deliver_sm or data_sm, or return None when it is not one.
 
     esm_class tells a receipt (0x04) and an intermediate notification (0x20); with type bits of zero only a text or TLVs
     that cannot be much else do, because some carriers send them so. ``typed_only`` refuses those, for carriers that set
@@ -140,21 +140,13 @@ def parse(octets: bytes, sm: Sm, *, typed_only: bool = False) -> Receipt | None:
     kind = esm_class & _TYPE_BITS
     if kind not in _RECEIPT_TYPES and (kind or typed_only or not _resembles(octets, sm)):
         return None
-    found = None if esm_class & UDHI else _match_common(octets, sm.sm_at, sm.tlv_at)
+    found = None if esm_class & UDHI or isinstance(sm, DataSm) else _match_common(octets, sm.sm_at, sm.tlv_at)
     if found is None:
         return _read(octets, kind, _find_text(octets, sm), sm.tlv_at)
     text_id, submit_date, done_date, stat, error, text = found.groups(b"")
     id_at, id_end = found.span(1)
     fields = Fields(text_id, stat, error, submit_date, done_date, text, id_at, id_end)
     return _receipt(kind, fields, _walk(octets, sm.tlv_at), plain=True)
-
-
-def parse_data(octets: bytes, sm: DataSm, *, typed_only: bool = False) -> Receipt | None:
-    """Read the receipt in a data_sm (SMPP 3.4 §4.7); as ``parse``."""
-    kind = sm.esm_class & _TYPE_BITS
-    if kind not in _RECEIPT_TYPES and (kind or typed_only or not _names_id_and_state(octets, sm.tlv_at)):
-        return None
-    return _read(octets, kind, _find_payload(octets, sm.tlv_at, sm.esm_class), sm.tlv_at)
 
 
 class _Tlvs(NamedTuple):
@@ -235,9 +227,9 @@ def _read(octets: bytes, kind: int, where: _Text, tlv_at: int) -> Receipt:
     return _receipt(kind, fields, _walk(octets, tlv_at), plain=plain)
 
 
-def _find_text(octets: bytes, sm: Sm) -> _Text:
-    """Find the text: short_message behind its UDH, or message_payload when short_message is empty."""
-    if not sm.sm_length:
+def _find_text(octets: bytes, sm: Sm | DataSm) -> _Text:
+    """Find the text: short_message behind its UDH, or message_payload when short_message is empty or not there."""
+    if isinstance(sm, DataSm) or not sm.sm_length:
         return _find_payload(octets, sm.tlv_at, sm.esm_class)
     return _behind_udh(octets, sm.sm_at, sm.tlv_at, sm.esm_class)
 
@@ -261,7 +253,7 @@ def _names_id_and_state(octets: bytes, at: int) -> bool:
     return bool(tlvs.tlv_id) and tlvs.state >= 0
 
 
-def _resembles(octets: bytes, sm: Sm) -> bool:
+def _resembles(octets: bytes, sm: Sm | DataSm) -> bool:
     """Tell a receipt with no type bits: both TLVs, or a text that opens with an id and has a stat and a done date."""
     if _names_id_and_state(octets, sm.tlv_at):
         return True
@@ -276,11 +268,15 @@ def _resembles(octets: bytes, sm: Sm) -> bool:
 # Passing on.
 
 
-def rewrite(octets: bytes, sm: Sm, receipt: Receipt, *, our_id: bytes, source: Address, dest: Address) -> bytes:
-    """Return the deliver_sm body for the tenant: our id in text and TLV, these addresses, every other octet as it came.
+def rewrite(octets: bytes, sm: Sm | DataSm, receipt: Receipt, *, our_id: bytes, source: Address, dest: Address) -> bytes:
+    """Return the body for the tenant: our id in text and TLV, these addresses, every other octet as it came.
 
-    ``receipt`` is what ``parse`` made of the same octets. A text that grows over 254 octets loses its tail.
+    ``receipt`` is what ``parse`` made of the same octets; the body is of the command that came, deliver_sm or data_sm.
+    A short_message that grows over 254 octets loses its tail.
     """
+    if isinstance(sm, DataSm):
+        kept = octets[sm.esm_at : sm.tlv_at]
+        return octets[16 : sm.source_at] + _addresses(source, dest) + kept + _rewrite_tlvs(octets, sm.tlv_at, receipt, our_id)
     if not receipt.plain:
         return _rewrite_any(octets, sm, receipt, our_id, _addresses(source, dest))
     sm_at = sm.sm_at
@@ -317,7 +313,10 @@ def _tlv_end(octets: bytes, at: int) -> int:
 
 
 def rewrite_data(octets: bytes, sm: DataSm, receipt: Receipt, *, our_id: bytes, source: Address, dest: Address) -> bytes:
-    """Return the deliver_sm body for a receipt that came by data_sm: its content stays in message_payload (§4.7)."""
+    """As ``rewrite``, but a deliver_sm body for what came by data_sm: for tenants that know deliver_sm alone.
+
+    The content stays in message_payload (SMPP 3.4 §4.6.1, §4.7.1).
+    """
     return b"%b%b%c\0\0\0\0%c\0%c\0\0%b" % (
         octets[16 : sm.source_at],
         _addresses(source, dest),

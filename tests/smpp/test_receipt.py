@@ -409,35 +409,35 @@ def test_a_receipt_without_any_id_is_passed_on_as_it_is():
     assert short_message(rewrite(deliver(b"stat:DELIVRD"))) == b"stat:DELIVRD"
 
 
-def test_a_receipt_by_data_sm_becomes_a_deliver_sm():
-    """data_sm is read like deliver_sm and leaves as one, its content still in message_payload (items 166, 168)."""
-    tlvs = tlv.append(TAG_MESSAGE_PAYLOAD, COMMON) + id_tlv(b"55\0") + state_tlv(2)
-    octets = pdu.encode(
-        DATA_SM, 0, 7, pdu.data_sm_body(source=b"13800138000", dest=b"999", esm_class=0x04, data_coding=3, tlvs=tlvs)
+def data_sm(tlvs: bytes, esm_class: int = 0x04) -> bytes:
+    """A data_sm as a carrier sends it."""
+    return pdu.encode(
+        DATA_SM, 0, 7, pdu.data_sm_body(source=b"13800138000", dest=b"999", esm_class=esm_class, data_coding=3, tlvs=tlvs)
     )
+
+
+@pytest.mark.parametrize("esm_class", [0x04, 0])
+def test_a_receipt_by_data_sm_is_read_and_passed_on(esm_class: int):
+    """data_sm is read like deliver_sm; it leaves as data_sm, or as deliver_sm for tenants that want one (items 166, 168)."""
+    octets = data_sm(tlv.append(TAG_MESSAGE_PAYLOAD, COMMON) + id_tlv(b"55\0") + state_tlv(2), esm_class)
     sm = pdu.read_data_sm(octets)
-    found = receipt.parse_data(octets, sm)
+    found = receipt.parse(octets, sm)
     assert found is not None
     assert (found.message_id, found.text_id, found.state) == (b"55", b"1234567890", 2)
-    body = receipt.rewrite_data(octets, sm, found, our_id=OUR_ID, source=SOURCE, dest=DEST)
-    assert body == pdu.sm_body(
-        source=SOURCE[2],
-        dest=DEST[2],
-        source_ton=1,
-        source_npi=1,
-        dest_npi=1,
-        esm_class=0x04,
-        data_coding=3,
-        tlvs=tlv.append(TAG_MESSAGE_PAYLOAD, COMMON.replace(b"1234567890", OUR_ID)) + id_tlv(OUR_ID + b"\0") + state_tlv(2),
+    tlvs = tlv.append(TAG_MESSAGE_PAYLOAD, COMMON.replace(b"1234567890", OUR_ID)) + id_tlv(OUR_ID + b"\0") + state_tlv(2)
+    assert receipt.rewrite(octets, sm, found, our_id=OUR_ID, source=SOURCE, dest=DEST) == pdu.data_sm_body(
+        source=SOURCE[2], dest=DEST[2], source_ton=1, source_npi=1, dest_npi=1, esm_class=esm_class, data_coding=3, tlvs=tlvs
+    )
+    assert receipt.rewrite_data(octets, sm, found, our_id=OUR_ID, source=SOURCE, dest=DEST) == pdu.sm_body(
+        source=SOURCE[2], dest=DEST[2], source_ton=1, source_npi=1, dest_npi=1, esm_class=esm_class, data_coding=3, tlvs=tlvs
     )
 
 
-def test_a_message_by_data_sm_is_no_receipt():
-    """data_sm without type bits is a receipt only with both TLVs."""
-    plain = pdu.encode(DATA_SM, 0, 7, pdu.data_sm_body(source=b"1", dest=b"2", tlvs=b""))
-    assert receipt.parse_data(plain, pdu.read_data_sm(plain)) is None
-    both = pdu.encode(DATA_SM, 0, 7, pdu.data_sm_body(source=b"1", dest=b"2", tlvs=id_tlv(b"5\0") + state_tlv(2)))
-    assert receipt.parse_data(both, pdu.read_data_sm(both)) is not None
+@pytest.mark.parametrize("tlvs", [b"", id_tlv(b"5\0"), state_tlv(2), tlv.append(TAG_MESSAGE_PAYLOAD, b"hello")])
+def test_a_message_by_data_sm_is_no_receipt(tlvs: bytes):
+    """data_sm without type bits is a receipt only with both TLVs or a receipt's text."""
+    octets = data_sm(tlvs, esm_class=0)
+    assert receipt.parse(octets, pdu.read_data_sm(octets)) is None
 
 
 def build(state: int = 2, **changes: object) -> bytes:
