@@ -13,18 +13,20 @@ from typing import Final
 LENGTH: Final = 16
 PIVOT: Final = 38
 QUARTERS_MAX: Final = 48
-SHORT_LENGTHS: Final = (10, 12)
-LONG_LENGTHS: Final = (12, 14)
+LOCAL_LENGTH: Final = 12
 
 
 def parse_time(text: bytes, now: datetime) -> datetime | None:
-    """Read an absolute or relative time; b"" is None. Raises ValueError for anything that is neither."""
+    """Read an absolute or relative time; b"" is None. Raises ValueError for anything that is neither.
+
+    `now` (aware) is what a relative time counts from. The short local form YYMMDDhhmmss of 3.4 §7.1.1 is taken as UTC.
+    """
     if not text:
         return None
-    if len(text) not in {LENGTH, 12} or not text[:12].isdigit():
+    if len(text) not in {LENGTH, LOCAL_LENGTH} or not text[:12].isdigit():
         raise ValueError("not a time")
     year, month, day, hour, minute, second = (int(text[at : at + 2]) for at in range(0, 12, 2))
-    if len(text) == 12:
+    if len(text) == LOCAL_LENGTH:
         return datetime(_century(year), month, day, hour, minute, second, tzinfo=UTC)
     sign = text[15:16]
     if not text[12:15].isdigit():
@@ -71,18 +73,28 @@ def format_receipt_date(when: datetime) -> bytes:
 
 
 def parse_receipt_date(text: bytes) -> datetime | None:
-    """Read a receipt's date: YYMMDDhhmm, with seconds, or with a four-digit year; None when it is none of them."""
+    """Read a receipt's date as UTC: YYMMDDhhmm, with seconds, or with a four-digit year; None when it is none of them.
+
+    Twelve digits are YYMMDDhhmmss, unless they make no such date and make one as YYYYMMDDhhmm.
+    """
     if not text.isdigit():
         return None
+    match len(text):
+        case 10:
+            return _date(text[:2], text[2:])
+        case 12:
+            return _date(text[:2], text[2:]) or _date(text[:4], text[4:])
+        case 14:
+            return _date(text[:4], text[4:])
+        case _:
+            return None
+
+
+def _date(year: bytes, rest: bytes) -> datetime | None:
+    """Make a date of a year of two or four digits and pairs of digits; None if there is no such day or hour."""
+    month, day, *clock = (int(rest[at : at + 2]) for at in range(0, len(rest), 2))
+    hour, minute, second = (*clock, 0)[:3]
     try:
-        if len(text) in SHORT_LENGTHS:
-            fields = [int(text[at : at + 2]) for at in range(0, len(text), 2)]
-            if len(text) == LONG_LENGTHS[0] and text[:2] == b"20" and fields[2] <= 31 and fields[1] > 12:
-                return datetime(fields[0] * 100 + fields[1], *fields[2:], tzinfo=UTC)  # type: ignore[misc,arg-type]
-            return datetime(_century(fields[0]), *fields[1:], tzinfo=UTC)  # type: ignore[misc,arg-type]
-        if len(text) == LONG_LENGTHS[1]:
-            rest = [int(text[at : at + 2]) for at in range(4, 14, 2)]
-            return datetime(int(text[:4]), *rest, tzinfo=UTC)  # type: ignore[misc,arg-type]
+        return datetime(_century(int(year)) if len(year) == 2 else int(year), month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
-    return None

@@ -305,7 +305,7 @@ def state_name(state: int) -> str:
 
 
 class StatusClass(enum.Enum):
-    """What a status in an answer to submit_sm means (CONFORMANCE 196)."""
+    """What a status in an answer to submit_sm means: whether it decides the message, the moment, or the session."""
 
     OK = "ok"
     THROTTLE = "throttle"
@@ -345,7 +345,7 @@ _LAST_TLV_STATUS: Final = 0xC4
 
 
 def status_for_version(status: int, version: int) -> int:
-    """Return a status that a session of this interface version knows (CONFORMANCE 194); vendor statuses pass."""
+    """Return a status that a session of this interface version knows ; vendor statuses pass."""
     if _FIRST_50 <= status < VENDOR_FIRST and version < V50:
         return _FOR_34.get(status, ESME_RSUBMITFAIL)
     if version < V34 and _FIRST_TLV_STATUS <= status <= _LAST_TLV_STATUS:

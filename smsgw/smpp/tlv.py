@@ -31,7 +31,7 @@ def iterate(octets: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
 
 
 def iterate_lenient(octets: bytes, at: int = 0) -> Iterator[tuple[int, int, int]]:
-    """Yield what is whole and stop at what is not: a carrier's loose octet must not cost a receipt (CONFORMANCE 92)."""
+    """Yield what is whole and stop at what is not: a carrier's loose octet must not cost a receipt."""
     end = len(octets)
     while end - at >= HEAD:
         tag = octets[at] << 8 | octets[at + 1]
