@@ -289,6 +289,20 @@ class Number:
     account: str
 
 
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """The rows of provisioning, as values; ids are the store's."""
+
+    version: int
+    tenants: tuple[Tenant, ...] = ()
+    accounts: tuple[Account, ...] = ()
+    numbers: tuple[Number, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
+    links: tuple[Link, ...] = ()
+    routes: tuple[Route, ...] = ()
+    prices: tuple[Price, ...] = ()
+
+
 class Message(msgspec.Struct, gc=False):
     """One submit_sm or data_sm of a tenant on its way, and what is known of it. The one mutable type of the domain.
 

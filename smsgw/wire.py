@@ -100,9 +100,7 @@ class Wire(asyncio.Protocol):
         "writable",
     )
 
-    def __init__(
-        self, session: Session, clock: TimeSource, peer: Peer | None = None, limits: WireLimits | None = None
-    ) -> None:
+    def __init__(self, session: Session, clock: TimeSource, peer: Peer | None = None, limits: WireLimits | None = None) -> None:
         """Put a session on a wire that is not connected yet."""
         self.session = session
         self.clock = clock

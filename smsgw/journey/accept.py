@@ -154,5 +154,3 @@ class Accept:
 def needs_receipt(message: Message) -> bool:
     """Tell whether SENT is not the end: the tenant or the price waits for the carrier's receipt."""
     return bool(message.registered & 3) or message.basis == Basis.DELIVERED
-
-

@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from smsgw.tenants.session import TenantSession
 
 BACK_OFF_S: Final = (1, 2, 5, 10, 30, 60)
-RETRY_STATUSES: Final = frozenset(
-    {const.ESME_RTHROTTLED, const.ESME_RMSGQFUL, const.ESME_RX_T_APPN, const.ESME_RSYSERR}
-)
+RETRY_STATUSES: Final = frozenset({const.ESME_RTHROTTLED, const.ESME_RMSGQFUL, const.ESME_RX_T_APPN, const.ESME_RSYSERR})
 
 
 class Deliver:

@@ -137,11 +137,7 @@ class Recall:
                 meant[id(arrival)] = chosen
         loaded = {m.id: m for m in await messages.load(self._pool, sorted(set(meant.values())), self._desk.account_of)}
         in_memory = self._desk.transit.open
-        return {
-            key: in_memory.get(message_id) or loaded[message_id]
-            for key, message_id in meant.items()
-            if message_id in loaded
-        }
+        return {key: in_memory.get(message_id) or loaded[message_id] for key, message_id in meant.items() if message_id in loaded}
 
 
 def _choose(candidates: list[tuple[int, str]], destination: str) -> int:

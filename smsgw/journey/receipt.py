@@ -171,9 +171,7 @@ class ReceiptJourney:
 
     def _rewritten(self, arrival: Arrival, message: Message) -> bytes:
         source, dest = addresses(message)
-        return receipts.rewrite(
-            arrival.pdu.octets, arrival.sm, arrival.receipt, our_id=message.text_id, source=dest, dest=source
-        )
+        return receipts.rewrite(arrival.pdu.octets, arrival.sm, arrival.receipt, our_id=message.text_id, source=dest, dest=source)
 
     def _durable(self, arrival: Arrival, verdict: Rejected | None) -> None:
         """What the receipt meant is committed: answer the carrier, and let the tenant have it."""

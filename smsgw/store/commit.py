@@ -579,4 +579,3 @@ def _no_low_water() -> int:
 
 def _observe_nothing(_seconds: float) -> None:
     """Nobody counts."""
-

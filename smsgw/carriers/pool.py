@@ -1,0 +1,157 @@
+"""Carriers: all links together, and the one question that journeys ask: who can take this message now?
+
+`reserve` takes a slot on the first link in the route's order that has a bound bind with room and leave to send; within a link the bind
+with the most room. A slot is used by `LinkBind.submit` or given back by `LinkBind.release`.
+
+Never here: queues of messages; what an outcome means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import structlog
+
+from smsgw.carriers.link import LinkBind, LinkEvents, LinkRunner
+from smsgw.model import Link
+from smsgw.telemetry import Meters
+from smsgw.wire import TimeSource
+
+
+class Carriers:
+    """The links of this node."""
+
+    def __init__(self, meters: Meters, clock: TimeSource, *, node: int) -> None:
+        """Start without links; `events` is filled in by the daemon, `apply` brings the links."""
+        self._meters = meters
+        self._clock = clock
+        self._node = node
+        self.events = LinkEvents()
+        self._runners: dict[int, LinkRunner] = {}
+        self._retired: list[LinkRunner] = []
+        self._group: asyncio.TaskGroup | None = None
+        self._log = structlog.get_logger().bind()
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Let links run in this group from now on."""
+        self._group = group
+        for runner in self._runners.values():
+            runner.start(group)
+
+    def apply(self, links: Iterable[Link]) -> None:
+        """Follow a new version of provisioning: new links start, deleted ones drain, changed ones change in place or reconnect."""
+        wanted = {link.id: link for link in links if not link.nodes or self._node in link.nodes}
+        for link_id in list(self._runners):
+            link = wanted.get(link_id)
+            runner = self._runners[link_id]
+            if link is None or (link != runner.link and not runner.change(link)):
+                self._log.info("link_retired", link=runner.link.name, deleted=link is None)
+                runner.stop()
+                self._retired.append(self._runners.pop(link_id))
+        for link_id, link in wanted.items():
+            if link_id not in self._runners:
+                runner = LinkRunner(link, self.events, self._meters.link(link.name), self._clock)
+                self._runners[link_id] = runner
+                if self._group is not None:
+                    runner.start(self._group)
+
+    # ---- room -----------------------------------------------------------------------------------------------------
+
+    def reserve(self, links: Sequence[int]) -> LinkBind | None:
+        """Take a slot on the first of these links that has room and leave to send; None when none has."""
+        runners = self._runners
+        for link_id in links:
+            runner = runners.get(link_id)
+            if runner is None:
+                continue
+            best: LinkBind | None = None
+            most = 0
+            for bind in runner.binds:
+                room = bind.room()
+                if room > most:
+                    most, best = room, bind
+            if best is not None and runner.pace.take(self._clock.now()):
+                best.reserved += 1
+                return best
+            for bind in runner.binds:
+                bind.found_full()
+        return None
+
+    def room(self, link_id: int) -> int:
+        """Return how many submits a link can take now."""
+        runner = self._runners.get(link_id)
+        return sum(max(0, bind.room()) for bind in runner.binds) if runner is not None else 0
+
+    def bound(self, link_id: int) -> bool:
+        """Tell whether a link has a bound bind that can send."""
+        runner = self._runners.get(link_id)
+        return runner is not None and any(bind.sends for bind in runner.binds)
+
+    @property
+    def any_bound(self) -> bool:
+        """True when at least one link can send."""
+        return any(map(self.bound, self._runners))
+
+    # ---- time and end ---------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Let time pass for all links."""
+        for runner in self._runners.values():
+            runner.tick(now)
+        if self._retired:
+            for runner in self._retired:
+                runner.tick(now)
+            self._retired = [runner for runner in self._retired if not runner.done]
+
+    def stop(self) -> None:
+        """Drain all links."""
+        for runner in self._runners.values():
+            runner.stop()
+
+    def abandon(self) -> None:
+        """End all links at once."""
+        for runner in (*self._runners.values(), *self._retired):
+            runner.abandon()
+
+    @property
+    def stopped(self) -> bool:
+        """True once every task of every link has ended."""
+        return all(runner.done for runner in (*self._runners.values(), *self._retired))
+
+    # ---- seen from outside ----------------------------------------------------------------------------------------
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one row a bind, for `show links`."""
+        now = self._clock.now()
+        return [
+            {
+                "link": runner.link.name,
+                "carrier": runner.link.carrier.name,
+                "address": f"{runner.link.host}:{runner.link.port}",
+                "bind": runner.link.bind,
+                "state": bind.state,
+                "for_s": round(now - bind.since),
+                "window": f"{bind.outstanding}/{runner.link.window}",
+                "rate": round(runner.pace.limit, 1),
+                "slowed": runner.pace.slowed,
+                "sent": bind.meter.sent,
+                "last_error": bind.last_error,
+            }
+            for runner in self._runners.values()
+            for bind in runner.binds
+        ]
+
+    def states(self) -> dict[tuple[str, ...], float]:
+        """Return how many binds of each link are in each state, for the metric."""
+        counts: dict[tuple[str, ...], float] = {}
+        for runner in self._runners.values():
+            for bind in runner.binds:
+                key = (runner.link.name, bind.state)
+                counts[key] = counts.get(key, 0.0) + 1
+        return counts
+
+    def windows(self) -> dict[tuple[str, ...], float]:
+        """Return how many submits of each link wait for their answer, for the metric."""
+        return {(r.link.name,): float(sum(bind.outstanding for bind in r.binds)) for r in self._runners.values()}

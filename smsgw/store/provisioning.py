@@ -1,0 +1,306 @@
+"""What ops provision: rows ↔ values, one function a statement. What a file means and what differs is admin/provisioning's affair.
+
+A row's settings are a jsonb of what differs from the defaults of the model, so that a new setting needs no migration. Every write
+happens in the caller's transaction and leaves an audit row; `announce` wakes the daemons at its COMMIT.
+
+Must never: hold a password in clear (accounts' are argon2id hashes, links' are sealed or references).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+import msgspec
+
+from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Price, Provisioned, Route, Tenant
+from smsgw.store.database import Connection, connect
+from smsgw.store.errors import StoreError
+
+CHANNEL: Final = "smsgw_provisioning"
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError)
+Unseal = Callable[[str], str]
+"""A link's stored password → the password itself."""
+
+_MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
+_DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
+_BASES: Final = {"submitted": Basis.SUBMITTED, "sent": Basis.SENT, "delivered": Basis.DELIVERED}
+
+
+async def version(connection: Connection) -> int:
+    """Return the number of the present version: it rises with every change, by whomever."""
+    return int(await connection.fetchval("SELECT coalesce(max(id), 0) FROM audit"))
+
+
+async def read(connection: Connection, unseal: Unseal) -> Provisioned:
+    """Read everything, in one snapshot."""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        number = await version(connection)
+        tenants = {
+            row["id"]: Tenant(row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]])
+            for row in await connection.fetch("SELECT * FROM tenant ORDER BY id")
+        }
+        secrets: dict[int, list[str]] = {}
+        for row in await connection.fetch("SELECT account, hash FROM secret ORDER BY at DESC, hash"):
+            secrets.setdefault(row["account"], []).append(row["hash"])
+        accounts = {
+            row["id"]: _account(row, tenants[row["tenant"]], tuple(secrets.get(row["id"], ())))
+            for row in await connection.fetch("SELECT * FROM account ORDER BY id")
+        }
+        carriers = {
+            row["id"]: Carrier(row["id"], row["name"]) for row in await connection.fetch("SELECT * FROM carrier ORDER BY id")
+        }
+        links = tuple(
+            _link(row, carriers[row["carrier"]], unseal) for row in await connection.fetch("SELECT * FROM link ORDER BY id")
+        )
+        routes = await connection.fetch("SELECT * FROM route ORDER BY prefix")
+        prices = await connection.fetch("SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant")
+        numbers = await connection.fetch("SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account")
+    return Provisioned(
+        version=number,
+        tenants=tuple(tenants.values()),
+        accounts=tuple(accounts.values()),
+        numbers=tuple(Number(row["number"], row["system_id"]) for row in numbers),
+        carriers=tuple(carriers.values()),
+        links=links,
+        routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"]) for row in routes),
+        prices=tuple(Price(row["name"], row["prefix"], row["price"]) for row in prices),
+    )
+
+
+def _account(row: asyncpg.Record, tenant: Tenant, secrets: tuple[str, ...]) -> Account:
+    settings: dict[str, Any] = json.loads(row["settings"])
+    settings["mode"] = _MODES[settings.get("mode", "store")]
+    settings["in_doubt"] = _DOUBTS[settings.get("in_doubt", "resend")]
+    return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=secrets, **settings)
+
+
+def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal) -> Link:
+    settings: dict[str, Any] = json.loads(row["settings"])
+    dialect = msgspec.convert(settings.pop("dialect", {}), Dialect)
+    settings["nodes"] = tuple(settings.get("nodes", ()))
+    return Link(id=row["id"], name=row["name"], carrier=carrier, password=unseal(row["password"]), dialect=dialect, **settings)
+
+
+# ---- as entities: what the three-way difference compares -------------------------------------------------------------------
+
+Key = tuple[str, str]
+"""(kind, name): tenant, account, number, carrier, link, route, price. A price's name is "tenant/prefix"."""
+Entities = dict[Key, dict[str, Any]]
+
+
+async def read_entities(connection: Connection) -> Entities:
+    """Read the live state in the shape of a file, without secrets."""
+    found: Entities = {}
+    for row in await connection.fetch("SELECT name, currency, credit_limit, basis FROM tenant"):
+        found["tenant", row["name"]] = {k: row[k] for k in ("currency", "credit_limit", "basis")}
+    for row in await connection.fetch("SELECT a.system_id, t.name, a.settings FROM account a JOIN tenant t ON t.id = a.tenant"):
+        found["account", row["system_id"]] = {"tenant": row["name"], **json.loads(row["settings"])}
+    for row in await connection.fetch("SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account"):
+        found["number", row["number"]] = {"account": row["system_id"]}
+    for row in await connection.fetch("SELECT name FROM carrier"):
+        found["carrier", row["name"]] = {}
+    for row in await connection.fetch(
+        "SELECT l.name, c.name AS carrier, l.settings FROM link l JOIN carrier c ON c.id = l.carrier"
+    ):
+        found["link", row["name"]] = {"carrier": row["carrier"], **json.loads(row["settings"])}
+    for row in await connection.fetch("SELECT prefix, links, part_rule FROM route"):
+        found["route", row["prefix"]] = {"links": list(row["links"]), "part_rule": row["part_rule"]}
+    for row in await connection.fetch("SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant"):
+        found["price", f"{row['name']}/{row['prefix']}"] = {"price": row["price"]}
+    return found
+
+
+async def last_applied(connection: Connection, *, before: int | None = None) -> tuple[int, Entities] | None:
+    """Read the newest version applied from a file (older than `before` if given); None when there is none."""
+    row = await connection.fetchrow(
+        "SELECT version, content FROM provisioning_version WHERE $1::int8 IS NULL OR version < $1 ORDER BY version DESC LIMIT 1",
+        before,
+    )
+    if row is None:
+        return None
+    return row["version"], {(kind, name): values for kind, name, values in json.loads(row["content"])}
+
+
+async def keep_version(connection: Connection, entities: Entities, actor: str) -> int:
+    """Keep what has been applied, for the next difference and for rollback."""
+    content = [[kind, name, values] for (kind, name), values in sorted(entities.items())]
+    return int(
+        await connection.fetchval(
+            "INSERT INTO provisioning_version (content, actor) VALUES ($1, $2) RETURNING version", json.dumps(content), actor
+        )
+    )
+
+
+async def drop_version(connection: Connection, number: int) -> None:
+    """Forget a version that was rolled back."""
+    await connection.execute("DELETE FROM provisioning_version WHERE version = $1", number)
+
+
+async def audit(connection: Connection, actor: str, key: Key, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
+    """Write who changed what from what to what. Never a secret: entities hold none."""
+    await connection.execute(
+        "INSERT INTO audit (actor, kind, name, old, new) VALUES ($1, $2, $3, $4, $5)",
+        actor,
+        key[0],
+        key[1],
+        None if old is None else json.dumps(old),
+        None if new is None else json.dumps(new),
+    )
+
+
+async def announce(connection: Connection) -> None:
+    """Wake the daemons, at COMMIT."""
+    await connection.execute(f"NOTIFY {CHANNEL}")
+
+
+async def lock(connection: Connection) -> None:
+    """Let one change of provisioning happen at a time."""
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtext('smsgw_provisioning'))")
+
+
+async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> None:
+    """Insert or update one entity."""
+    kind, name = key
+    rest = {k: v for k, v in values.items() if k not in {"tenant", "carrier"}}
+    match kind:
+        case "tenant":
+            tenant = await connection.fetchval(
+                "INSERT INTO tenant (name, currency, credit_limit, basis) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE"
+                " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis RETURNING id",
+                name, values["currency"], values["credit_limit"], values["basis"],
+            )  # fmt: skip
+            await connection.execute(
+                "INSERT INTO balance (tenant, amount, credit_limit) VALUES ($1, 0, $2) ON CONFLICT (tenant) DO UPDATE"
+                " SET credit_limit = excluded.credit_limit",
+                tenant, values["credit_limit"],
+            )  # fmt: skip
+        case "account":
+            await connection.execute(
+                "INSERT INTO account (tenant, system_id, settings) SELECT id, $2, $3 FROM tenant WHERE name = $1"
+                " ON CONFLICT (system_id) DO UPDATE SET tenant = excluded.tenant, settings = excluded.settings",
+                values["tenant"], name, json.dumps(rest),
+            )  # fmt: skip
+        case "number":
+            await connection.execute(
+                "INSERT INTO number (number, account) SELECT $1, id FROM account WHERE system_id = $2"
+                " ON CONFLICT (number) DO UPDATE SET account = excluded.account",
+                name, values["account"],
+            )  # fmt: skip
+        case "carrier":
+            await connection.execute("INSERT INTO carrier (name) VALUES ($1) ON CONFLICT DO NOTHING", name)
+        case "link":
+            await connection.execute(
+                "INSERT INTO link (carrier, name, settings) SELECT id, $2, $3 FROM carrier WHERE name = $1"
+                " ON CONFLICT (name) DO UPDATE SET carrier = excluded.carrier, settings = excluded.settings",
+                values["carrier"], name, json.dumps(rest),
+            )  # fmt: skip
+        case "route":
+            await connection.execute(
+                "INSERT INTO route (prefix, links, part_rule) VALUES ($1, $2, $3) ON CONFLICT (prefix) DO UPDATE"
+                " SET links = excluded.links, part_rule = excluded.part_rule",
+                name, values["links"], values["part_rule"],
+            )  # fmt: skip
+        case "price":
+            tenant, _, prefix = name.partition("/")
+            await connection.execute(
+                "INSERT INTO price (tenant, prefix, price) SELECT id, $2, $3 FROM tenant WHERE name = $1"
+                " ON CONFLICT (tenant, prefix) DO UPDATE SET price = excluded.price",
+                tenant, prefix, values["price"],
+            )  # fmt: skip
+        case _:
+            raise ValueError(kind)
+
+
+async def delete(connection: Connection, key: Key) -> None:
+    """Delete one entity. Messages, ledger and balance of a tenant stay."""
+    kind, name = key
+    if kind == "price":
+        tenant, _, prefix = name.partition("/")
+        await connection.execute(
+            "DELETE FROM price p USING tenant t WHERE t.id = p.tenant AND t.name = $1 AND p.prefix = $2", tenant, prefix
+        )
+        return
+    column = {"account": "system_id", "number": "number", "route": "prefix"}.get(kind, "name")
+    assert kind in {"tenant", "account", "number", "carrier", "link", "route"}
+    await connection.execute(f"DELETE FROM {kind} WHERE {column} = $1", name)
+
+
+async def open_balance(connection: Connection, tenant: str, amount: int, day: int, actor: str) -> None:
+    """Book a tenant's opening balance, once: at its first apply."""
+    row = await connection.fetchrow("SELECT id FROM tenant WHERE name = $1", tenant)
+    assert row is not None
+    booked = await connection.fetchval("SELECT EXISTS (SELECT 1 FROM ledger WHERE tenant = $1 AND kind = 'opening')", row["id"])
+    if booked or not amount:
+        return
+    await connection.execute(
+        "INSERT INTO ledger (tenant, kind, day, amount, actor, reason) VALUES ($1, 'opening', $2, $3, $4, 'opening balance')",
+        row["id"], day, amount, actor,
+    )  # fmt: skip
+    await connection.execute("UPDATE balance SET amount = amount + $2 WHERE tenant = $1", row["id"], amount)
+
+
+async def secrets_of(connection: Connection, system_id: str) -> list[str]:
+    """Return an account's hashes."""
+    rows = await connection.fetch(
+        "SELECT s.hash FROM secret s JOIN account a ON a.id = s.account WHERE a.system_id = $1", system_id
+    )
+    return [row["hash"] for row in rows]
+
+
+async def set_secret(connection: Connection, system_id: str, new_hash: str) -> None:
+    """Make this the account's only secret."""
+    account = await connection.fetchval("SELECT id FROM account WHERE system_id = $1", system_id)
+    await connection.execute("DELETE FROM secret WHERE account = $1", account)
+    await connection.execute("INSERT INTO secret (account, hash) VALUES ($1, $2)", account, new_hash)
+
+
+async def link_password(connection: Connection, name: str) -> str:
+    """Return a link's stored password: sealed, a reference, or ""."""
+    return str(await connection.fetchval("SELECT coalesce((SELECT password FROM link WHERE name = $1), '')", name))
+
+
+async def set_link_password(connection: Connection, name: str, stored: str) -> None:
+    """Store a link's password, sealed or as a reference."""
+    await connection.execute("UPDATE link SET password = $2 WHERE name = $1", name, stored)
+
+
+@asynccontextmanager
+async def listening(dsn: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
+    """Connect and listen for changes; the event is set at each, and when the connection ends."""
+    connection = await connect(dsn, name="smsgw follow")
+    changed = asyncio.Event()
+    try:
+        connection.add_termination_listener(lambda _connection: changed.set())
+        await connection.add_listener(CHANNEL, lambda *_: changed.set())
+        yield connection, changed
+    finally:
+        connection.terminate()
+
+
+async def claim_bind(connection: Connection, node: int, epoch: int, session: int, account: int, kind: str, limit: int) -> bool:
+    """Count a bind over all nodes; False when the account has its number already."""
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", 0x534D5342, account)
+        if limit:
+            bound = await connection.fetchval("SELECT count(*) FROM bind WHERE account = $1", account)
+            if bound >= limit:
+                return False
+        await connection.execute(
+            "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)",
+            node,
+            epoch,
+            session,
+            account,
+            kind,
+        )
+    return True
+
+
+async def release_binds(connection: Connection, node: int, epoch: int, sessions: list[int]) -> None:
+    """Give binds back."""
+    await connection.execute("DELETE FROM bind WHERE node = $1 AND epoch = $2 AND session = ANY ($3)", node, epoch, sessions)
