@@ -1,16 +1,567 @@
 """The composition root: every long-lived object is built here, once, and passed to constructors. Nowhere else.
 
-`run` is a daemon's life: store → seat → journeys → links and listeners → ticker → drain. All tasks live in one TaskGroup; the death
-of one that must not die (the unit of work, the ticker) ends the process. `serve` is `run` in a process of its own: uvloop,
+`run` is a daemon's life: store → seat → journeys → links and listeners → ticker → drain. All its tasks live in one TaskGroup; the
+death of one that must not die (the unit of work, the ticker) ends the process. `serve` is `run` in a process of its own: uvloop,
 signals, limits, exit codes.
 
-Stopping (SIGTERM): no new connection, no new submit (ESME_RSYSERR); what is unanswered is decided and answered; binds are
+Stopping (SIGTERM): no new connection and no new submit (ESME_RSYSERR); what is unanswered is decided and answered; binds are
 unbound on both sides; the unit of work empties its queues; the embedded server stops last. `drain_s` bounds all of it.
 """
 
 from __future__ import annotations
 
-import structlog
+import asyncio
+import gc
+import os
+import resource
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
 
-TICK_S = 0.1
-log = structlog.get_logger()
+import structlog
+import uvloop
+
+from smsgw import config as settings
+from smsgw.admin.control import ControlServer
+from smsgw.admin.http import AdminServer
+from smsgw.admin.sealing import opener
+from smsgw.admin.systemd import listening_sockets, notify
+from smsgw.carriers.pool import Carriers
+from smsgw.directory import Directory, follow_directory, load_directory
+from smsgw.journey.accept import Accept
+from smsgw.journey.deliver import Deliver
+from smsgw.journey.desk import Desk
+from smsgw.journey.dispatch import Dispatch
+from smsgw.journey.due import Due
+from smsgw.journey.ending import Ending
+from smsgw.journey.inbound import Inbound
+from smsgw.journey.jobs import Jobs
+from smsgw.journey.query import Query
+from smsgw.journey.recall import Recall
+from smsgw.journey.receipt import ReceiptJourney
+from smsgw.journey.recover import Recover
+from smsgw.model import EPOCH_MS, Account, Message
+from smsgw.policy.throttle import Throttle
+from smsgw.receipts.matching import Transit
+from smsgw.smpp.const import V34
+from smsgw.smpp.session import SessionSettings
+from smsgw.store import messages, nodes, partitions, provisioning, receipts
+from smsgw.store.commit import Commit, CommitCaps, Fenced
+from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
+from smsgw.store.errors import StoreError
+from smsgw.store.ids import Ids
+from smsgw.telemetry import Meters, RecordLog, setup_logging
+from smsgw.telemetry.lag import LagProbe
+from smsgw.tenants.bind import Authenticator
+from smsgw.tenants.listener import Listener, ListenerSettings, server_context
+from smsgw.tenants.registry import Registry
+from smsgw.tenants.session import Journeys, TenantSession
+from smsgw.wire import Clock, WireLimits
+
+TICK_S: Final = 0.1
+CLOCK_AHEAD_S: Final = 300.0
+IDS_AHEAD_MS: Final = 60_000
+GC_EVERY_S: Final = 60.0
+QUIET_BACKLOG: Final = 8
+CRASH_POINT: Final = "SMSGW_CRASH_POINT"
+
+
+class Daemon:
+    """One node of the gateway, from its store to its listeners."""
+
+    def __init__(self, config: settings.Config, *, unsafe: bool = False) -> None:
+        """Take the settings; nothing happens before `run`."""
+        self.config = config
+        self._unsafe = unsafe or config.database.unsafe
+        self.clock = Clock()
+        self.meters = Meters()
+        self.registry = Registry()
+        self.transit = Transit()
+        self.ports: list[int] = []
+        self.admin_port = 0
+        self.log = structlog.get_logger().bind(node=config.node.id)
+        self._stack = AsyncExitStack()
+        self._draining = False
+        self._bind_numbers: dict[tuple[int, str], list[int]] = {}
+        self._last_bind = 0
+        self._released: list[int] = []
+        self._collected_at = 0.0
+        self._second = 0
+        self._sockets = listening_sockets()
+
+    # ---- life -----------------------------------------------------------------------------------------------------
+
+    async def run(self, *, ready: asyncio.Event | None = None, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain. Raises StoreError, OSError, SeatTaken, Fenced."""
+        async with self._stack:
+            await self._open_store()
+            self._build()
+            try:
+                async with asyncio.TaskGroup() as group:
+                    await self._start(group)
+                    if ready is not None:
+                        ready.set()
+                    await stop.wait()
+                    await self._drain()
+                    for task in self._background:
+                        task.cancel()
+            except BaseExceptionGroup as errors:
+                self._abort()
+                fenced = errors.subgroup(Fenced)
+                if fenced is not None:
+                    raise Fenced("this node was taken over") from errors
+                raise
+
+    async def _open_store(self) -> None:
+        """Server, schema, partitions, seat: what must stand before anything is accepted."""
+        config = self.config
+        dsn = config.database.dsn
+        if dsn == "embedded":
+            server = EmbeddedServer(Path(config.node.data_dir))
+            dsn = await server.start()
+            self._stack.push_async_callback(server.stop)
+            self._server: EmbeddedServer | None = server
+        else:
+            self._server = None
+        self.dsn = dsn
+        admin = await connect(dsn, name="smsgw start")
+        try:
+            off = await check_durability(admin, unsafe=self._unsafe)
+            if off:
+                self.log.error("unsafe", off=list(off), meaning="a crash loses acknowledged messages")
+            await migrate(admin)
+            await partitions.ensure_days(admin, datetime.now(UTC))
+            self.unseal = opener(Path(config.node.data_dir))
+            self.directory = await load_directory(admin, self.unseal)
+        finally:
+            await admin.close()
+        first = await self._seat_connection()
+        try:
+            self.seating = await nodes.take_seat(first, config.node.id, int(self.clock.time() * 1000))
+            ahead = (self.seating.last_ms + EPOCH_MS) / 1000 - self.clock.time()
+            if ahead > CLOCK_AHEAD_S and not config.node.accept_clock:
+                raise nodes.ClockAhead(f"ids were given {ahead:.0f} s ahead of this clock: check it, or start with --accept-clock")
+            now_ms = max(int(self.clock.time() * 1000) - EPOCH_MS, self.seating.last_ms)
+            await nodes.reserve_ids(first, self.seating.seat, now_ms + IDS_AHEAD_MS)
+        except BaseException:
+            await first.close()
+            raise
+        self._first: Connection | None = first
+        self.pool: Pool = await open_pool(dsn, name="smsgw read", most=config.database.pool, batches=True)
+        self._stack.push_async_callback(self._close_pool)
+        self.log.info("seated", epoch=self.seating.seat.epoch, **self.seating.adopted)
+
+    async def _seat_connection(self) -> Connection:
+        connection = await connect(self.dsn, name="smsgw unit of work", batches=True)
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        return connection
+
+    async def _connect_again(self) -> Connection:
+        """Give the unit of work its connection: the one that took the seat first, later ones that take the lock again."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        connection = await self._seat_connection()
+        try:
+            await nodes.hold_lock(connection, self.config.node.id)
+        except BaseException:
+            connection.terminate()
+            raise
+        return connection
+
+    async def _close_pool(self) -> None:
+        self.pool.terminate()
+
+    # ---- building -------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Build every part and wire them together."""
+        config, clock, meters = self.config, self.clock, self.meters
+        self.ids = Ids(config.node.id, clock, self.seating.last_ms)
+        work = config.unit_of_work
+        caps = CommitCaps(work.new, work.owed, work.changed, work.pace_ms / 1000, work.timeout_s)
+        self.commit = Commit(self._connect_again, self.seating.seat, self.ids, clock, caps, probe=crash_point())
+        records = RecordLog(config.log.records) if config.log.messages != "none" else None
+        if records is not None:
+            self._stack.callback(records.close)
+        self.desk = Desk(
+            self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
+        )
+        self.carriers = Carriers(meters, clock, node=config.node.id)
+        self.recall = Recall(self.desk, self.pool)
+        receipt_settings = config.receipts
+        self.deliver = Deliver(
+            self.desk,
+            self.registry,
+            self.recall.load_owed,
+            receipt_hold_s=receipt_settings.hold_ms / 1000,
+            claim_cap=receipt_settings.claim_cap,
+        )
+        ending = Ending(self.desk, self.deliver)
+        self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
+        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, spill_after_s=work.spill_after_s)
+        self.receipt = ReceiptJourney(
+            self.desk,
+            ending,
+            self.deliver,
+            Inbound(self.desk, self.deliver),
+            self.recall.wake,
+            hold_s=receipt_settings.store_wait_s,
+            unmatched_cap=receipt_settings.unmatched,
+            parked_ttl_s=receipt_settings.parked_ttl_s,
+        )
+        self.recall.receipts = self.receipt
+        self.recover = Recover(
+            self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
+        )
+        self.jobs = Jobs()
+        self.accept = Accept(
+            self.desk, self.carriers, self.dispatch, Throttle(), self.recall.short_id, max_undecided=work.undecided
+        )
+        self.commit.on_conflict = self._conflict
+        self.commit.low_water = self._low_water
+        self.commit.observe = meters.cycle.observe
+        self.dispatch.on_known = self.receipt.on_known
+        self.registry.on_bound = self._on_bound
+        self.registry.on_receiver_bound = self.deliver.on_receiver_bound
+        events = self.carriers.events
+        events.on_outcome = self.dispatch.on_outcome
+        events.on_deliver = self.receipt.on_deliver
+        events.on_room = self.due.on_room
+        self._build_listener()
+        self._register_gauges()
+
+    def _build_listener(self) -> None:
+        smpp = self.config.smpp
+        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
+        self._stack.callback(self.authenticator.close)
+        tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
+        query = Query(self.desk, self.jobs.ask, self._look_up)
+        self.listener = Listener(
+            ListenerSettings(
+                listen=() if "smpp" in self._sockets else smpp.listen,
+                tls_listen=smpp.tls_listen,
+                system_id=smpp.system_id,
+                max_unbound=smpp.unbound,
+                max_per_address=smpp.per_address,
+                max_failed_binds=smpp.failed_binds,
+                session=SessionSettings(
+                    max_pdu=smpp.max_pdu,
+                    session_init_s=smpp.session_init_s,
+                    enquire_link_s=smpp.enquire_link_s,
+                    response_timeout_s=smpp.response_timeout_s,
+                    inactivity_s=smpp.inactivity_s,
+                    slow_pdu_s=smpp.slow_pdu_s,
+                    bad_pdu_limit=smpp.bad_pdu_limit,
+                ),
+                limits=WireLimits(write_high=smpp.write_buffer, write_low=smpp.write_buffer // 4, stalled_s=smpp.stalled_s),
+            ),
+            Journeys(self.accept, query, self.deliver.on_delivered, self.accept.refused_at_door),
+            self.registry,
+            self.authenticator,
+            self.meters,
+            clock=self.clock,
+            ssl=tls,
+            claim_bind=self._claim_bind,
+            release_bind=self._release_bind,
+        )
+
+    def _account(self, system_id: str) -> Account | None:
+        return self.directory.account(system_id)
+
+    def _on_bound(self, session: TenantSession) -> None:
+        if session.version < V34 and session.account is not None:
+            self.recall.want_short_ids(session.account.id)
+
+    async def _claim_bind(self, account: int, kind: str, limit: int) -> bool:
+        """Count a bind over all nodes."""
+        seat = self.seating.seat
+        self._last_bind = number = self._last_bind + 1
+        async with self.pool.acquire() as connection:
+            free = await provisioning.claim_bind(connection, seat.node, seat.epoch, number, account, kind, limit)
+        if free:
+            self._bind_numbers.setdefault((account, kind), []).append(number)
+        return free
+
+    def _release_bind(self, account: int, kind: str) -> None:
+        numbers = self._bind_numbers.get((account, kind))
+        if numbers:
+            self._released.append(numbers.pop())
+
+    async def _look_up(self, account_id: int, text_id: str) -> object:
+        return await messages.query(self.pool, account_id, text_id)
+
+    def _conflict(self, message: Message) -> None:
+        """Somebody else changed the row first: what we have in memory is history."""
+        self.transit.leave(message)
+
+    def _low_water(self) -> int:
+        """The least open id of this process; with none open, an id of now."""
+        return self.transit.low_water() or self.ids.moment()
+
+    # ---- starting -------------------------------------------------------------------------------------------------
+
+    async def _start(self, group: asyncio.TaskGroup) -> None:
+        """Start everything in the order in which it can be used."""
+        self._commit_task = group.create_task(self.commit.run(), name="unit of work")
+        self._background = [
+            group.create_task(self.recall.run(), name="recall"),
+            group.create_task(self.recover.run(), name="recover"),
+            group.create_task(self.jobs.run(), name="jobs"),
+            group.create_task(self._follow(), name="follow provisioning"),
+            group.create_task(self._tick(), name="ticker"),
+        ]
+        if self._server is not None:
+            self._background.append(group.create_task(self._server.run(), name="embedded server"))
+        self.carriers.start(group)
+        self.carriers.apply(self.directory.links())
+        await self._stack.enter_async_context(self.listener)
+        if "smpp" in self._sockets:
+            await self.listener.open(sock=self._sockets["smpp"])
+        self.ports = self.listener.ports
+        await self._open_admin()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        notify("READY=1")
+        self.log.info("ready", ports=self.ports, admin=self.admin_port)
+
+    async def _open_admin(self) -> None:
+        host, port = settings.address_of(self.config.admin.listen)
+        admin = AdminServer(self.meters, self.missing)
+        self.admin_port = await admin.start(host, port)
+        self._stack.push_async_callback(admin.stop)
+        control = ControlServer(self.providers())
+        await control.start(Path(self.config.node.data_dir) / "admin.sock")
+        self._stack.push_async_callback(control.stop)
+
+    async def _follow(self) -> None:
+        async for directory in follow_directory(self.dsn, self.unseal, self.directory):
+            self._apply(directory)
+
+    def _apply(self, directory: Directory) -> None:
+        """A new version takes the old one's place: sessions and links follow, nobody is dropped who is still there."""
+        self.directory = self.desk.directory = directory
+        self.registry.apply(directory)
+        self.carriers.apply(directory.links())
+        self.log.info("provisioning_applied", version=directory.version)
+
+    # ---- time -----------------------------------------------------------------------------------------------------
+
+    async def _tick(self) -> None:
+        """The one ticker: wire timers ten times a second, the journeys' time once a second."""
+        probe = LagProbe(self.meters)
+        self._collected_at = self.clock.now()
+        expected = self.clock.now() + TICK_S
+        while True:
+            await asyncio.sleep(max(0.0, expected - self.clock.now()))
+            now = self.clock.now()
+            probe.late(now - expected)
+            expected = max(expected + TICK_S, now)
+            self.listener.tick(now)
+            self.carriers.tick(now)
+            self.receipt.tick(now)
+            second = int(now)
+            if second != self._second:
+                self._second = second
+                self.due.tick()
+                self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
+                self._release_binds()
+                notify("WATCHDOG=1")
+                self._collect(now)
+            else:
+                self.deliver.tick(now, (), poll=False)
+
+    def _release_binds(self) -> None:
+        """Give ended sessions' binds back to the store."""
+        if not self._released:
+            return
+        sessions, self._released[:] = list(self._released), []
+        seat = self.seating.seat
+
+        async def release() -> None:
+            async with self.pool.acquire() as connection:
+                await provisioning.release_binds(connection, seat.node, seat.epoch, sessions)
+
+        if not self.jobs.ask(release):
+            self._released += sessions
+
+    def _collect(self, now: float) -> None:
+        """Collect garbage by hand, in a quiet moment or after a minute: the collector's own pauses reached 350 ms."""
+        elapsed = now - self._collected_at
+        if elapsed > GC_EVERY_S or (elapsed > GC_EVERY_S / 6 and self.commit.backlog < QUIET_BACKLOG):
+            self._collected_at = now
+            gc.collect(1)
+
+    # ---- end ------------------------------------------------------------------------------------------------------
+
+    async def _drain(self) -> None:
+        """Stop in order: nothing new, answer what is unanswered, unbind, write everything down."""
+        self.log.info("draining")
+        notify("STOPPING=1")
+        self._draining = True
+        until = self.clock.now() + self.config.node.drain_s
+        self.accept.draining = True
+        await self.listener.drain(self.config.node.drain_s)
+        self.carriers.stop()
+        while not self.carriers.stopped and self.clock.now() < until:
+            await asyncio.sleep(0.02)
+        self.carriers.abandon()
+        self._release_binds()
+        self.commit.stop()
+        try:
+            async with asyncio.timeout(max(1.0, until - self.clock.now())):
+                await asyncio.wait([self._commit_task])
+        except TimeoutError:
+            self._commit_task.cancel()
+        self.log.info("drained", left=len(self.transit))
+
+    def _abort(self) -> None:
+        """Answer nothing any more: close every socket."""
+        self.listener.stop_accepting()
+        for session in self.registry.sessions():
+            session.wire.abort("aborted")
+        self.carriers.abandon()
+
+    # ---- seen from outside ----------------------------------------------------------------------------------------
+
+    def missing(self) -> list[str]:
+        """Return what this node lacks to be ready; [] when it is."""
+        lacks = []
+        if self._draining:
+            lacks.append("draining")
+        if not self.commit.available:
+            lacks.append("database")
+        if self.directory.links() and not self.carriers.any_bound:
+            lacks.append("no link is bound")
+        return lacks
+
+    def providers(self) -> dict[str, Callable[[], list[dict[str, Any]] | Awaitable[list[dict[str, Any]]]]]:
+        """Return what `smsgw show` can ask for."""
+        return {
+            "binds": self._bind_rows,
+            "links": self.carriers.rows,
+            "queues": self._queue_rows,
+            "tenants": self._tenant_rows,
+            "stats": self._stat_rows,
+        }
+
+    def _bind_rows(self) -> list[dict[str, Any]]:
+        now = self.clock.time()
+        return [
+            {
+                "account": session.system_id,
+                "tenant": session.account.tenant.name if session.account is not None else "",
+                "kind": session.bound_kind,
+                "version": f"{session.version >> 4}.{session.version & 15}",
+                "address": session.address,
+                "for_s": round(now - session.bound_at),
+                "undecided": session.undecided,
+                "delivering": session.delivering,
+                "window": session.window,
+                "tls": session.wire.tls,
+            }
+            for session in self.registry.sessions()
+        ]
+
+    async def _queue_rows(self) -> list[dict[str, Any]]:
+        rows = [{"queue": f"link {self.desk.link_name(link)}", "messages": n} for link, n in self.dispatch.depths().items()]
+        counted = await receipts.counts(self.pool)
+        inside = {"open in memory": len(self.transit), "receipts ready": self.deliver.ready, "unit of work": self.commit.backlog}
+        return [*rows, *({"queue": name, "messages": n} for name, n in (inside | counted).items())]
+
+    def _tenant_rows(self) -> list[dict[str, Any]]:
+        return [
+            {"tenant": account.tenant.name, "account": account.system_id, "mode": account.mode.name.lower(),
+             "binds": len(self.registry.of(account.id)), "accepted": self.meters.account(account.system_id).accepted}
+            for account in self.directory.accounts()
+        ]  # fmt: skip
+
+    def _stat_rows(self) -> list[dict[str, Any]]:
+        commit = self.commit
+        numbers = {
+            "cycles": commit.cycles, "rows": commit.rows, "replays": commit.replays, "conflicts": commit.conflicts,
+            "poisoned": commit.poisoned, "effect failures": commit.effect_failures, "in doubt": self.dispatch.in_doubt,
+            "resent": self.dispatch.resent, "spilled": self.due.spilled, "taken over": self.recover.taken_over,
+        }  # fmt: skip
+        return [{"what": what, "count": count} for what, count in numbers.items()]
+
+    def _register_gauges(self) -> None:
+        meters, commit = self.meters, self.commit
+        meters.gauge("smsgw_link_binds", "Binds of links by state.", self.carriers.states, ("link", "state"))
+        meters.gauge("smsgw_link_window_used", "Submits that wait for the carrier's answer.", self.carriers.windows, ("link",))
+        meters.gauge("smsgw_open_messages", "Open messages in memory.", lambda: len(self.transit))
+        meters.gauge("smsgw_queue_messages", "Messages in memory that wait for a link.", lambda: self.dispatch.queued)
+        meters.gauge("smsgw_receipts_ready", "Owed rows in memory that wait for a receiver.", lambda: self.deliver.ready)
+        meters.gauge("smsgw_commit_backlog", "Entries that wait for a cycle.", lambda: commit.backlog)
+        meters.gauge("smsgw_database_available", "1 while the unit of work has its connection.", lambda: int(commit.available))
+        meters.counter("smsgw_commit_cycles", "Cycles of the unit of work.", lambda: commit.cycles)
+        meters.counter("smsgw_commit_rows", "Rows written by cycles.", lambda: commit.rows)
+        meters.counter("smsgw_commit_replays", "Cycles replayed after a lost connection.", lambda: commit.replays)
+        meters.counter("smsgw_commit_conflicts", "Changes that another node was faster with.", lambda: commit.conflicts)
+        meters.counter("smsgw_commit_poisoned", "Rows that could not be stored.", lambda: commit.poisoned)
+        meters.counter("smsgw_effect_failures", "Effects that raised.", lambda: commit.effect_failures)
+        meters.counter("smsgw_messages_in_doubt", "Messages that were in doubt.", lambda: self.dispatch.in_doubt)
+        meters.counter("smsgw_messages_resent", "Messages sent again after a doubt.", lambda: self.dispatch.resent)
+        meters.counter("smsgw_messages_spilled", "Messages that left memory for the store.", lambda: self.due.spilled)
+
+
+def crash_point() -> Callable[[str], None] | None:
+    """For the crash tests: end the process hard at a named point, the n-th time, by SMSGW_CRASH_POINT=name:n. None otherwise."""
+    wanted = os.environ.get(CRASH_POINT, "")
+    if not wanted:
+        return None
+    name, _, count = wanted.partition(":")
+    left = [int(count or 1)]
+
+    def probe(point: str) -> None:
+        if point == name:
+            left[0] -= 1
+            if left[0] <= 0:
+                os._exit(86)
+
+    return probe
+
+
+async def run(config: settings.Config, *, ready: asyncio.Event | None = None, stop: asyncio.Event, unsafe: bool = False) -> None:
+    """Run one node until `stop`."""
+    await Daemon(config, unsafe=unsafe).run(ready=ready, stop=stop)
+
+
+def serve(config: settings.Config, *, unsafe: bool = False) -> int:
+    """Run in this process until SIGTERM or SIGINT; returns the exit code (OPERATIONS: 0, 69, 73, 77, 78, 1)."""
+    setup_logging(config.log.format, config.log.level)
+    _raise_file_limit()
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await run(config, stop=stop, unsafe=unsafe)
+
+    log = structlog.get_logger()
+    try:
+        uvloop.run(main())
+    except StoreError as error:
+        log.error("cannot_serve", why=str(error))
+        return error.exit_code
+    except (nodes.SeatTaken, nodes.ClockAhead) as error:
+        log.error("cannot_serve", why=str(error))
+        return 78
+    except Fenced as error:
+        log.error("fenced", why=str(error))
+        return 1
+    except OSError as error:
+        log.error("cannot_serve", why=str(error))
+        return 77 if isinstance(error, PermissionError) else 73
+    return 0
+
+
+def _raise_file_limit() -> None:
+    """A gateway holds many sockets: take what the system allows."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -71,7 +71,7 @@ class Accept:
         account = session.account
         assert account is not None
         message = read_submit(pdu, account, session.version)
-        if type(message) is Rejected:
+        if isinstance(message, Rejected):
             return message
         directory = desk.directory
         now = desk.clock.time()
@@ -144,6 +144,14 @@ class Accept:
         session.answer_submit(message.command, message.sequence, status, b"")
         session.meter.refuse(rejected.reason)
         self._desk.record_refused(message, status, rejected.reason)
+
+    def refused_at_door(self, session: TenantSession, pdu: Pdu, rejected: Rejected) -> None:
+        """A submit was refused before it was a message: it leaves a record line, and nothing else."""
+        account = session.account
+        if account is not None and self._desk.records_refusals:
+            message = read_submit(pdu, account, session.version) if pdu.command != const.SUBMIT_MULTI else None
+            shown = message if isinstance(message, Message) else Message(0, account, "", "", b"")
+            self._desk.record_refused(shown, rejected.status, rejected.reason)
 
     def _closed(self) -> Rejected:
         if self.draining:

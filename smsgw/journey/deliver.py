@@ -165,6 +165,10 @@ class Deliver:
                 owed.claimed = False
                 self._desk.commit.postpone(owed, keep=False)
 
+    def on_receivers_gone(self, account_id: int) -> None:
+        """The account has no receiver here any more."""
+        self._give_up(account_id)
+
     # ---- free rows ------------------------------------------------------------------------------------------------
 
     def on_receiver_bound(self, account_id: int) -> None:

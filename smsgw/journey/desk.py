@@ -61,6 +61,11 @@ class Desk:
         link = self.directory.link(link_id)
         return link.name if link is not None else ""
 
+    @property
+    def records_refusals(self) -> bool:
+        """True when refusals at the door get a record line."""
+        return self._records is not None
+
     def record_final(self, message: Message) -> None:
         """Write the record line of a message that has come to its end."""
         if self._records is not None and not (self._errors_only and message.error == 0):

@@ -54,7 +54,7 @@ class Ending:
             id=self._desk.ids.next(),
             account=account.id,
             message=message.id,
-            kind=kind,
+            kind=int(kind),
             body=body,
             command=command,
             expires_at=self._desk.clock.time() + account.receipt_ttl_s,

@@ -61,7 +61,7 @@ class Inbound:
             id=desk.ids.next(),
             account=account.id,
             message=0,
-            kind=OwedKind.MO,
+            kind=int(OwedKind.MO),
             body=pdu.octets[16:],
             command=pdu.command,
             expires_at=desk.clock.time() + account.receipt_ttl_s,

@@ -102,9 +102,9 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         destination=sm.dest.decode("latin-1"),
         body=body,
         parts=parts,
-        basis=basis,
+        basis=int(basis),
         registered=registered,
-        mode=account.mode,
+        mode=int(account.mode),
         expires_at=expires,
     )
 
@@ -134,9 +134,9 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
         body=body,
         command=const.DATA_SM,
         parts=parts_of(sm.data_coding, len(payload), udhi=bool(sm.esm_class & UDHI)),
-        basis=basis,
+        basis=int(basis),
         registered=sm.registered_delivery,
-        mode=account.mode,
+        mode=int(account.mode),
         expires_at=_validity_of(octets, sm),
     )
 

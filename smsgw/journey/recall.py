@@ -11,10 +11,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import asyncpg
 import structlog
 
-from smsgw.store import messages, receipts
+from smsgw.store import messages, provisioning, receipts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from smsgw.model import Message, Owed
 
 SHORT_ID_BLOCK = 1_000
-_STORE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class Recall:
@@ -83,7 +81,7 @@ class Recall:
             self._wake.clear()
             try:
                 await self._round()
-            except _STORE_ERRORS as error:
+            except provisioning.LOST as error:
                 self._log.warning("recall_failed", error=type(error).__name__)
                 await asyncio.sleep(0.5)
                 self._wake.set()
@@ -113,7 +111,7 @@ class Recall:
             return
         try:
             found = await self.search(arrivals)
-        except _STORE_ERRORS:
+        except provisioning.LOST:
             for arrival in arrivals:
                 journey.put_back(arrival)
             raise

@@ -14,11 +14,10 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import asyncpg
 import structlog
 
 from smsgw.model import Message
-from smsgw.store import messages, nodes, partitions, receipts
+from smsgw.store import messages, nodes, partitions, provisioning, receipts
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 RECEIPT_WAIT_S: Final = 72 * 3600
 PAGE: Final = 500
 MINUTE: Final = 60
-_STORE_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
 class Recover:
@@ -67,7 +65,7 @@ class Recover:
             try:
                 if self._desk.commit.available:
                     await self._round(second)
-            except _STORE_ERRORS as error:
+            except provisioning.LOST as error:
                 self._log.warning("upkeep_failed", error=type(error).__name__)
             await asyncio.sleep(1.0)
             second += 1
@@ -137,7 +135,9 @@ class Recover:
         now = self._desk.clock.time()
         async with self._pool.acquire() as connection:
             await nodes.prune_tokens(connection)
-            await partitions.keep(connection, datetime.fromtimestamp(now, UTC))
+            moment = datetime.fromtimestamp(now, UTC)
+            await partitions.ensure_days(connection, moment)
+            await partitions.drop_old(connection, moment)
             expired = await receipts.expire_owed(connection, int(now * 1000))
             self._desk.process.receipts_expired += len(expired)
             stale = await messages.stale_sent(connection, least_id_at(now - RECEIPT_WAIT_S), PAGE)

@@ -287,11 +287,11 @@ BEGIN
                     ORDER BY w.priority DESC, w.id LIMIT k_count[i] FOR UPDATE SKIP LOCKED) f;
             ELSE
                 SELECT array_agg(f.id) INTO found_id FROM (
-                    (SELECT w.id FROM waiting w WHERE w.node = 0 AND w.state <> 3 AND w.due_ms > 0 AND w.due_ms <= now_ms
-                     ORDER BY w.due_ms LIMIT k_count[i] FOR UPDATE SKIP LOCKED)
-                    UNION ALL
-                    (SELECT w.id FROM waiting w WHERE w.node = 0 AND w.expires_ms > 0 AND w.expires_ms <= now_ms
-                     ORDER BY w.expires_ms LIMIT k_count[i] FOR UPDATE SKIP LOCKED)) f;
+                    SELECT w.id FROM waiting w WHERE w.node = 0 AND w.state <> 3 AND w.due_ms > 0 AND w.due_ms <= now_ms
+                    ORDER BY w.due_ms LIMIT k_count[i] FOR UPDATE SKIP LOCKED) f;
+                SELECT array_cat(found_id, array_agg(f.id)) INTO found_id FROM (
+                    SELECT w.id FROM waiting w WHERE w.node = 0 AND w.expires_ms > 0 AND w.expires_ms <= now_ms
+                    ORDER BY w.expires_ms LIMIT k_count[i] FOR UPDATE SKIP LOCKED) f;
             END IF;
             found_id := coalesce(found_id, '{}');
             UPDATE waiting SET node = p_node, epoch = p_epoch WHERE id = ANY (found_id);
