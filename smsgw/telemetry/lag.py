@@ -1,0 +1,123 @@
+"""The lag probe: how late the loop comes, and why, for every stall over 10 ms.
+
+A timer asks to be called every 10 ms and looks how late it is; a stall is seen for as much of it as lies after the timer's due
+time, so the timer is no longer than what it looks for. The cause is told from two clocks: what the garbage collector took (gc),
+and the CPU time of the loop's thread (code: our Python ran; off_cpu: the thread had no processor, because the machine or another
+thread of ours had it). The last stalls are kept to be shown.
+
+Must never: keep the loop from anything (2 µs a call), or hold more than `KEPT` stalls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+from smsgw.telemetry.meters import STALL_S, Meters
+
+EVERY_S: Final = 0.01
+KEPT: Final = 64
+_SHARE: Final = 0.5  # of a stall that a cause must cover to be named
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """One stall: when (Unix seconds), how late, and how much of the time since the call before was GC and CPU of this thread."""
+
+    at: float
+    lag_s: float
+    cause: str
+    gc_s: float
+    cpu_s: float
+    passed_s: float
+
+
+class LagProbe:
+    """Measures the loop it is started in; `late` may also be fed by whoever keeps time."""
+
+    def __init__(self, meters: Meters, *, every_s: float = EVERY_S) -> None:
+        """Feed these meters, and export the causes beside them."""
+        self._meters = meters
+        self._every_s = every_s
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._due = 0.0
+        self._seen = time.monotonic()
+        self._cpu = time.thread_time()
+        self._gc_began = 0.0
+        self._gc_s = 0.0
+        self.stalls: deque[Stall] = deque(maxlen=KEPT)
+        self.causes: Counter[str] = Counter()
+        meters.counter("smsgw_event_loop_stall_causes", "Stalls of over 10 ms, by cause.", self._by_cause, ("cause",))
+
+    def start(self) -> None:
+        """Begin, in the running loop."""
+        self._loop = asyncio.get_running_loop()
+        gc.callbacks.append(self._collecting)
+        self._seen, self._cpu, self._gc_s = time.monotonic(), time.thread_time(), 0.0
+        self._again()
+
+    def stop(self) -> None:
+        """End. Does nothing when it was not started."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            gc.callbacks.remove(self._collecting)
+
+    def late(self, lag_s: float) -> None:
+        """Count one lag in seconds; call it in the loop's thread. A negative one is the timer's rounding."""
+        now, cpu = time.monotonic(), time.thread_time()
+        lag_s = max(0.0, lag_s)
+        self._meters.lagged(lag_s)
+        if lag_s > STALL_S:
+            self._explain(lag_s, now - self._seen, cpu - self._cpu)
+        self._seen, self._cpu, self._gc_s = now, cpu, 0.0
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the last stalls, newest first, for `smsgw show stalls`."""
+        return [
+            {
+                "at": round(stall.at, 3),
+                "lag_ms": round(stall.lag_s * 1e3, 1),
+                "cause": stall.cause,
+                "gc_ms": round(stall.gc_s * 1e3, 1),
+                "cpu_ms": round(stall.cpu_s * 1e3, 1),
+                "passed_ms": round(stall.passed_s * 1e3, 1),
+            }
+            for stall in reversed(self.stalls)
+        ]
+
+    def _explain(self, lag_s: float, passed_s: float, cpu_s: float) -> None:
+        if self._gc_s > lag_s * _SHARE:
+            cause = "gc"
+        elif cpu_s < lag_s * _SHARE:
+            cause = "off_cpu"
+        else:
+            cause = "code"
+        self.causes[cause] += 1
+        self.stalls.append(Stall(time.time(), lag_s, cause, self._gc_s, cpu_s, passed_s))
+
+    def _ring(self) -> None:
+        self.late(time.monotonic() - self._due)
+        self._again()
+
+    def _again(self) -> None:
+        assert self._loop is not None
+        self._due = time.monotonic() + self._every_s
+        self._timer = self._loop.call_later(self._every_s, self._ring)
+
+    def _collecting(self, phase: str, _info: dict[str, int]) -> None:
+        """Sum up the collector's time; it stops the loop's thread whichever thread it runs in."""
+        now = time.monotonic()
+        if phase == "start":
+            self._gc_began = now
+        elif self._gc_began:
+            self._gc_s += now - self._gc_began
+            self._gc_began = 0.0
+
+    def _by_cause(self) -> dict[tuple[str, ...], float]:
+        return {(cause,): count for cause, count in self.causes.items()}
