@@ -76,6 +76,7 @@ def _account(row: asyncpg.Record, tenant: Tenant, secrets: tuple[str, ...]) -> A
     settings: dict[str, Any] = json.loads(row["settings"])
     settings["mode"] = _MODES[settings.get("mode", "store")]
     settings["in_doubt"] = _DOUBTS[settings.get("in_doubt", "resend")]
+    settings["allow_from"] = tuple(settings.get("allow_from", ()))
     return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=secrets, **settings)
 
 
@@ -244,6 +245,34 @@ async def open_balance(connection: Connection, tenant: str, amount: int, day: in
     await connection.execute("UPDATE balance SET amount = amount + $2 WHERE tenant = $1", row["id"], amount)
 
 
+async def balance_of(connection: Connection, tenant: str) -> int:
+    """Return a tenant's balance (Money), and keep it so until the transaction ends."""
+    row = await connection.fetchrow(
+        "SELECT amount FROM balance WHERE tenant = (SELECT id FROM tenant WHERE name = $1) FOR UPDATE", tenant
+    )
+    return 0 if row is None else int(row["amount"])
+
+
+async def opening_of(connection: Connection, tenant: str) -> int:
+    """Return the opening balance that was booked for a tenant; 0 if none was."""
+    booked = await connection.fetchval(
+        "SELECT sum(l.amount)::int8 FROM ledger l JOIN tenant t ON t.id = l.tenant WHERE t.name = $1 AND l.kind = 'opening'", tenant
+    )
+    return int(booked or 0)
+
+
+async def secret_set_since(connection: Connection, system_id: str, version: int) -> bool:
+    """Whether an account's secret was set after a version was applied."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT 1 FROM secret s JOIN account a ON a.id = s.account"
+            " JOIN provisioning_version v ON v.version = $2 WHERE a.system_id = $1 AND s.at > v.at)",
+            system_id,
+            version,
+        )
+    )
+
+
 async def secrets_of(connection: Connection, system_id: str) -> list[str]:
     """Return an account's hashes."""
     rows = await connection.fetch(
@@ -282,7 +311,9 @@ async def listening(dsn: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]
         connection.terminate()
 
 
-async def claim_bind(connection: Connection, node: int, epoch: int, session: int, account: int, kind: str, limit: int) -> bool:
+async def claim_bind(  # noqa: PLR0917 - the columns of its row
+    connection: Connection, node: int, epoch: int, session: int, account: int, kind: str, limit: int
+) -> bool:
     """Count a bind over all nodes; False when the account has its number already."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", 0x534D5342, account)

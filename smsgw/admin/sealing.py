@@ -1,0 +1,106 @@
+"""Links' passwords at rest: sealed with a key in data_dir, or kept as a reference to where the secret really is.
+
+AES-256-GCM, because a link must show its carrier the password itself: a hash does not do. The key file is 0600, made once, and no
+part of any backup of the database; without it sealed passwords are lost and have to be applied again.
+
+Never here: a password in an error text or a repr.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from smsgw import config
+from smsgw.config import ConfigError
+
+KEY_FILE: Final = "seal.key"
+REFERENCES: Final = ("file", "env", "credential")
+_KEY_OCTETS: Final = 32
+_NONCE_OCTETS: Final = 12
+_SEALED: Final = "sealed:1:"
+_REFERENCE: Final = "reference:"
+
+
+class Key:
+    """The sealing key of one data_dir."""
+
+    __slots__ = ("_aead",)
+
+    def __init__(self, octets: bytes) -> None:
+        """`octets`: 32 of them."""
+        self._aead = AESGCM(octets)
+
+    def seal(self, password: str | dict[str, str]) -> str:
+        """Make what the store keeps: a password is sealed, a reference stays readable, "" stays ""."""
+        if isinstance(password, dict):
+            return _REFERENCE + json.dumps(password)
+        if not password:
+            return ""
+        nonce = secrets.token_bytes(_NONCE_OCTETS)
+        return _SEALED + base64.b64encode(nonce + self._aead.encrypt(nonce, password.encode(), None)).decode("ascii")
+
+    def unseal(self, stored: str) -> str:
+        """Return the password itself. Raises ConfigError if the key is another one or a reference leads nowhere."""
+        if not stored:
+            return ""
+        if stored.startswith(_REFERENCE):
+            return str(config.resolve(json.loads(stored.removeprefix(_REFERENCE)), "link password"))
+        try:
+            octets = base64.b64decode(stored.removeprefix(_SEALED), validate=True)
+            return self._aead.decrypt(octets[:_NONCE_OCTETS], octets[_NONCE_OCTETS:], None).decode()
+        except (InvalidTag, ValueError):
+            raise ConfigError([f"a link's password was not sealed with the {KEY_FILE} of this data_dir: apply it again"]) from None
+
+    def same(self, stored: str, password: str | dict[str, str]) -> bool:
+        """Whether the store holds this password, or this reference."""
+        if isinstance(password, dict) or stored.startswith(_REFERENCE):
+            return not isinstance(password, str) and stored == self.seal(password)
+        try:
+            return self.unseal(stored) == password
+        except ConfigError:
+            return False
+
+
+def load_key(data_dir: Path) -> Key:
+    """Read the key, or make it the first time. Raises ConfigError if it cannot be read, written or has lost octets."""
+    path = data_dir / KEY_FILE
+    try:
+        if not path.exists():
+            _make_key(path)
+        octets = path.read_bytes()
+    except OSError as error:
+        raise ConfigError([f"{path}: {error.strerror}: the key that seals links' passwords"]) from None
+    if len(octets) != _KEY_OCTETS:
+        raise ConfigError([f"{path}: {len(octets)} octets instead of {_KEY_OCTETS}: restore it, or remove it and apply again"])
+    return Key(octets)
+
+
+def _make_key(path: Path) -> None:
+    """Write it beside and link it into place, so that nobody ever reads half of it and the first maker wins."""
+    path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    fresh = path.with_name(f"{KEY_FILE}.{os.getpid()}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(descriptor, secrets.token_bytes(_KEY_OCTETS))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    with suppress(FileExistsError):
+        os.link(fresh, path)
+    fresh.unlink()
+
+
+def opener(data_dir: Path) -> Callable[[str], str]:
+    """Return what opens links' passwords for a daemon (`store.provisioning.Unseal`)."""
+    return load_key(data_dir).unseal
