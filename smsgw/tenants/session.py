@@ -232,6 +232,7 @@ class TenantSession:
         self.delivering = 0
         for owed in contexts:
             self._journeys.on_delivered(owed, self, None)
+        self.wire.peer = None  # no cycle is left: the garbage collector may be resting
 
     # ---- to the tenant --------------------------------------------------------------------------------------------
 
