@@ -201,7 +201,7 @@ def _found(read: Any, octets: bytes, name: str, value: object) -> object:
 
 
 def test_tlvs_walk_to_the_end(vectors: list[dict[str, Any]]):
-    """Behind the mandatory fields of each valid PDU stands nothing, or whole TLVs of known lengths; the exceptions are listed above."""
+    """Behind the mandatory fields of each valid PDU stands nothing, or whole TLVs of known lengths; exceptions are above."""
     walked, broken = 0, set()
     for number, vector, octets in whole(vectors):
         reader = READERS.get(vector["header"]["command_id"])
