@@ -162,15 +162,15 @@ class CarrierBind:
             self.wire.respond(request, bad.status)
             return
         fate = carrier.next_fate()
-        status = fate.status
-        if not status and self._overload():
-            status = const.ESME_RTHROTTLED
-        if status:
-            if status == const.ESME_RTHROTTLED:
+        if not fate.status and self._overload():
+            ledger.throttled += 1
+            self.wire.respond(request, const.ESME_RTHROTTLED)
+        elif fate.status:
+            if fate.status == const.ESME_RTHROTTLED:
                 ledger.throttled += 1
             else:
-                ledger.refused[status] += 1
-            self._respond(request, status, b"", mute=False)
+                ledger.refused[fate.status] += 1
+            self._respond(request, fate.status, b"", mute=False)
         else:
             self._accept(request, sm, fate, mute=silent or fate.mute)
         if 0 < settings.drop_after <= self.submits:

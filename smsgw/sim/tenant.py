@@ -168,7 +168,7 @@ class Tenant:
         if not message_id or message_id in ledger.waiting or message_id in ledger.done:
             ledger.wrong["message_id empty or given twice"] += 1
         elif message_id in ledger.early:
-            del ledger.early[message_id]
+            ledger.duplicates += ledger.early.pop(message_id) - 1
             self._match(message_id, sent, now)
         else:
             ledger.waiting[message_id] = sent
@@ -241,9 +241,11 @@ class Tenant:
     async def _keep(self, bind: TenantBind) -> None:
         """Dial a session, and again as long as `reconnect_s` says so. Ends with its block."""
         settings = self.settings
-        while True:
+        while not self.stopping:
             try:
                 wire = await dial(self._wire(bind), settings.host, settings.port)
+                if self.stopping:
+                    wire.abort("stopped")
                 bind.connected(wire)
                 await bind.lost.wait()
             except (OSError, TimeoutError):
@@ -292,7 +294,8 @@ class Tenant:
         settings = self.settings
         if not self._sending or (self._end_at and self.clock.now() >= self._end_at):
             return False
-        if settings.count and self._next - settings.first >= settings.count and not self._again:
+        again = self._again or (settings.retry_throttled and self.unanswered)
+        if settings.count and self._next - settings.first >= settings.count and not again:
             return False
         return any(bind.wire is not None for bind in self.binds) or settings.reconnect_s > 0
 
