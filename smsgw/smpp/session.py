@@ -49,9 +49,7 @@ class SessionState(enum.Enum):
 
 
 _BINDS: Final = frozenset({const.BIND_RECEIVER, const.BIND_TRANSMITTER, const.BIND_TRANSCEIVER})
-_SUBMITS: Final = frozenset(
-    {const.SUBMIT_SM, const.SUBMIT_MULTI, const.DATA_SM, const.QUERY_SM, const.CANCEL_SM, const.REPLACE_SM}
-)
+_SUBMITS: Final = frozenset({const.SUBMIT_SM, const.SUBMIT_MULTI, const.DATA_SM, const.QUERY_SM, const.CANCEL_SM, const.REPLACE_SM})
 _DELIVERS: Final = frozenset({const.DELIVER_SM, const.DATA_SM, const.ALERT_NOTIFICATION})
 _NOTHING: Final[frozenset[int]] = frozenset()
 
@@ -200,6 +198,9 @@ class Session:
         context = self.window.pop(pdu.sequence)
         if context is not None:
             pdu.context = context
+            if self.state is SessionState.OPEN and not pdu.status and pdu.command & ~const.RESP in _STATE_OF_BIND:
+                # What stands behind the bind_resp in the same octets is legal already; the application confirms later.
+                self._enter(_STATE_OF_BIND[pdu.command & ~const.RESP])
             return True
         if pdu.sequence == self._enquiry and pdu.command in {const.ENQUIRE_LINK_RESP, const.GENERIC_NACK}:
             self._enquiry = 0
