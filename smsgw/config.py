@@ -1,21 +1,30 @@
 """The process's own settings: config/smsgw.toml. Read once, at start; every limit has its name and its default here.
 
-A bad file yields every error at once, each with file, key and a hint. References instead of secrets: `{file = "…"}`, `{env = "…"}`,
-`{credential = "…"}` (systemd's LoadCredential).
+A bad file yields every error at once, each with file, line, key and a hint. References instead of secrets, for any key:
+`{file = "…"}`, `{env = "…"}`, `{credential = "…"}` (systemd's LoadCredential).
 
-Never here: what ops provision (that lives in the database), defaults hidden elsewhere.
+Never here: what ops provision (that lives in the database), defaults hidden elsewhere, a password in an error or a repr.
 """
 
 from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
+from msgspec import Meta
+
+Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Some = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Seconds = Annotated[float, Meta(ge=0, le=366 * 86_400)]
+Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
+NodeId = Annotated[int, Meta(ge=0, le=1_023)]  # the ten bits that a MessageId has for it
+MaxPdu = Annotated[int, Meta(ge=1_024, le=16_777_216)]
 
 
 class ConfigError(Exception):
@@ -32,10 +41,10 @@ class ConfigError(Exception):
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which node this is and where it keeps its data. `takeover_s`: how old a heartbeat makes another node dead."""
 
-    id: int = 1
+    id: NodeId = 1
     data_dir: str = "/var/lib/smsgw"
-    takeover_s: float = 10.0
-    drain_s: float = 10.0
+    takeover_s: Seconds = 10.0
+    drain_s: Seconds = 10.0
     accept_clock: bool = False
 
 
@@ -43,8 +52,14 @@ class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`dsn`: "embedded" or a PostgreSQL of your own; `pool`: connections for reading beside the unit of work."""
 
     dsn: str = "embedded"
-    pool: int = 4
+    pool: Some = 4
     unsafe: bool = False
+
+    def __repr__(self) -> str:
+        """Hide the password that a dsn may have."""
+        dsn = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", self.dsn)
+        dsn = re.sub(r"(password=)[^&\s]*", r"\1***", dsn)
+        return f"Database(dsn={dsn!r}, pool={self.pool}, unsafe={self.unsafe})"
 
 
 class Smpp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,19 +71,19 @@ class Smpp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = ""
     tls_client_ca: str = ""
     system_id: str = "smsgw"
-    session_init_s: float = 10.0
-    enquire_link_s: float = 30.0
-    response_timeout_s: float = 60.0
-    inactivity_s: float = 0.0
-    slow_pdu_s: float = 30.0
-    stalled_s: float = 30.0
-    max_pdu: int = 70_000
-    bad_pdu_limit: int = 1_000
-    unbound: int = 4_096
-    per_address: int = 0
-    failed_binds: int = 5
+    session_init_s: Seconds = 10.0
+    enquire_link_s: Seconds = 30.0
+    response_timeout_s: Seconds = 60.0
+    inactivity_s: Seconds = 0.0
+    slow_pdu_s: Seconds = 30.0
+    stalled_s: Seconds = 30.0
+    max_pdu: MaxPdu = 70_000
+    bad_pdu_limit: Some = 1_000
+    unbound: Some = 4_096
+    per_address: Count = 0
+    failed_binds: Some = 5
     bind_status_34: bool = False
-    write_buffer: int = 262_144
+    write_buffer: Some = 262_144
 
 
 class Admin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,24 +104,24 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class UnitOfWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rows a cycle takes at most, least time between cycles under light load, and when messages leave memory."""
 
-    new: int = 128
-    owed: int = 512
-    changed: int = 2_048
-    pace_ms: float = 2.0
-    timeout_s: float = 30.0
-    undecided: int = 20_000
-    spill_after_s: float = 5.0
-    spill_over: int = 50_000
+    new: Some = 128
+    owed: Some = 512
+    changed: Some = 2_048
+    pace_ms: Milliseconds = 2.0
+    timeout_s: Seconds = 30.0
+    undecided: Some = 20_000
+    spill_after_s: Seconds = 5.0
+    spill_over: Some = 50_000
 
 
 class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`hold_ms`: how long after submit_sm_resp a receipt may go to another session; `unmatched`: receipts being looked for."""
 
-    hold_ms: float = 100.0
-    claim_cap: int = 10_000
-    unmatched: int = 50_000
-    store_wait_s: float = 10.0
-    parked_ttl_s: float = 259_200.0
+    hold_ms: Milliseconds = 100.0
+    claim_cap: Some = 10_000
+    unmatched: Some = 50_000
+    store_wait_s: Seconds = 10.0
+    parked_ttl_s: Seconds = 259_200.0
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,17 +136,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipts: Receipts = Receipts()
 
 
-_SECTIONS: Mapping[str, type[msgspec.Struct]] = {
-    "node": Node,
-    "database": Database,
-    "smpp": Smpp,
-    "admin": Admin,
-    "log": Log,
-    "unit_of_work": UnitOfWork,
-    "receipts": Receipts,
-}
-_CHOICES = {("log", "format"): ("json", "console"), ("log", "level"): ("debug", "info", "warning", "error"),
-            ("log", "messages"): ("all", "errors", "none")}  # fmt: skip
+_SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}
+_CHOICES: Final = {("log", "format"): ("json", "console"), ("log", "level"): ("debug", "info", "warning", "error"),
+                   ("log", "messages"): ("all", "errors", "none")}  # fmt: skip
+REFERENCES: Final = ("file", "env", "credential")
+_LONGEST_SYSTEM_ID: Final = 15  # octets of SMPP's field without its NUL
 
 
 def load(path: Path | str) -> Config:
@@ -141,6 +150,8 @@ def load(path: Path | str) -> Config:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError([f"{name}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{name}: is not UTF-8 at octet {error.start}"]) from None
     return parse(text, name)
 
 
@@ -150,80 +161,174 @@ def parse(text: str, name: str = "smsgw.toml") -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{name}: {error}"]) from None
-    errors: list[str] = []
-    sections: dict[str, Any] = {}
-    for section, values in raw.items():
-        kind = _SECTIONS.get(section)
-        if kind is None:
-            errors.append(f"{name}: [{section}] is no section{_hint(section, _SECTIONS)}")
-        elif not isinstance(values, dict):
-            errors.append(f"{name}: {section} must be a section: [{section}]")
-        else:
-            sections[section] = _section(kind, section, values, name, errors)
+    reading = _Reading(name, text)
+    sections = {section: reading.section(section, values) for section, values in raw.items()}
+    if reading.errors:
+        raise ConfigError(reading.errors)
+    config = Config(**sections)
+    errors = list(_contradictions(config, reading))
     if errors:
         raise ConfigError(errors)
-    return Config(**sections)
+    return config
 
 
-def _section(kind: type[msgspec.Struct], section: str, values: dict[str, Any], name: str, errors: list[str]) -> Any:
-    """Read one section key by key, so that every error is found."""
-    known = {field.name: field for field in msgspec.structs.fields(kind)}
-    good: dict[str, Any] = {}
-    for key, value in values.items():
-        where = f"{name}: {section}.{key}"
-        if key not in known:
-            errors.append(f"{where} is not known{_hint(key, known)}")
-            continue
-        try:
-            good[key] = msgspec.convert(resolve(value, where), known[key].type)
-        except msgspec.ValidationError as error:
-            errors.append(f"{where}: {error}")
-            continue
-        except ConfigError as error:
-            errors += error.errors
-            continue
-        choices = _CHOICES.get((section, key))
-        if choices is not None and good[key] not in choices:
-            errors.append(f"{where}: {good[key]!r} is none of {', '.join(choices)}")
-    if section == "node" and not 0 <= good.get("id", 1) <= 1023:
-        errors.append(f"{name}: node.id: must be 0 to 1023")
-    for key in ("listen", "tls_listen"):
-        addresses = good.get(key, ())
-        for address in (addresses,) if isinstance(addresses, str) else addresses:
+class _Reading:
+    """What has been found wrong in one file, and where its sections and keys stand."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.errors: list[str] = []
+        self._name = name
+        self._lines: dict[tuple[str, str], int] = {}
+        section = ""
+        for number, line in enumerate(text.splitlines(), 1):
+            found = re.match(r"\s*(?:\[\s*([\w-]+)\s*\]|([\w-]+)\s*=)", line)
+            if found:
+                section = found[1] or section
+                self._lines.setdefault((section, found[2] or ""), number)
+
+    def where(self, section: str, key: str = "") -> str:
+        """Say where a key stands: file:line: section.key."""
+        line = self._lines.get((section, key)) or self._lines.get(("", section))
+        return f"{self._name}{f':{line}' if line else ''}: {section}{f'.{key}' if key else ''}"
+
+    def section(self, section: str, values: Any) -> Any:
+        """Read one section key by key, so that every error is found."""
+        kind = _SECTIONS.get(section)
+        if kind is None:
+            self.errors.append(f"{self.where(section)} is no section{hint(section, _SECTIONS)}")
+            return None
+        if not isinstance(values, dict):
+            self.errors.append(f"{self.where(section)} must be a section: [{section}]")
+            return None
+        known = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        good: dict[str, Any] = {}
+        for key, value in values.items():
+            where = self.where(section, key)
+            if key not in known:
+                elsewhere = [other for other, of in _SECTIONS.items() if key in {f.name for f in msgspec.structs.fields(of)}]
+                self.errors.append(
+                    f"{where} is not known" + (f": it belongs to [{elsewhere[0]}]" if elsewhere else hint(key, known))
+                )
+                continue
+            try:
+                good[key] = _value(section, key, value, known[key], where)
+            except msgspec.ValidationError as error:
+                self.errors.append(f"{where}: {_said(error)}")
+            except ConfigError as error:
+                self.errors += error.errors
+        return kind(**good)
+
+
+_TYPES: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list: [ ]",
+}
+
+
+def _said(error: msgspec.ValidationError) -> str:
+    """Say in the file's words what a value must be."""
+    found = re.match(r"Expected `(\w+)`(?: (>=|<=) ([\d.]+)|, got `(\w+)`)?", str(error))
+    if found is None:
+        return str(error)
+    wanted = _TYPES.get(found[1], found[1])
+    if found[2]:
+        return f"must be {wanted} of at {'least' if found[2] == '>=' else 'most'} {float(found[3]):g}"
+    return f"must be {wanted}"
+
+
+def _value(section: str, key: str, value: Any, kind: Any, where: str) -> Any:
+    """Read one value. Raises ConfigError or msgspec.ValidationError."""
+    value = msgspec.convert(resolve(value, where), kind)
+    choices = _CHOICES.get((section, key))
+    if choices is not None and value not in choices:
+        raise ConfigError([f"{where}: {value!r} is none of {', '.join(choices)}"])
+    if key in {"listen", "tls_listen"}:
+        for address in (value,) if isinstance(value, str) else value:
             try:
                 address_of(address)
             except ValueError as error:
-                errors.append(f"{name}: {section}.{key}: {error}")
-    return kind(**good)
+                raise ConfigError([f"{where}: {error}"]) from None
+    if key == "dsn" and value != "embedded" and not value.startswith(("postgresql://", "postgres://")):
+        raise ConfigError([f'{where}: must be "embedded" or postgresql://user@host/database'])
+    if key == "system_id" and not (value.isascii() and value.isprintable() and len(value) <= _LONGEST_SYSTEM_ID):
+        raise ConfigError([f"{where}: must be at most {_LONGEST_SYSTEM_ID} printable ASCII characters"])
+    if key == "data_dir" and not value:
+        raise ConfigError([f"{where}: must name a directory"])
+    return value
+
+
+def _contradictions(config: Config, reading: _Reading) -> Iterable[str]:
+    """Find what is wrong between keys that are each right alone."""
+    smpp = config.smpp
+    if smpp.tls_listen:
+        for key, value in (("tls_cert", smpp.tls_cert), ("tls_key", smpp.tls_key)):
+            if not value:
+                yield f"{reading.where('smpp', 'tls_listen')} needs {key}: the path of a PEM file"
+    if not smpp.listen and not smpp.tls_listen:
+        yield f"{reading.where('smpp', 'listen')}: no tenant could reach the gateway: give listen or tls_listen"
+    seen: set[tuple[str, int]] = set()
+    for section, key, addresses in (
+        ("smpp", "listen", smpp.listen),
+        ("smpp", "tls_listen", smpp.tls_listen),
+        ("admin", "listen", (config.admin.listen,)),
+    ):
+        for text in addresses:
+            address = address_of(text)
+            if address in seen and address[1]:
+                yield f"{reading.where(section, key)}: {text} is listened on twice"
+            seen.add(address)
+    work = config.unit_of_work
+    if work.undecided < work.new:
+        yield f"{reading.where('unit_of_work', 'undecided')}: {work.undecided} is less than one cycle takes (new = {work.new})"
+
+
+def missing_files(config: Config) -> list[str]:
+    """Say which files that the settings name cannot be read, for `smsgw check`: one line each."""
+    named = {"tls_cert": config.smpp.tls_cert, "tls_key": config.smpp.tls_key, "tls_client_ca": config.smpp.tls_client_ca}
+    found = []
+    for key, path in named.items():
+        try:
+            if path:
+                Path(path).read_bytes()
+        except OSError as error:
+            found.append(f"smpp.{key}: {path} cannot be read: {error.strerror}")
+    return found
 
 
 def resolve(value: Any, where: str) -> Any:
     """Follow a reference to where a secret is kept; anything else is itself. Raises ConfigError."""
-    if not isinstance(value, dict) or len(value) != 1:
+    if not isinstance(value, dict):
         return value
-    ((kind, target),) = value.items()
+    kind, target = next(iter(value.items()), ("", ""))
+    if len(value) != 1 or kind not in REFERENCES or not isinstance(target, str):
+        raise ConfigError([f'{where}: a reference is {{file = "…"}}, {{env = "…"}} or {{credential = "…"}}'])
     try:
         if kind == "env":
             return os.environ[target]
-        if kind == "file":
-            return Path(target).read_text(encoding="utf-8").strip()
-        if kind == "credential":
-            return (Path(os.environ["CREDENTIALS_DIRECTORY"]) / target).read_text(encoding="utf-8").strip()
+        directory = Path(os.environ["CREDENTIALS_DIRECTORY"]) if kind == "credential" else Path()
+        return (directory / target).read_text(encoding="utf-8").strip()
     except KeyError as error:
         raise ConfigError([f"{where}: {error.args[0]} is not set in the environment"]) from None
     except OSError as error:
         raise ConfigError([f"{where}: {target} cannot be read: {error.strerror}"]) from None
-    return value
+    except UnicodeDecodeError:
+        raise ConfigError([f"{where}: {target} is not text in UTF-8"]) from None
 
 
 def address_of(text: str) -> tuple[str, int]:
-    """Read "host:port" or "[v6]:port". Raises ValueError."""
+    """Read "host:port" or "[v6]:port"; an empty host is every address. Raises ValueError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65_535:
-        raise ValueError(f"{text!r} is no address: host:port")
-    return host.strip("[]"), int(port)
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535 or (":" in host and not bracketed):
+        raise ValueError(f"{text!r} is no address: host:port, or [host]:port for IPv6")
+    return (host[1:-1] if bracketed else host), int(port)
 
 
-def _hint(word: str, known: Mapping[str, Any]) -> str:
+def hint(word: str, known: Iterable[str]) -> str:
+    """Say what may have been meant: the nearest known word, or all of them."""
+    known = sorted(known)
     near = difflib.get_close_matches(word, known, n=1)
-    return f": did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(known))})"
+    return f": did you mean {near[0]}?" if near else f" (known: {', '.join(known)})"
