@@ -145,13 +145,13 @@ def test_receipt_dates_are_read_as_peers_write_them(text: bytes, when: datetime 
 
 @given(st.binary(max_size=15))
 def test_any_octets_are_a_receipt_date_or_none(text: bytes):
-    """No octets raise."""
+    """Whatever octets stand in the place of a date, reading them raises nothing."""
     assert clock.parse_receipt_date(text) is None or text.isdigit()
 
 
 @given(st.text("0123456789", min_size=10, max_size=14))
 def test_any_digits_are_a_receipt_date_or_none(text: str):
-    """No digits raise."""
+    """Whatever digits stand in the place of a date, they are a time in UTC or none."""
     when = clock.parse_receipt_date(text.encode())
     assert when is None or when.tzinfo is UTC
 
