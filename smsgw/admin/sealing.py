@@ -93,6 +93,9 @@ def _make_key(path: Path) -> None:
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.write(descriptor, secrets.token_bytes(_KEY_OCTETS))
+        if os.geteuid() == 0:  # the gateway's own user has to read what root applies
+            owner = path.parent.stat()
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,0 +1,209 @@
+"""`smsgw apply`, `rollback` and `check`: find the store, call admin/provisioning, tell what came of it.
+
+With the embedded database and no gateway running, its server is started for the moment and stopped again. What changes goes to
+standard output, one line each; how it ended to standard error. Exit codes: 0, 4 conflict, 69 and 78 as in sysexits.h.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from smsgw.cli import face
+
+if TYPE_CHECKING:
+    from smsgw.admin.provisioning import Plan, ProvisioningFile
+    from smsgw.config import Config
+    from smsgw.store.database import Connection
+
+EMBEDDED: Final = "embedded"
+
+Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Undo what others changed since the last apply.")]
+
+
+def mount(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(check)
+    app.command()(apply)
+    app.command()(rollback)
+
+
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(help="Provisioning files to look at as well.")] = None,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+) -> None:
+    """Say everything that is wrong with the settings and with provisioning files. The database is not asked."""
+    errors = errors_of(config, files or [])
+    if errors:
+        face.fail(face.EX_CONFIG, *errors)
+    print("ok")
+
+
+def apply(
+    file: Annotated[Path, typer.Argument(help="A provisioning.toml.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    actor: Actor = "",
+    *,
+    dry_run: DryRun = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make what a file says live, all or nothing; a running gateway follows within a second and drops no bind."""
+    settings = face.settings(config)
+
+    async def run(connection: Connection, wanted: ProvisioningFile) -> Plan:
+        from smsgw.admin import provisioning
+        from smsgw.admin.sealing import load_key
+
+        key = load_key(Path(settings.node.data_dir))
+        return await provisioning.apply(connection, wanted, actor=actor or caller(), seal=key, dry_run=dry_run, overwrite=overwrite)
+
+    def done() -> Plan:
+        wanted = read_file(file)
+        return asyncio.run(_in_store(settings, lambda connection: run(connection, wanted)))
+
+    tell(_or_fail(done), dry_run=dry_run)
+
+
+def rollback(
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    actor: Actor = "",
+    *,
+    dry_run: DryRun = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Go back to the version applied before the last one; balances and passwords stay as they are."""
+    settings = face.settings(config)
+
+    async def run(connection: Connection) -> Plan:
+        from smsgw.admin import provisioning
+
+        return await provisioning.rollback(connection, actor=actor or caller(), dry_run=dry_run, overwrite=overwrite)
+
+    tell(_or_fail(lambda: asyncio.run(_in_store(settings, run))), dry_run=dry_run)
+
+
+def tell(plan: Plan, *, dry_run: bool) -> None:
+    """Write a plan and how it ended; exits 4 when there are conflicts."""
+    for line in plan.lines():
+        print(line)
+    count = len(plan.changes) + len(plan.passwords)
+    said = "1 change" if count == 1 else f"{count} changes"
+    if plan.conflicts:
+        way = "" if all(one.final for one in plan.conflicts) else " (--overwrite takes the file's word)"
+        face.fail(face.CONFLICT, f"nothing was changed: {len(plan.conflicts)} in conflict{way}")
+    if not count:
+        print("nothing to change", file=sys.stderr)
+    elif dry_run:
+        print(f"{said}, none of them made (--dry-run)", file=sys.stderr)
+    else:
+        print(f"{said}, now at version {plan.version}", file=sys.stderr)
+
+
+def errors_of(config: Path, files: Sequence[Path]) -> list[str]:
+    """Return everything that is wrong with the settings and the files."""
+    from smsgw.config import ConfigError, load, missing_files
+
+    errors: list[str] = []
+    try:
+        settings = load(config)
+        errors += missing_files(settings) or _certificate_errors(settings)
+    except ConfigError as error:
+        errors += error.errors
+    for file in files:
+        try:
+            read_file(file)
+        except ConfigError as error:
+            errors += error.errors
+    return errors
+
+
+def _certificate_errors(config: Config) -> list[str]:
+    """Return why certificate and key do not go together, without opening an address."""
+    if not config.smpp.tls_listen:
+        return []
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.smpp.tls_cert, config.smpp.tls_key)
+    except OSError as error:
+        return [f"smpp.tls_cert, smpp.tls_key: {error.strerror or error}"]
+    return []
+
+
+def read_file(file: Path) -> ProvisioningFile:
+    """Read a provisioning file. Raises ConfigError."""
+    from smsgw.admin.provisioning import parse_provisioning
+    from smsgw.config import ConfigError
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ConfigError([f"{file}: cannot be read: {why}"]) from None
+    return parse_provisioning(text, str(file))
+
+
+def caller() -> str:
+    """Return who runs this, for the audit: the one behind sudo, if any."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def _or_fail(work: Callable[[], Plan]) -> Plan:
+    from smsgw.config import ConfigError
+    from smsgw.store.errors import StoreError
+
+    try:
+        return work()
+    except (ConfigError, StoreError) as error:
+        face.fail(error.exit_code, str(error))
+
+
+async def _in_store(config: Config, work: Callable[[Connection], Awaitable[Plan]]) -> Plan:
+    async with opened(config) as connection:
+        return await work(connection)
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Connection]:
+    """Connect to the store of these settings, at this program's schema. Raises StoreError."""
+    from smsgw.store.database import EmbeddedServer, connect, migrate
+
+    embedded = config.database.dsn == EMBEDDED
+    server = EmbeddedServer(Path(config.node.data_dir))
+    started = embedded and server.pid is None
+    if started:
+        await server.start()
+    try:
+        connection = await connect(server.dsn if embedded else config.database.dsn, name="smsgw apply")
+        try:
+            await migrate(connection)
+            yield connection
+        finally:
+            await connection.close()
+    finally:
+        # A gateway that was started meanwhile has taken the server up: then it is not ours to stop any more.
+        if started and not gateway_runs(config):
+            await server.stop()
+
+
+def gateway_runs(config: Config) -> bool:
+    """Whether a gateway answers on the control socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(face.control_socket(config)))
+        except OSError:
+            return False
+    return True
