@@ -63,7 +63,6 @@ from smsgw.wire import Clock, WireLimits
 
 TICK_S: Final = 0.1
 CLOCK_AHEAD_S: Final = 300.0
-IDS_AHEAD_MS: Final = 60_000
 GC_EVERY_S: Final = 60.0
 QUIET_BACKLOG: Final = 8
 CRASH_POINT: Final = "SMSGW_CRASH_POINT"
@@ -144,8 +143,6 @@ class Daemon:
             ahead = (self.seating.last_ms + EPOCH_MS) / 1000 - self.clock.time()
             if ahead > CLOCK_AHEAD_S and not config.node.accept_clock:
                 raise nodes.ClockAhead(f"ids were given {ahead:.0f} s ahead of this clock: check it, or start with --accept-clock")
-            now_ms = max(int(self.clock.time() * 1000) - EPOCH_MS, self.seating.last_ms)
-            await nodes.reserve_ids(first, self.seating.seat, now_ms + IDS_AHEAD_MS)
         except BaseException:
             await first.close()
             raise
@@ -322,6 +319,9 @@ class Daemon:
         if "smpp" in self._sockets:
             await self.listener.open(sock=self._sockets["smpp"])
         self.ports = self.listener.ports
+        self.lag = LagProbe(self.meters)
+        self.lag.start()
+        self._stack.callback(self.lag.stop)
         await self._open_admin()
         gc.collect()
         gc.freeze()
@@ -330,6 +330,7 @@ class Daemon:
         self.log.info("ready", ports=self.ports, admin=self.admin_port)
 
     async def _open_admin(self) -> None:
+        """The admin address and the control socket."""
         host, port = settings.address_of(self.config.admin.listen)
         admin = AdminServer(self.meters, self.missing)
         self.admin_port = await admin.start(host, port)
@@ -353,13 +354,11 @@ class Daemon:
 
     async def _tick(self) -> None:
         """The one ticker: wire timers ten times a second, the journeys' time once a second."""
-        probe = LagProbe(self.meters)
         self._collected_at = self.clock.now()
         expected = self.clock.now() + TICK_S
         while True:
             await asyncio.sleep(max(0.0, expected - self.clock.now()))
             now = self.clock.now()
-            probe.late(now - expected)
             expected = max(expected + TICK_S, now)
             self.listener.tick(now)
             self.carriers.tick(now)
@@ -447,6 +446,7 @@ class Daemon:
             "queues": self._queue_rows,
             "tenants": self._tenant_rows,
             "stats": self._stat_rows,
+            "stalls": self.lag.rows,
         }
 
     def _bind_rows(self) -> list[dict[str, Any]]:

@@ -394,7 +394,7 @@ class Commit:
             self._sequence,
             int(self._clock.time() // 86_400),
             batch.low_water,
-            self._ids.last_ms + 10_000,
+            self._ids.last_ms,
         )
         arguments = batch.arguments(head, self._ids.moment())
         if self._probe is not None:

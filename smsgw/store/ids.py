@@ -1,7 +1,7 @@
 """MessageIds: 64 bits = 41 bits of milliseconds since 2025-01-01 | 10 bits node | 12 bits sequence.
 
-They rise strictly within a node, also when the clock steps back: the time part is max(clock, last), and `last` is kept in the
-node's row ahead of time, so that no start goes below an id that was given before.
+They rise strictly within a node, also when the clock steps back: the time part is max(clock, last), and a start begins above every
+id in the store (an id that never got there was never seen by anybody).
 
 Never here: SQL; the text form (that is `Message.text_id`).
 """

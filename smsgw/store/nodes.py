@@ -57,18 +57,12 @@ async def take_seat(connection: asyncpg.Connection[Any], node: int, now_ms: int)
     async with connection.transaction():
         await connection.execute("INSERT INTO node (id) VALUES ($1) ON CONFLICT DO NOTHING", node)
         row = await connection.fetchrow(
-            "UPDATE node SET epoch = epoch + 1, heartbeat = clock_timestamp() WHERE id = $1 RETURNING epoch, last_ms", node
+            "UPDATE node SET epoch = epoch + 1, heartbeat = clock_timestamp() WHERE id = $1 RETURNING epoch", node
         )
         assert row is not None
         adopted = await connection.fetchval("SELECT adopt($1, $2)", node, now_ms)
-    return Seating(Seat(node, row["epoch"]), row["last_ms"], json.loads(adopted))
-
-
-async def reserve_ids(connection: asyncpg.Connection[Any], seat: Seat, last_ms: int) -> None:
-    """Keep ahead of time how far this node's ids may have come, before it gives the first."""
-    await connection.execute(
-        "UPDATE node SET last_ms = greatest(last_ms, $3) WHERE id = $1 AND epoch = $2", seat.node, seat.epoch, last_ms
-    )
+        last_ms = await connection.fetchval("SELECT last_ms FROM node WHERE id = $1", node)
+    return Seating(Seat(node, row["epoch"]), last_ms, json.loads(adopted))
 
 
 async def dead_nodes(connection: asyncpg.Connection[Any], own: int, takeover_s: float) -> list[int]:
@@ -79,8 +73,7 @@ async def dead_nodes(connection: asyncpg.Connection[Any], own: int, takeover_s: 
         " AND (EXISTS (SELECT 1 FROM bind b WHERE b.node = node.id)"
         "      OR EXISTS (SELECT 1 FROM waiting w WHERE w.node = node.id)"
         "      OR EXISTS (SELECT 1 FROM owed o WHERE o.node = node.id)"
-        "      OR EXISTS (SELECT 1 FROM message m WHERE m.id >= node.low_water AND m.id < (node.last_ms + 1) << 22"
-        "                 AND (m.id >> 12) & 1023 = node.id AND m.state < 10))",
+        "      OR EXISTS (SELECT 1 FROM message m WHERE m.id >= node.low_water AND (m.id >> 12) & 1023 = node.id AND m.state < 10))",
         own,
         takeover_s,
     )

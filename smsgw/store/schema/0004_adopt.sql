@@ -12,7 +12,10 @@ DECLARE
     refs   int8;
     freed  int8;
 BEGIN
-    SELECT low_water, (last_ms + 1) << 22 INTO low, high FROM node WHERE id = p_node FOR UPDATE;
+    -- the lock waits for a cycle of the dead process that is still being committed; after it nothing of that epoch can be
+    SELECT low_water, last_ms INTO low, high FROM node WHERE id = p_node FOR UPDATE;
+    high := (greatest(high, (SELECT coalesce(max(m.id), 0) >> 22 FROM message m), (SELECT coalesce(max(o.id), 0) >> 22 FROM owed o),
+                      (SELECT coalesce(max(o.id), 0) >> 22 FROM orphan o)) + 1) << 22;
     UPDATE message SET state = 5, rev = rev + 1
     WHERE state = 4 AND (id IN (SELECT w.id FROM waiting w WHERE w.node = p_node)
                          OR id >= low AND id < high AND (id >> 12) & 1023 = p_node);
@@ -38,6 +41,6 @@ BEGIN
     UPDATE owed SET node = 0, epoch = 0 WHERE node = p_node;
     GET DIAGNOSTICS freed = ROW_COUNT;
     DELETE FROM bind WHERE node = p_node;
-    UPDATE node SET low_water = high, heartbeat = clock_timestamp() WHERE id = p_node;
+    UPDATE node SET low_water = high, last_ms = high >> 22, heartbeat = clock_timestamp() WHERE id = p_node;
     RETURN jsonb_build_object('in_doubt', doubts, 'waiting', opened, 'references', refs, 'owed', freed);
 END $$;

@@ -1,0 +1,188 @@
+"""A crash campaign: load, kills at random instants, restarts, and the oracle at the end.
+
+`python -m tests.crash.campaign --gateway 100 --postgres 30` is what `make crash` runs; a short one is part of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from smsgw.sim.carrier import Carrier
+from smsgw.sim.settings import CarrierSettings, TenantSettings
+from smsgw.sim.tenant import Tenant
+from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from tests.crash.oracle import Verdict, judge
+from tests.rig import GatewayProcess, provision, provisioning
+
+POINTS = ("before_commit", "after_commit", "after_effects")
+MORE = "[unit_of_work]\nspill_after_s = 1.0\n"
+ACCOUNT = "max_resends = 50\n"
+
+
+class Campaign:
+    """One database, one carrier, one or two gateways, one tenant at each."""
+
+    def __init__(self, *, gateways: int, seed: int, rate: float = 600.0) -> None:
+        """Prepare; `seed` decides when what is killed."""
+        self.random = random.Random(seed)
+        self.directory = scratch_directory("smsgw-crash-")
+        self.server = EmbeddedServer(self.directory)
+        self.gateways: list[GatewayProcess] = []
+        self.tenants: list[Tenant] = []
+        self.carrier = Carrier(
+            CarrierSettings(seed=seed, receipt_delay_ms=150, receipt_jitter_ms=300, response_delay_ms=5, keep=True, verify=True)
+        )
+        self._count = gateways
+        self._rate = rate
+        self.killed_gateways = 0
+        self.killed_servers = 0
+
+    @contextlib.asynccontextmanager
+    async def load(self) -> AsyncIterator[Campaign]:
+        """Everything up and tenants sending; at the end wait for all receipts."""
+        dsn = await self.server.start()
+        connection = await connect(dsn)
+        await migrate(connection)
+        await connection.close()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._down)
+            _, port = await stack.enter_async_context(self.carrier.listening())
+            own = self.directory / "gateways"
+            own.mkdir()
+            await provision(dsn, own, provisioning(port, account=ACCOUNT))
+            for number in range(1, self._count + 1):
+                gateway = GatewayProcess(dsn, own, node=number, more=MORE)
+                await gateway.start()
+                self.gateways.append(gateway)
+                tenant = Tenant(
+                    TenantSettings(
+                        port=gateway.port, system_id="acme1", password="secret", sessions=3, window=20,
+                        rate=self._rate / self._count, first=number * 10_000_000, reconnect_s=0.05, keep=True,
+                        response_timeout_s=20, enquire_link_s=5,
+                    )
+                )  # fmt: skip
+                await stack.enter_async_context(tenant.bound())
+                self.tenants.append(tenant)
+                tenant.start()
+            yield self
+            for tenant in self.tenants:
+                tenant.stop()
+            await self._quiet(dsn)
+            for gateway in self.gateways:
+                await gateway.stop()
+
+    async def _down(self) -> None:
+        for gateway in self.gateways:
+            await gateway.kill()
+
+    async def kill_gateway(self) -> None:
+        """kill -9 at a random instant, and up again."""
+        gateway = self.random.choice(self.gateways)
+        await asyncio.sleep(self.random.uniform(0.05, 0.6))
+        await gateway.kill()
+        self.killed_gateways += 1
+        await gateway.start()
+
+    async def kill_server(self) -> None:
+        """kill -9 of PostgreSQL's postmaster at a random instant, and up again."""
+        await asyncio.sleep(self.random.uniform(0.05, 0.6))
+        pid = self.server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.killed_servers += 1
+        await self.server.start()
+
+    async def crash_at(self, point: str) -> None:
+        """Start a gateway that ends hard at a named point, wait for it, and start it anew."""
+        gateway = self.gateways[0]
+        await gateway.kill()
+        await gateway.start(crash_point=f"{point}:{self.random.randint(20, 60)}")
+        await gateway.ended()
+        self.killed_gateways += 1
+        await gateway.start()
+
+    async def _quiet(self, dsn: str, timeout_s: float = 90.0) -> None:
+        """Wait until every tenant has every receipt and nothing waits in the store."""
+        connection = await connect(dsn)
+        try:
+            until = time.monotonic() + timeout_s
+            while time.monotonic() < until:
+                left = await connection.fetchval(
+                    "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM owed)"
+                    " + (SELECT count(*) FROM message WHERE state < 10 AND state <> 6)"
+                )
+                if not left and not any(tenant.ledger.waiting or tenant.unanswered for tenant in self.tenants):
+                    return
+                await asyncio.sleep(0.2)
+        finally:
+            await connection.close()
+
+    async def verdict(self) -> Verdict:
+        """Judge once the load is over."""
+        connection = await connect(self.server.dsn)
+        try:
+            return await judge(connection, [tenant.ledger for tenant in self.tenants], [self.carrier.ledger])
+        finally:
+            await connection.close()
+
+    def close(self) -> None:
+        """Take the data away."""
+        remove_scratch(self.directory)
+
+
+async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gateways: int, seed: int) -> Verdict:
+    """Run one campaign; returns the oracle's verdict."""
+    run = Campaign(gateways=gateways, seed=seed)
+    try:
+        async with run.load():
+            kills = ["gateway"] * gateway_kills + ["server"] * server_kills
+            run.random.shuffle(kills)
+            for kind in kills:
+                await (run.kill_gateway() if kind == "gateway" else run.kill_server())
+            for point in POINTS if points else ():
+                await run.crash_at(point)
+        return await run.verdict()
+    finally:
+        with contextlib.suppress(Exception):
+            await run.server.stop()
+        if not os.environ.get("SMSGW_KEEP_CRASH"):
+            run.close()
+
+
+def main() -> int:
+    """Run the campaigns that the command line asks for; two gateways in a third of the kills."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--gateway", type=int, default=100)
+    parser.add_argument("--postgres", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    asked = parser.parse_args()
+    third = (asked.gateway // 3, asked.postgres // 3)
+    rounds = [(1, asked.gateway - third[0], asked.postgres - third[1], True), (2, *third, False)]
+    failed = False
+    for gateways, gateway_kills, server_kills, points in rounds:
+        began = time.monotonic()
+        verdict = asyncio.run(
+            campaign(
+                gateway_kills=gateway_kills, server_kills=server_kills, points=points, gateways=gateways, seed=asked.seed
+            )
+        )
+        failed = failed or bool(verdict.faults)
+        sys.stdout.write(
+            f"{gateways} gateway(s), {gateway_kills} kills of a gateway, {server_kills} of PostgreSQL"
+            f"{', each crash point' if points else ''}, seed {asked.seed}: {verdict} ({time.monotonic() - began:.0f} s)\n"
+        )
+        sys.stdout.flush()
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
