@@ -1,0 +1,47 @@
+"""The command line: a thin face of admin/ and of files.
+
+    serve  check  apply  rollback        run a gateway, and what it serves
+    show  doctor  health  version        look at one
+    demo  bench                          try it, measure it
+
+Each command lives in a module of its own and imports what it needs when it runs: `smsgw health` must not load a database
+driver.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from smsgw.cli import doctor, provisioning, serve, show, trial
+
+
+def build() -> typer.Typer:
+    """Return the command line with all its commands."""
+    app = typer.Typer(
+        name="smsgw",
+        help="A durable, billed SMPP gateway: tenants' ESMEs in, carriers' SMSCs out, every receipt back.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    app.command()(serve.serve)
+    provisioning.mount(app)
+    app.command()(show.show)
+    app.command()(doctor.doctor)
+    app.command()(serve.health)
+    app.command()(serve.version)
+    app.command(context_settings=trial.PASSED_ON)(trial.demo)
+    app.command(context_settings=trial.PASSED_ON)(trial.bench)
+    return app
+
+
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=serve.main_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Take what stands before the command."""

@@ -1,0 +1,140 @@
+"""What the commands share: the option for the settings, how rows become a table, how a failure is said.
+
+Output is for people on a terminal and for programs otherwise: a table with colours on a TTY, aligned columns without any in
+a pipe, `--json` and `--csv` where asked for. Nothing but the answer goes to standard output.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 64 to 78 as in sysexits.h.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from smsgw.config import Config
+
+FAILED: Final = 1
+NOT_FOUND: Final = 3
+CONFLICT: Final = 4
+EX_USAGE: Final = 64
+EX_UNAVAILABLE: Final = 69
+EX_NOPERM: Final = 77
+EX_CONFIG: Final = 78
+
+CONTROL_SOCKET: Final = "admin.sock"
+DEFAULT_CONFIG: Final = "/etc/smsgw/smsgw.toml"
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="SMSGW_CONFIG", help="The settings of the process.")]
+
+Row = Mapping[str, Any]
+_GOOD: Final = frozenset({"bound", "ok", "up"})
+_BAD: Final = frozenset({"down", "critical", "lost", "closed"})
+
+
+def fail(code: int, *lines: str) -> NoReturn:
+    """Say why on standard error and end with this code."""
+    for line in lines:
+        print(line, file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def settings(path: Path) -> Config:
+    """Read the settings; with a bad file, say everything that is wrong in it and exit 78."""
+    from smsgw.config import ConfigError, load
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        fail(EX_CONFIG, *error.errors)
+
+
+def control_socket(config: Config) -> Path:
+    """Where a running gateway answers who runs it."""
+    return Path(config.node.data_dir) / CONTROL_SOCKET
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+def columns_of(rows: Sequence[Row], wanted: str = "") -> list[str]:
+    """Return the columns to show: those asked for ("a,b"), else all in the order in which they turn up. Raises KeyError."""
+    known = list(dict.fromkeys(key for row in rows for key in row))
+    asked = [name.strip() for name in wanted.split(",") if name.strip()]
+    for name in asked:
+        if rows and name not in known:
+            raise KeyError(f"there is no column {name!r} (known: {', '.join(known)})")
+    return asked or known
+
+
+def as_json(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Return a JSON list of objects, one a line, so that both jq and grep can take it."""
+    lines = [json.dumps({name: row.get(name) for name in columns}, ensure_ascii=False, default=str) for row in rows]
+    return "[" + ",\n ".join(lines) + "]"
+
+
+def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Return CSV with a header (RFC 4180, but for the line ends)."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[_cell(row.get(name)) for name in columns] for row in rows])
+    return text.getvalue().rstrip("\n")
+
+
+def as_text(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Return aligned columns without colour: numbers to the right."""
+    table = [list(columns), *([_cell(row.get(name)) for name in columns] for row in rows)]
+    widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
+    right = [bool(rows) and all(_is_number(row.get(name)) for row in rows) for name in columns]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in table
+    )
+
+
+def as_table(rows: Sequence[Row], columns: Sequence[str], title: str = "") -> Any:
+    """Return a table for a terminal (rich)."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    for name in columns:
+        number = bool(rows) and all(_is_number(row.get(name)) for row in rows)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(name)), style=_style(row.get(name))) for name in columns))
+    return table
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3f}".rstrip("0").rstrip(".")
+        case list() | tuple():
+            return ", ".join(map(_cell, value))
+        case _:
+            return str(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _style(value: Any) -> str:
+    if isinstance(value, str):
+        return "green" if value in _GOOD else "bold red" if value in _BAD else ""
+    return ""
