@@ -9,9 +9,11 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
+
+import structlog
 
 from smsgw.billing.tariff import Tariff
 from smsgw.model import Account, Carrier, Link, Provisioned, Tenant
@@ -23,13 +25,13 @@ from smsgw.store.provisioning import Unseal
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
 
 
-def _shared(new: Iterable[_Identified], old: dict[int, _Identified]) -> dict[int, _Identified]:
+def _shared(new: Iterable[_Identified], old: Mapping[int, _Identified]) -> dict[int, _Identified]:
     """Index by id, keeping the old object wherever nothing changed."""
     return {item.id: item if old.get(item.id) != item else old[item.id] for item in new}
 
 
 class Directory:
-    """The snapshot."""
+    """The snapshot. `version` rises with every change; `faults`: (link, why its password cannot be had)."""
 
     __slots__ = (
         "_accounts",
@@ -37,8 +39,10 @@ class Directory:
         "_carriers",
         "_link_names",
         "_links",
+        "_number_lengths",
         "_numbers",
         "_tenants",
+        "faults",
         "routes",
         "tariff",
         "version",
@@ -47,17 +51,38 @@ class Directory:
     def __init__(self, rows: Provisioned, previous: Directory | None = None) -> None:
         """Build from rows; `previous` lends what did not change."""
         self.version = rows.version
-        self._tenants: dict[int, Tenant] = _shared(rows.tenants, previous._tenants if previous is not None else {})
-        self._accounts: dict[int, Account] = _shared(rows.accounts, previous._accounts if previous is not None else {})
-        self._carriers: dict[int, Carrier] = _shared(rows.carriers, previous._carriers if previous is not None else {})
-        self._links: dict[int, Link] = _shared(rows.links, previous._links if previous is not None else {})
+        self.faults = rows.faults
+        self._tenants: Mapping[int, Tenant] = _shared(rows.tenants, previous._tenants if previous else {})
+        self._accounts: Mapping[int, Account] = _shared(rows.accounts, previous._accounts if previous else {})
+        self._carriers: Mapping[int, Carrier] = _shared(rows.carriers, previous._carriers if previous else {})
+        self._links: Mapping[int, Link] = _shared(rows.links, previous._links if previous else {})
         self._by_system_id = {account.system_id: account for account in self._accounts.values()}
         self._link_names = {link.name: link for link in self._links.values()}
         self._numbers = {number.number: number.account for number in rows.numbers}
+        self._number_lengths = sorted({len(number) for number in self._numbers}, reverse=True)
         ids = {link.name: link.id for link in self._links.values()}
         tenants = {tenant.name: tenant.id for tenant in self._tenants.values()}
-        self.routes = RoutingTable(rows.routes, ids)
-        self.tariff = Tariff(rows.prices, tenants)
+        self.routes: RoutingTable = _kept_routes(previous, rows, ids) or RoutingTable(rows.routes, ids)
+        self.tariff: Tariff = _kept_tariff(previous, rows, tenants) or Tariff(rows.prices, tenants)
+
+    def with_accounts(self, version: int, changed: Iterable[Account], gone: Iterable[str]) -> Directory:
+        """Return the next version, in which only these accounts differ; everything else is shared."""
+        new = object.__new__(Directory)
+        for name in Directory.__slots__:
+            setattr(new, name, getattr(self, name))
+        accounts, by_system_id = dict(self._accounts), dict(self._by_system_id)
+        for system_id in gone:
+            account = by_system_id.pop(system_id, None)
+            if account is not None:
+                del accounts[account.id]
+        for account in changed:
+            before = by_system_id.get(account.system_id)
+            if before is not None and before.id != account.id:  # deleted and made anew
+                del accounts[before.id]
+            if before != account:
+                accounts[account.id] = by_system_id[account.system_id] = account
+        new.version, new._accounts, new._by_system_id = version, accounts, by_system_id
+        return new
 
     def account(self, system_id: str) -> Account | None:
         """Return the account that binds with a system_id."""
@@ -91,19 +116,46 @@ class Directory:
         """Return all accounts."""
         return tuple(self._accounts.values())
 
+    def tenants_by_id(self) -> Mapping[int, Tenant]:
+        """Return all tenants by their ids."""
+        return self._tenants
+
     def owner_of(self, number: str) -> Account | None:
         """Return the account that owns the longest service number which this one starts with."""
-        digits = number.lstrip("+")
-        for length in range(len(digits), 0, -1):
+        digits = number.removeprefix("+")
+        for length in self._number_lengths:
             system_id = self._numbers.get(digits[:length])
             if system_id is not None:
                 return self._by_system_id.get(system_id)
         return None
 
 
+def _kept_routes(old: Directory | None, rows: Provisioned, link_ids: Mapping[str, int]) -> RoutingTable | None:
+    """Return the table of the version before, if neither routes nor links' ids changed."""
+    if old is None or old.routes.routes != rows.routes or link_ids != {link.name: link.id for link in old.links()}:
+        return None
+    return old.routes
+
+
+def _kept_tariff(old: Directory | None, rows: Provisioned, tenant_ids: Mapping[str, int]) -> Tariff | None:
+    """Return the tariff of the version before, if neither prices nor tenants' ids changed."""
+    if old is None or old.tariff.prices != rows.prices or tenant_ids != {tenant.name: tenant.id for tenant in old.tenants()}:
+        return None
+    return old.tariff
+
+
 async def load_directory(connection: Connection, unseal: Unseal, previous: Directory | None = None) -> Directory:
-    """Read the present version; `unseal` opens links' passwords."""
-    return Directory(await provisioning.read(connection, unseal), previous)
+    """Read the present version; `unseal` opens links' passwords. What did not change since `previous` is shared."""
+    if previous is not None:
+        few = await provisioning.read_changed_accounts(connection, previous.version, previous.tenants_by_id())
+        if few is not None:
+            return previous.with_accounts(*few)
+    rows = await provisioning.read(connection, unseal)
+    if rows.faults and (previous is None or rows.faults != previous.faults):
+        log = structlog.get_logger().bind()
+        for link, why in rows.faults:
+            log.error("link_not_dialled", link=link, why=why)
+    return await asyncio.to_thread(Directory, rows, previous)
 
 
 async def follow_directory(dsn: str, unseal: Unseal, first: Directory, *, poll_s: float = 5.0) -> AsyncIterator[Directory]:

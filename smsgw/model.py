@@ -291,7 +291,7 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """The rows of provisioning, as values; ids are the store's."""
+    """The rows of provisioning, as values; ids are the store's. `faults`: (link, why its password cannot be had)."""
 
     version: int
     tenants: tuple[Tenant, ...] = ()
@@ -301,6 +301,7 @@ class Provisioned:
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
+    faults: tuple[tuple[str, str], ...] = ()
 
 
 class Message(msgspec.Struct, gc=False):

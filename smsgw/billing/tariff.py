@@ -12,7 +12,7 @@ from typing import Final
 
 from smsgw.model import MONEY_UNIT, Price
 
-_MONEY: Final = re.compile(r"(-?)(\d{1,12})(?:\.(\d{1,6}))?")
+_MONEY: Final = re.compile(r"(-?)([0-9]{1,12})(?:\.([0-9]{1,6}))?")
 
 
 def parse_money(text: str) -> int:
