@@ -12,6 +12,7 @@ import base64
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -88,20 +89,19 @@ def load_key(data_dir: Path) -> Key:
 def _make_key(path: Path) -> None:
     """Write it beside and link it into place, so that nobody ever reads half of it and the first maker wins."""
     path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-    fresh = path.with_name(f"{KEY_FILE}.{os.getpid()}.new")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    descriptor, fresh = tempfile.mkstemp(prefix=f"{KEY_FILE}.", dir=path.parent)  # mode 0600
     try:
-        os.write(descriptor, secrets.token_bytes(_KEY_OCTETS))
-        if os.geteuid() == 0:  # the gateway's own user has to read what root applies
-            owner = path.parent.stat()
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        os.fsync(descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_OCTETS))
+            file.flush()
+            os.fsync(descriptor)
+            if os.geteuid() == 0:  # the gateway's own user has to read what root applies
+                owner = path.parent.stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        with suppress(FileExistsError):
+            os.link(fresh, path)
     finally:
-        os.close(descriptor)
-    with suppress(FileExistsError):
-        os.link(fresh, path)
-    fresh.unlink()
+        Path(fresh).unlink()
 
 
 def opener(data_dir: Path) -> Callable[[str], str]:
