@@ -50,10 +50,12 @@ class Throttle:
 
     def take(self, account: Account, parts: int, now: float) -> bool:
         """Take the account's tokens for a message of `parts` parts; True when it has them or has no limit."""
+        if not account.rate:
+            return True
         bucket = self._buckets.get(account.id)
         if bucket is None or bucket.rate != account.rate:
             bucket = self._buckets[account.id] = Bucket(account.rate, account.burst, now)
-        elif account.burst and bucket.burst != max(account.burst, account.rate):
+        else:
             bucket.burst = max(account.burst, account.rate)
         return bucket.take(parts, now)
 
