@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from typer.testing import CliRunner
+
+from smsgw.cli import build
+
+COMMANDS = "serve check apply rollback show doctor health version demo bench".split()
+
+
+def test_every_command_is_there():
+    """The names that scripts rely on are commands, each with a line of help."""
+    told = CliRunner().invoke(build(), ["--help"]).stdout
+    listed = [line.strip("│ ").split()[0] for line in told.splitlines() if line.startswith("│ ") and not line.startswith("│  ")]
+    assert [name for name in listed if name in COMMANDS] == COMMANDS
+
+
+def test_a_question_loads_nothing_heavy():
+    """What a container engine runs every few seconds loads no database driver, no loop, no metrics."""
+    program = "import sys; from smsgw.cli import build; build(); print(sorted({n.partition('.')[0] for n in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    for heavy in ("asyncpg", "aiohttp", "uvloop", "aiosmpplib", "prometheus_client", "argon2"):
+        assert f"'{heavy}'" not in loaded
