@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import sys
 import tempfile
@@ -131,8 +132,14 @@ class GatewayProcess:
     """A gateway as a process: started, killed, started again on the same port."""
 
     def __init__(self, dsn: str, data_dir: Path, *, node: int = 1, port: int = 0, more: str = "") -> None:
-        """Write its settings; nothing runs yet."""
+        """Write its settings; nothing runs yet. Each node has a directory of its own below `data_dir`, with the one key."""
+        key = load_key(data_dir)
+        shared, data_dir = data_dir, data_dir / f"node-{node}"
         data_dir.mkdir(parents=True, exist_ok=True)
+        for file in shared.iterdir():
+            if file.is_file():
+                shutil.copy2(file, data_dir / file.name)
+        assert load_key(data_dir).same(key.seal("x"), "x")
         self.node = node
         self.port = port
         self.config = data_dir / f"smsgw-{node}.toml"

@@ -20,7 +20,7 @@ from smsgw.sim.carrier import Carrier
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
-from tests.crash.oracle import Verdict, judge
+from tests.crash.oracle import Verdict, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
 POINTS = ("before_commit", "after_commit", "after_effects")
@@ -120,7 +120,8 @@ class Campaign:
                     "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM owed)"
                     " + (SELECT count(*) FROM message WHERE state < 10 AND state <> 6)"
                 )
-                if not left and not any(tenant.ledger.waiting or tenant.unanswered for tenant in self.tenants):
+                ledgers = [tenant.ledger for tenant in self.tenants]
+                if not left and not without_receipt(ledgers) and not any(tenant.unanswered for tenant in self.tenants):
                     return
                 await asyncio.sleep(0.2)
         finally:
