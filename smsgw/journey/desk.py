@@ -77,9 +77,10 @@ class Desk:
             self._records.append(self._record(message, "refused", status, reason))
 
     def _record(self, message: Message, record: str, status: int, reason: str) -> Record:
-        accepted = seconds_of(message.id) if message.id else self.clock.time()
+        now = self.clock.time()
+        accepted = message.accepted_at or (seconds_of(message.id) if message.id else now)
         return Record(
-            ts=self.clock.time(),
+            ts=now,
             record=record,
             tenant=message.account.tenant.name,
             account=message.account.system_id,
@@ -94,12 +95,7 @@ class Desk:
             status=status,
             reason=reason,
             attempts=message.attempt,
-            commit_ms=_span(accepted, message.answered_at),
-            sent_ms=_span(accepted, message.sent_at),
-            final_ms=_span(accepted, message.done_at),
+            commit_ms=int((message.answered_at - accepted) * 1000) if message.answered_at else 0,
+            sent_ms=int((message.sent_at - accepted) * 1000) if message.sent_at else 0,
+            final_ms=int((message.done_at - accepted) * 1000) if message.done_at else 0,
         )
-
-
-def _span(start: float, end: float) -> float:
-    """Return milliseconds from start to end; 0 where the end never came."""
-    return round((end - start) * 1000, 1) if end else 0.0

@@ -65,9 +65,10 @@ def literals(group: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Iterable[
     if not rows:
         return ["{}"] * len(group)
     columns = zip(*rows, strict=True)
+    if len(rows) == 1:  # the text of a tuple of one ends in a comma
+        return [f"{{{column[0]}}}" for column in columns]
     return [
-        "{" + (",".join(column) if kind == "t" else str(list(column))[1:-1]) + "}"
-        for kind, column in zip(group, columns, strict=True)
+        "{" + (",".join(column) if kind == "t" else str(column)[1:-1]) + "}" for kind, column in zip(group, columns, strict=True)
     ]
 
 

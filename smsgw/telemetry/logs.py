@@ -48,7 +48,7 @@ def mask(number: str) -> str:
     """Return a phone number with its middle hidden: 8613****8000; short ones keep their first two digits only."""
     if len(number) <= _LEAST:
         return number[:2] + "*" * max(0, len(number) - 2)
-    return number[:_SHOWN] + "*" * (len(number) - 2 * _SHOWN) + number[-_SHOWN:]
+    return f"{number[:4]}****{number[-4:]}"
 
 
 def hide_numbers(text: str) -> str:
