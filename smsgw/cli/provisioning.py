@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
 EMBEDDED: Final = "embedded"
+NAME: Final = "smsgw provisioning"
 
 Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
@@ -179,31 +179,29 @@ async def _in_store(config: Config, work: Callable[[Connection], Awaitable[Plan]
 @asynccontextmanager
 async def opened(config: Config) -> AsyncIterator[Connection]:
     """Connect to the store of these settings, at this program's schema. Raises StoreError."""
-    from smsgw.store.database import EmbeddedServer, connect, migrate
+    from smsgw.store.database import EmbeddedServer, connect, migrate, others_connected
 
-    embedded = config.database.dsn == EMBEDDED
-    server = EmbeddedServer(Path(config.node.data_dir))
-    started = embedded and server.pid is None
-    if started:
-        await server.start()
-    try:
-        connection = await connect(server.dsn if embedded else config.database.dsn, name="smsgw apply")
+    if config.database.dsn != EMBEDDED:
+        connection = await connect(config.database.dsn, name=NAME)
         try:
             await migrate(connection)
             yield connection
         finally:
             await connection.close()
-    finally:
-        # A gateway that was started meanwhile has taken the server up: then it is not ours to stop any more.
-        if started and not gateway_runs(config):
-            await server.stop()
-
-
-def gateway_runs(config: Config) -> bool:
-    """Whether a gateway answers on the control socket."""
-    with socket.socket(socket.AF_UNIX) as probe:
+        return
+    server = EmbeddedServer(Path(config.node.data_dir))
+    ours = server.pid is None
+    if ours:
+        await server.start()
+    try:
+        connection = await connect(server.dsn, name=NAME)
         try:
-            probe.connect(str(face.control_socket(config)))
-        except OSError:
-            return False
-    return True
+            await migrate(connection)
+            yield connection
+        finally:
+            # A gateway that was started meanwhile has taken the server up: then it is not ours to stop any more.
+            ours = ours and (connection.is_closed() or not await others_connected(connection))
+            await connection.close()
+    finally:
+        if ours:
+            await server.stop()

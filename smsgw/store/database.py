@@ -26,6 +26,7 @@ __all__ = [
     "connect",
     "migrate",
     "open_pool",
+    "others_connected",
     "remove_scratch",
     "scratch_directory",
 ]
@@ -91,6 +92,15 @@ async def check_durability(connection: Connection, *, unsafe: bool = False) -> t
             "start with --unsafe if that may happen"
         )
     return off
+
+
+async def others_connected(connection: Connection) -> int:
+    """Return how many other connections of smsgw this server has, in any of its databases."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'smsgw%' AND pid <> pg_backend_pid()"
+        )
+    )
 
 
 def _settings(name: str, *, batches: bool) -> dict[str, str]:
