@@ -181,7 +181,7 @@ class Daemon:
         work = config.unit_of_work
         caps = CommitCaps(work.new, work.owed, work.changed, work.pace_ms / 1000, work.timeout_s)
         self.commit = Commit(self._connect_again, self.seating.seat, self.ids, clock, caps, probe=crash_point())
-        records = RecordLog(config.log.records) if config.log.messages != "none" else None
+        records = self.records = RecordLog(config.log.records) if config.log.messages != "none" else None
         if records is not None:
             self._stack.callback(records.close)
         self.desk = Desk(
@@ -332,7 +332,7 @@ class Daemon:
     async def _open_admin(self) -> None:
         """The admin address and the control socket."""
         host, port = settings.address_of(self.config.admin.listen)
-        admin = AdminServer(self.meters, self.missing)
+        admin = AdminServer(self.meters, self.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
         control = ControlServer(self.providers())

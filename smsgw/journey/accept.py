@@ -127,6 +127,7 @@ class Accept:
             session.answer_submit(message.command, message.sequence, 0, message.text_id)
             session.meter.accepted += 1
             session.meter.accepted_parts += message.parts
+            desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
         bind = message.bind
         if bind is not None:
             bind.submit(message, message.answered_at)

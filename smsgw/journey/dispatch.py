@@ -285,6 +285,7 @@ class Dispatch:
         session.meter.accepted += 1
         session.meter.accepted_parts += message.parts
         session.answer_submit(message.command, message.sequence, 0, message.text_id)
+        self._desk.meters.submit_response.observe(self._desk.clock.time() - message.accepted_at)
         if not needs_receipt(message):
             self._ending.ended(message, verdict)
 

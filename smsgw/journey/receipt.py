@@ -25,6 +25,7 @@ from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
 from smsgw.smpp.pdu import HEADER, BadPdu, Pdu, read_data_sm, read_sm
+from smsgw.store.ids import seconds_of
 from smsgw.store.receipts import ParkedReceipt
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class ReceiptJourney:
         if not desk.commit.available and len(self._unanswered) >= self._unmatched_cap:
             bind.answer(pdu, const.ESME_RX_T_APPN)
             return
+        bind.meter.receipts[receipt.state] += 1
         link = bind.link
         key = receipt_key(link.dialect, receipt.message_id)
         arrival = Arrival(pdu, link, key, receipt, sm, bind, desk.clock.now())
@@ -151,6 +153,7 @@ class ReceiptJourney:
         message.state = state
         message.error = _error_number(receipt.error) if state is not State.DELIVERED else 0
         message.done_at = desk.clock.time()
+        desk.meters.receipt_delay.observe(message.done_at - seconds_of(message.id))
         message.refund = message.refund or refund_due(message)
         if message.waiting:
             message.waiting = False
