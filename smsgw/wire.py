@@ -16,12 +16,15 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 
 import structlog
 
 from smsgw.smpp.pdu import Pdu
 from smsgw.smpp.session import Session
+
+TLS_HANDSHAKE_S: Final = 10.0
+"""How long a peer may take for its TLS handshake; until then its connection counts nowhere."""
 
 
 class Clock:
@@ -285,9 +288,12 @@ async def listen(
 ) -> asyncio.Server:
     """Accept connections on an address, or on a socket that is already bound; `factory` makes the wire of each."""
     loop = asyncio.get_running_loop()
+    handshake_s = TLS_HANDSHAKE_S if ssl is not None else None
     if sock is not None:
-        return await loop.create_server(factory, sock=sock, ssl=ssl, backlog=backlog)
-    return await loop.create_server(factory, host, port, ssl=ssl, backlog=backlog, reuse_address=True)
+        return await loop.create_server(factory, sock=sock, ssl=ssl, backlog=backlog, ssl_handshake_timeout=handshake_s)
+    return await loop.create_server(
+        factory, host, port, ssl=ssl, backlog=backlog, ssl_handshake_timeout=handshake_s, reuse_address=True
+    )
 
 
 async def dial(

@@ -36,7 +36,8 @@ from smsgw.telemetry import Meters
 from smsgw.tenants.bind import Authenticator, address_allowed, escaped, version_of
 from smsgw.tenants.registry import Accounts, Registry
 from smsgw.tenants.session import KINDS, Journeys, TenantSession
-from smsgw.wire import TimeSource, Wire, WireLimits, listen, where_raised
+from smsgw.tenants.turns import TenantWire
+from smsgw.wire import TimeSource, WireLimits, listen, where_raised
 
 SPOKES: Final = 10
 """A session is ticked at every tenth tick."""
@@ -71,18 +72,6 @@ class ListenerSettings:
     allow_from: tuple[str, ...] = ()
     session: SessionSettings = field(default_factory=SessionSettings)
     limits: WireLimits = field(default_factory=WireLimits)
-
-
-class TenantWire(Wire):
-    """A wire that tells its session when the connection is up: one whose TLS handshake fails never was."""
-
-    __slots__ = ()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take over a fresh connection."""
-        super().connection_made(transport)
-        assert isinstance(self.peer, TenantSession)
-        self.peer.connected()
 
 
 class Listener:
