@@ -3,12 +3,13 @@
     last   file   live
      a      b      a      change a → b
      a      b      c      conflict: somebody else changed it since            (--overwrite: c → b)
-     a      -      a      delete; what no file created is never deleted
+     a      -      a      delete, unless it was there before a file named it: what no file created is never deleted
      -      b      c      conflict: somebody else made another one            (--overwrite: c → b)
      *      b      b      nothing to do
 
 One transaction: everything or nothing. Opening balances are booked when their tenant is made, never later. A password is compared
-with the stored hash and hashed only when it differs; a rollback touches neither balances nor secrets.
+with the stored hash and hashed only when it differs; a rollback touches neither balances nor secrets. What comes back by its old
+name has its old id, so its balance goes on and what it is owed is delivered.
 
 Never here: SQL, the file's syntax (`provisioning_file`), a secret in a plan, an audit row or a version.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
 from smsgw.store import provisioning as store
+from smsgw.store import versions
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Entities, Key
 
@@ -94,20 +96,23 @@ class Plan:
         yield from (f"  note: {note}" for note in self.notes)
 
 
-def plan(last: Entities, file: Entities, live: Entities, *, overwrite: bool = False) -> Plan:
-    """Compare three ways. The changes are in the order in which they can be made."""
-    changes, conflicts = [], []
+def plan(last: Entities, file: Entities, live: Entities, *, overwrite: bool = False, found: Collection[Key] = ()) -> Plan:
+    """Compare three ways. The changes are in the order in which they can be made; `found`: what no file created."""
+    changes, conflicts, notes = [], [], []
     for key in {**file, **last}:
         base, wanted, present = last.get(key), file.get(key), live.get(key)
         if wanted == present:
+            continue
+        if wanted is None and key in found:
+            notes.append(f"{key[0]} {key[1]!r} is left alone: no file created it")
             continue
         if base != present and not overwrite:
             conflicts.append(Conflict(key, _what_happened(base, wanted, present)))
         else:
             changes.append(Change(key, present, wanted))
     changes.sort(key=_place)
-    conflicts += _dangling(changes, live)
-    return Plan(tuple(changes), tuple(conflicts))
+    conflicts += [*_dangling(changes, live), *_moved(changes)]
+    return Plan(tuple(changes), tuple(conflicts), (), tuple(notes))
 
 
 def _place(change: Change) -> tuple[bool, int, str]:
@@ -144,6 +149,14 @@ def _dangling(changes: list[Change], live: Entities) -> Iterator[Conflict]:
                 yield Conflict(key, f"is still needed by {kind} {name!r}, which is in no file", final=True)
 
 
+def _moved(changes: list[Change]) -> Iterator[Conflict]:
+    """Find accounts that would go to another tenant: their messages and the money for them stay where they are."""
+    for change in changes:
+        if change.key[0] == "account" and change.old and change.new and change.old["tenant"] != change.new["tenant"]:
+            why = f"it is tenant {change.old['tenant']!r} whom its messages are billed to: take another system_id"
+            yield Conflict(change.key, why, final=True)
+
+
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     return "  ".join(f"{key} {_shown(key, old.get(key))} → {_shown(key, new.get(key))}" for key in keys)
@@ -170,82 +183,113 @@ async def apply(
     dry_run: bool = False,
 ) -> Plan:
     """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does."""
-    async with connection.transaction():
-        await store.lock(connection)
-        version, last = await store.last_applied(connection) or (0, {})
-        live = await store.read_entities(connection)
-        three_way = plan(last, file.entities, live, overwrite=overwrite)
-        hashes, stale = await _account_secrets(connection, file, live, version, overwrite=overwrite)
-        sealed = await _link_secrets(connection, file, seal)
-        passwords = tuple(key for key in (*hashes, *sealed) if key in live)
-        conflicts = (*three_way.conflicts, *stale, *await _overdrawn(connection, three_way.changes))
-        result = Plan(three_way.changes, conflicts, passwords, await _notes(connection, file, live))
-        if dry_run or conflicts:
-            return result
-        await _make(connection, result.changes, actor)
-        await _open_balances(connection, file, result.changes, actor)
-        for key, secret in hashes.items():
-            await store.set_secret(connection, key[1], secret)
-        for key, stored in sealed.items():
-            await store.set_link_password(connection, key[1], stored)
-        for key in passwords:
-            await store.audit(connection, actor, key, {"password": "set"}, {"password": "set anew"})
-        number = 0
-        if not result.empty or last != file.entities:
-            number = await store.keep_version(connection, file.entities, actor)
-            await store.announce(connection)
+    try:
+        async with connection.transaction():
+            return await _apply(connection, file, actor, seal, overwrite=overwrite, dry_run=dry_run)
+    except store.Overdrawn as error:  # it has sent something since we looked
+        return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
+
+
+async def _apply(
+    connection: Connection, file: ProvisioningFile, actor: str, seal: SealingKey, *, overwrite: bool, dry_run: bool
+) -> Plan:
+    await store.lock(connection)
+    version, last = await versions.last_applied(connection) or (0, {})
+    found = last.keys() - await versions.made_by_files(connection, version)
+    live = await store.read_entities(connection)
+    three_way = plan(last, file.entities, live, overwrite=overwrite, found=found)
+    hashes, stale = await _account_secrets(connection, file, live, version, overwrite=overwrite)
+    sealed = await _link_secrets(connection, file, seal)
+    passwords = tuple(key for key in (*hashes, *sealed) if key in live)
+    conflicts = (*three_way.conflicts, *stale, *await _against_the_books(connection, three_way.changes))
+    notes = (*three_way.notes, *await _notes(connection, file, live))
+    result = Plan(three_way.changes, conflicts, passwords, notes)
+    if dry_run or conflicts:
+        return result
+    await _make(connection, result.changes, actor)
+    for key, secret in hashes.items():
+        await store.set_secret(connection, key[1], secret)
+    for key, stored in sealed.items():
+        await store.set_link_password(connection, key[1], stored)
+    for key in passwords:
+        await store.audit(connection, actor, key, {"password": "set"}, {"password": "set anew"})
+    number = 0
+    if not result.empty or last != file.entities:
+        was_there = live.keys() - (last.keys() - found)
+        number = await versions.keep_version(connection, file.entities, actor, was_there)
+        await store.announce(connection)
+    await _settle_balances(connection, result.changes, file.openings, actor)
     return Plan(result.changes, (), passwords, result.notes, number)
 
 
 async def rollback(connection: Connection, *, actor: str, overwrite: bool = False, dry_run: bool = False) -> Plan:
-    """Go back to the version applied before the last one. Balances, states and secrets stay as they are."""
+    """Go back to the version applied before the last one. Balances, states and secrets stay as they are.
+
+    What the last version deleted comes back with the id and the secrets that it had.
+    """
     async with connection.transaction():
         await store.lock(connection)
-        newest = await store.last_applied(connection)
-        before = None if newest is None else await store.last_applied(connection, before=newest[0])
+        newest = await versions.last_applied(connection)
+        before = None if newest is None else await versions.last_applied(connection, before=newest[0])
         if newest is None or before is None:
             return Plan((), (Conflict(("version", "0"), "there is no earlier version to go back to", final=True),))
         live = await store.read_entities(connection)
-        result = plan(newest[1], before[1], live, overwrite=overwrite)
-        made = [change.key for change in result.changes if change.old is None and change.key[0] in {"account", "link"}]
-        notes = tuple(f"{kind} {name!r} comes back without its password: apply a file that has it" for kind, name in made)
-        result = Plan(result.changes, result.conflicts, (), notes)
-        if dry_run or result.conflicts:
+        found = newest[1].keys() - await versions.made_by_files(connection, newest[0])
+        result = plan(newest[1], before[1], live, overwrite=overwrite, found=found)
+        conflicts = (*result.conflicts, *await _against_the_books(connection, result.changes))
+        result = Plan(result.changes, conflicts, (), result.notes)
+        if dry_run or conflicts:
             return result
-        await _make(connection, result.changes, actor)
-        await store.drop_version(connection, newest[0])
+        bare = await _make(connection, result.changes, actor, restore=True)
+        await versions.drop_version(connection, newest[0])
         await store.announce(connection)
-    return Plan(result.changes, (), (), notes, before[0])
+        await _settle_balances(connection, result.changes, {}, actor)
+    notes = tuple(f"{kind} {name!r} comes back without a password: apply a file that has it" for kind, name in bare)
+    return Plan(result.changes, (), (), (*result.notes, *notes), before[0])
 
 
-async def _make(connection: Connection, changes: tuple[Change, ...], actor: str) -> None:
+async def _make(connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False) -> list[Key]:
+    """Make the changes; with `restore`, what comes back gets its secrets. Returns accounts and links that came without any."""
+    bare = []
     for change in changes:
         if change.new is None:
             await store.delete(connection, change.key)
         else:
-            await store.put(connection, change.key, change.new)
+            secrets = await store.put(connection, change.key, change.new)
+            if restore and change.old is None and change.key[0] in {"account", "link"}:
+                if any(secrets):
+                    await store.restore_secrets(connection, change.key, secrets)
+                else:
+                    bare.append(change.key)
         await store.audit(connection, actor, change.key, change.old, change.new)
+    return bare
 
 
-async def _open_balances(connection: Connection, file: ProvisioningFile, changes: tuple[Change, ...], actor: str) -> None:
+async def _settle_balances(connection: Connection, changes: tuple[Change, ...], openings: Mapping[str, int], actor: str) -> None:
+    """Book opening balances and set credit limits: last of all, because whoever sends waits for these rows."""
+    tenants = {change.key[1]: change for change in changes if change.key[0] == "tenant" and change.new is not None}
     day = int(time.time() // 86_400)
-    for change in changes:
-        kind, name = change.key
-        if kind == "tenant" and change.old is None and change.new is not None:
-            await store.open_balance(connection, name, file.openings.get(name, 0), day, actor)
+    for name, change in sorted(tenants.items()):
+        if change.old is None:
+            await store.open_balance(connection, name, openings.get(name, 0), day, actor)
+    await store.set_credit_limits(connection, {name: change.new["credit_limit"] for name, change in tenants.items() if change.new})
 
 
-async def _overdrawn(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
-    """Find tenants that owe more already than the credit limit that they are to get."""
-    found = []
+async def _against_the_books(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
+    """Find tenants whose currency has been used already, or who owe more than the credit limit that they are to get."""
+    conflicts = []
     for change in changes:
         kind, name = change.key
-        if kind == "tenant" and change.old is not None and change.new is not None:
-            limit = change.new["credit_limit"]
-            if limit < change.old["credit_limit"] and (amount := await store.balance_of(connection, name)) < -limit:
-                why = f"its balance is {format_money(amount)}, below a credit limit of {format_money(limit)}: top it up first"
-                found.append(Conflict(change.key, why, final=True))
-    return found
+        if kind != "tenant" or change.old is None or change.new is None:
+            continue
+        if change.old["currency"] != change.new["currency"] and await store.has_ledger(connection, name):
+            why = f"its books are in {change.old['currency']}: a contract in {change.new['currency']} is another tenant"
+            conflicts.append(Conflict(change.key, why, final=True))
+        limit = change.new["credit_limit"]
+        if limit < change.old["credit_limit"] and (amount := await store.balance_of(connection, name)) < -limit:
+            why = f"its balance is {format_money(amount)}, below a credit limit of {format_money(limit)}: top it up first"
+            conflicts.append(Conflict(change.key, why, final=True))
+    return conflicts
 
 
 async def _account_secrets(
@@ -286,6 +330,7 @@ async def _link_secrets(connection: Connection, file: ProvisioningFile, seal: Se
 async def _notes(connection: Connection, file: ProvisioningFile, live: Entities) -> tuple[str, ...]:
     """Return what an operator may stumble over although nothing is wrong."""
     notes = []
+    former = await store.retired(connection, "tenant")
     for kind, name in file.entities:
         if kind == "account" and name not in file.account_passwords:
             if (kind, name) not in live or not await store.secrets_of(connection, name):
@@ -294,4 +339,6 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
             opened = await store.opening_of(connection, name)
             if opened != file.openings.get(name, 0):
                 notes.append(f"tenant {name!r} was opened with {format_money(opened)}: its balance in the file is not used again")
+        elif kind == "tenant" and name in former:
+            notes.append(f"tenant {name!r} was here before: its old balance goes on, the one in the file is not used")
     return tuple(notes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -152,32 +152,6 @@ async def read_entities(connection: Connection) -> Entities:
     return found
 
 
-async def last_applied(connection: Connection, *, before: int | None = None) -> tuple[int, Entities] | None:
-    """Read the newest version applied from a file (older than `before` if given); None when there is none."""
-    row = await connection.fetchrow(
-        "SELECT version, content FROM provisioning_version WHERE $1::int8 IS NULL OR version < $1 ORDER BY version DESC LIMIT 1",
-        before,
-    )
-    if row is None:
-        return None
-    return row["version"], {(kind, name): values for kind, name, values in json.loads(row["content"])}
-
-
-async def keep_version(connection: Connection, entities: Entities, actor: str) -> int:
-    """Keep what has been applied, for the next difference and for rollback."""
-    content = [[kind, name, values] for (kind, name), values in sorted(entities.items())]
-    return int(
-        await connection.fetchval(
-            "INSERT INTO provisioning_version (content, actor) VALUES ($1, $2) RETURNING version", json.dumps(content), actor
-        )
-    )
-
-
-async def drop_version(connection: Connection, number: int) -> None:
-    """Forget a version that was rolled back."""
-    await connection.execute("DELETE FROM provisioning_version WHERE version = $1", number)
-
-
 async def audit(connection: Connection, actor: str, key: Key, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
     """Write who changed what from what to what. Never a secret: entities hold none."""
     await connection.execute(
@@ -200,71 +174,132 @@ async def lock(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('smsgw_provisioning'))")
 
 
-async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> None:
-    """Insert or update one entity."""
+_PUT: Final[Mapping[str, str]] = {
+    "tenant": "INSERT INTO tenant (id, name, currency, credit_limit, basis) OVERRIDING SYSTEM VALUE"
+    " VALUES (coalesce($1, nextval(pg_get_serial_sequence('tenant', 'id'))), $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE"
+    " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis",
+    "carrier": "INSERT INTO carrier (id, name) OVERRIDING SYSTEM VALUE"
+    " VALUES (coalesce($1, nextval(pg_get_serial_sequence('carrier', 'id'))), $2) ON CONFLICT DO NOTHING",
+    "account": "INSERT INTO account (id, tenant, system_id, settings) OVERRIDING SYSTEM VALUE"
+    " SELECT coalesce($1, nextval(pg_get_serial_sequence('account', 'id'))), id, $3, $4 FROM tenant WHERE name = $2"
+    " ON CONFLICT (system_id) DO UPDATE SET tenant = excluded.tenant, settings = excluded.settings",
+    "link": "INSERT INTO link (id, carrier, name, settings) OVERRIDING SYSTEM VALUE"
+    " SELECT coalesce($1, nextval(pg_get_serial_sequence('link', 'id'))), id, $3, $4 FROM carrier WHERE name = $2"
+    " ON CONFLICT (name) DO UPDATE SET carrier = excluded.carrier, settings = excluded.settings",
+    "number": "INSERT INTO number (number, account) SELECT $1, id FROM account WHERE system_id = $2"
+    " ON CONFLICT (number) DO UPDATE SET account = excluded.account",
+    "route": "INSERT INTO route (prefix, links, part_rule) VALUES ($1, $2, $3) ON CONFLICT (prefix) DO UPDATE"
+    " SET links = excluded.links, part_rule = excluded.part_rule",
+    "price": "INSERT INTO price (tenant, prefix, price) SELECT id, $2, $3 FROM tenant WHERE name = $1"
+    " ON CONFLICT (tenant, prefix) DO UPDATE SET price = excluded.price",
+}
+
+
+async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Insert or update one entity; one that was there before gets its id back. Returns the secrets it had when it was deleted."""
     kind, name = key
-    rest = {k: v for k, v in values.items() if k not in {"tenant", "carrier"}}
-    match kind:
-        case "tenant":
-            tenant = await connection.fetchval(
-                "INSERT INTO tenant (name, currency, credit_limit, basis) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO UPDATE"
-                " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis RETURNING id",
-                name, values["currency"], values["credit_limit"], values["basis"],
-            )  # fmt: skip
+    statement = _PUT[kind]
+    settings = json.dumps({k: v for k, v in values.items() if k not in {"tenant", "carrier"}})
+    if kind == "number":
+        await connection.execute(statement, name, values["account"])
+    elif kind == "route":
+        await connection.execute(statement, name, values["links"], values["part_rule"])
+    elif kind == "price":
+        await connection.execute(statement, *_price(name), values["price"])
+    else:
+        number, secrets = await _take_back(connection, key, values)
+        if kind == "tenant":
+            await connection.execute(statement, number, name, values["currency"], values["credit_limit"], values["basis"])
             await connection.execute(
-                "INSERT INTO balance (tenant, amount, credit_limit) VALUES ($1, 0, $2) ON CONFLICT (tenant) DO UPDATE"
-                " SET credit_limit = excluded.credit_limit",
-                tenant, values["credit_limit"],
-            )  # fmt: skip
-        case "account":
-            await connection.execute(
-                "INSERT INTO account (tenant, system_id, settings) SELECT id, $2, $3 FROM tenant WHERE name = $1"
-                " ON CONFLICT (system_id) DO UPDATE SET tenant = excluded.tenant, settings = excluded.settings",
-                values["tenant"], name, json.dumps(rest),
-            )  # fmt: skip
-        case "number":
-            await connection.execute(
-                "INSERT INTO number (number, account) SELECT $1, id FROM account WHERE system_id = $2"
-                " ON CONFLICT (number) DO UPDATE SET account = excluded.account",
-                name, values["account"],
-            )  # fmt: skip
-        case "carrier":
-            await connection.execute("INSERT INTO carrier (name) VALUES ($1) ON CONFLICT DO NOTHING", name)
-        case "link":
-            await connection.execute(
-                "INSERT INTO link (carrier, name, settings) SELECT id, $2, $3 FROM carrier WHERE name = $1"
-                " ON CONFLICT (name) DO UPDATE SET carrier = excluded.carrier, settings = excluded.settings",
-                values["carrier"], name, json.dumps(rest),
-            )  # fmt: skip
-        case "route":
-            await connection.execute(
-                "INSERT INTO route (prefix, links, part_rule) VALUES ($1, $2, $3) ON CONFLICT (prefix) DO UPDATE"
-                " SET links = excluded.links, part_rule = excluded.part_rule",
-                name, values["links"], values["part_rule"],
-            )  # fmt: skip
-        case "price":
-            tenant, _, prefix = name.partition("/")
-            await connection.execute(
-                "INSERT INTO price (tenant, prefix, price) SELECT id, $2, $3 FROM tenant WHERE name = $1"
-                " ON CONFLICT (tenant, prefix) DO UPDATE SET price = excluded.price",
-                tenant, prefix, values["price"],
-            )  # fmt: skip
-        case _:
-            raise ValueError(kind)
+                "INSERT INTO balance (tenant, amount, credit_limit) SELECT id, 0, credit_limit FROM tenant WHERE name = $1"
+                " ON CONFLICT DO NOTHING",
+                name,
+            )
+        elif kind == "carrier":
+            await connection.execute(statement, number, name)
+        else:
+            await connection.execute(statement, number, values["tenant" if kind == "account" else "carrier"], name, settings)
+        return secrets
+    return ()
+
+
+async def _take_back(connection: Connection, key: Key, values: Mapping[str, Any]) -> tuple[int | None, tuple[str, ...]]:
+    """Return the id and the secrets of an entity that was deleted, unless its name belongs to another owner now."""
+    kind, name = key
+    row = await connection.fetchrow("DELETE FROM retired WHERE kind = $1 AND name = $2 RETURNING id, owner, secrets", kind, name)
+    if row is None:
+        return None, ()
+    if kind in {"account", "link"}:
+        of = "tenant" if kind == "account" else "carrier"
+        if await connection.fetchval(f"SELECT id FROM {of} WHERE name = $1", values[of]) != row["owner"]:
+            return None, ()
+    return row["id"], tuple(row["secrets"])
+
+
+_RETIRE: Final[Mapping[str, str]] = {
+    "tenant": "SELECT 'tenant', name, id FROM tenant WHERE name = $1",
+    "carrier": "SELECT 'carrier', name, id FROM carrier WHERE name = $1",
+    "account": "SELECT 'account', system_id, id, tenant, array(SELECT hash FROM secret WHERE account = a.id ORDER BY at)"
+    " FROM account a WHERE system_id = $1",
+    "link": "SELECT 'link', name, id, carrier, ARRAY[password] FROM link WHERE name = $1",
+}
+_DELETE: Final[Mapping[str, str]] = {
+    "tenant": "DELETE FROM tenant WHERE name = $1",
+    "carrier": "DELETE FROM carrier WHERE name = $1",
+    "account": "DELETE FROM account WHERE system_id = $1",
+    "link": "DELETE FROM link WHERE name = $1",
+    "number": "DELETE FROM number WHERE number = $1",
+    "route": "DELETE FROM route WHERE prefix = $1",
+    "price": "DELETE FROM price p USING tenant t WHERE t.id = p.tenant AND t.name = $1 AND p.prefix = $2",
+}
 
 
 async def delete(connection: Connection, key: Key) -> None:
-    """Delete one entity. Messages, ledger and balance of a tenant stay."""
+    """Delete one entity. Messages, ledger and balance of a tenant stay, and so do the ids, for whoever comes back."""
     kind, name = key
-    if kind == "price":
-        tenant, _, prefix = name.partition("/")
+    if kind in _RETIRE:
+        columns = "kind, name, id, owner, secrets" if kind in {"account", "link"} else "kind, name, id"
         await connection.execute(
-            "DELETE FROM price p USING tenant t WHERE t.id = p.tenant AND t.name = $1 AND p.prefix = $2", tenant, prefix
+            f"INSERT INTO retired ({columns}) {_RETIRE[kind]} ON CONFLICT (kind, name) DO UPDATE"
+            " SET id = excluded.id, owner = excluded.owner, secrets = excluded.secrets, at = excluded.at",
+            name,
         )
-        return
-    column = {"account": "system_id", "number": "number", "route": "prefix"}.get(kind, "name")
-    assert kind in {"tenant", "account", "number", "carrier", "link", "route"}
-    await connection.execute(f"DELETE FROM {kind} WHERE {column} = $1", name)
+    await connection.execute(_DELETE[kind], *(_price(name) if kind == "price" else (name,)))
+
+
+async def retired(connection: Connection, kind: str) -> frozenset[str]:
+    """Return the names of this kind that would get their old id back."""
+    return frozenset(row["name"] for row in await connection.fetch("SELECT name FROM retired WHERE kind = $1", kind))
+
+
+def _price(name: str) -> tuple[str, str]:
+    """Take a price's name apart: the tenant and the prefix."""
+    tenant, _, prefix = name.rpartition("/")
+    return tenant, prefix
+
+
+async def set_credit_limits(connection: Connection, limits: Mapping[str, int]) -> None:
+    """Let tenants' balances go down to these limits (Money). Raises Overdrawn.
+
+    It comes last in a transaction and takes the rows in the order of the unit of work: whoever sends waits for nothing else.
+    """
+    names = list(limits)
+    ids = await connection.fetch(
+        "SELECT b.tenant, t.name FROM balance b JOIN tenant t ON t.id = b.tenant WHERE t.name = ANY ($1) ORDER BY b.tenant"
+        " FOR UPDATE OF b",
+        names,
+    )
+    for row in ids:
+        try:
+            await connection.execute(
+                "UPDATE balance SET credit_limit = $2 WHERE tenant = $1 AND credit_limit <> $2", row["tenant"], limits[row["name"]]
+            )
+        except asyncpg.CheckViolationError:
+            raise Overdrawn(row["name"]) from None
+
+
+class Overdrawn(Exception):
+    """A tenant owes more than the credit limit that it was to get; the text is its name."""
 
 
 async def open_balance(connection: Connection, tenant: str, amount: int, day: int, actor: str) -> None:
@@ -282,10 +317,8 @@ async def open_balance(connection: Connection, tenant: str, amount: int, day: in
 
 
 async def balance_of(connection: Connection, tenant: str) -> int:
-    """Return a tenant's balance (Money), and keep it so until the transaction ends."""
-    row = await connection.fetchrow(
-        "SELECT amount FROM balance WHERE tenant = (SELECT id FROM tenant WHERE name = $1) FOR UPDATE", tenant
-    )
+    """Return a tenant's balance (Money) of this moment."""
+    row = await connection.fetchrow("SELECT amount FROM balance WHERE tenant = (SELECT id FROM tenant WHERE name = $1)", tenant)
     return 0 if row is None else int(row["amount"])
 
 
@@ -309,6 +342,12 @@ async def secret_set_since(connection: Connection, system_id: str, version: int)
     )
 
 
+async def has_ledger(connection: Connection, tenant: str) -> bool:
+    """Whether anything has been booked for a tenant."""
+    statement = "SELECT EXISTS (SELECT 1 FROM ledger l JOIN tenant t ON t.id = l.tenant WHERE t.name = $1)"
+    return bool(await connection.fetchval(statement, tenant))
+
+
 async def secrets_of(connection: Connection, system_id: str) -> list[str]:
     """Return an account's hashes."""
     rows = await connection.fetch(
@@ -322,6 +361,20 @@ async def set_secret(connection: Connection, system_id: str, new_hash: str) -> N
     account = await connection.fetchval("SELECT id FROM account WHERE system_id = $1", system_id)
     await connection.execute("DELETE FROM secret WHERE account = $1", account)
     await connection.execute("INSERT INTO secret (account, hash) VALUES ($1, $2)", account, new_hash)
+
+
+async def restore_secrets(connection: Connection, key: Key, secrets: Sequence[str]) -> None:
+    """Give an account its hashes, or a link its stored password, as they were when it was deleted."""
+    kind, name = key
+    if kind == "link":
+        await set_link_password(connection, name, *secrets)
+        return
+    await connection.execute(
+        "INSERT INTO secret (account, hash) SELECT a.id, h FROM account a, unnest($2::text[]) h WHERE a.system_id = $1"
+        " ON CONFLICT DO NOTHING",
+        name,
+        list(secrets),
+    )
 
 
 async def link_password(connection: Connection, name: str) -> str:

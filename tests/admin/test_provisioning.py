@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from smsgw.admin import provisioning
 from smsgw.admin.provisioning import Plan, parse_provisioning
@@ -8,7 +11,7 @@ from smsgw.admin.sealing import Key
 from smsgw.billing.tariff import parse_money
 from smsgw.model import Mode
 from smsgw.store import provisioning as store
-from smsgw.store.database import Connection
+from smsgw.store.database import Connection, connect
 
 SEAL = Key(bytes(32))
 EXAMPLE = (Path(__file__).parents[2] / "config" / "provisioning.toml").read_text(encoding="utf-8")
@@ -161,6 +164,103 @@ async def test_a_change_of_credit_that_books_forbid_is_a_conflict(connection: Co
     refused = await put(connection, EXAMPLE.replace('"0.038"', '"0.050"'))
     assert [one.key for one in refused.conflicts] == [TENANT_KEY]
     assert (await store.read_entities(connection))["price", "acme/"] == {"price": 38_000}
+
+
+async def test_rollback_brings_the_deleted_back_whole(connection: Connection):
+    """Tenant, account and link that a file deleted by mistake come back with ids, balance and passwords: clients bind again."""
+    await put(connection, EXAMPLE)
+    before = await store.read(connection, SEAL.unseal)
+    await connection.execute("UPDATE balance SET amount = amount - 5")
+    await put(connection, "")
+    done = await provisioning.rollback(connection, actor="ops")
+    after = await store.read(connection, SEAL.unseal)
+    assert [after.tenants, after.accounts, after.links] == [before.tenants, before.accounts, before.links]
+    assert await balance(connection) == parse_money("1000.00") - 5
+    assert (done.notes, len(done.changes)) == ((), 7)
+
+
+async def test_rollback_says_who_comes_back_without_a_password(connection: Connection):
+    """An account that never had a password has none after a rollback either, and a note says that it cannot bind."""
+    await put(connection, EXAMPLE.replace('password = "secret"\n', ""))
+    await put(connection, "")
+    done = await provisioning.rollback(connection, actor="ops")
+    assert done.notes == ("account 'acme1' comes back without a password: apply a file that has it",)
+
+
+async def test_a_tenant_that_comes_back_goes_on_with_its_balance(connection: Connection):
+    """Deleted and given again in a file, a tenant keeps the books that it had: no second opening balance."""
+    await put(connection, EXAMPLE)
+    await connection.execute("UPDATE balance SET amount = amount - 5")
+    await put(connection, "")
+    done = await put(connection, EXAMPLE.replace('credit_limit = "0.00"', 'credit_limit = "3.00"'))
+    assert await balance(connection) == parse_money("1000.00") - 5
+    assert await connection.fetchval("SELECT credit_limit FROM balance") == parse_money("3.00")
+    assert done.notes == ("tenant 'acme' was here before: its old balance goes on, the one in the file is not used",)
+
+
+async def test_what_a_file_found_is_not_deleted_by_it(connection: Connection):
+    """An entity that was there before a file named it stays when the file names it no more, after rollbacks too."""
+    await store.put(connection, ("carrier", "alpha"), {})
+    await put(connection, EXAMPLE)
+    await put(connection, EXAMPLE.replace("max_binds = 10", "max_binds = 11"))
+    await provisioning.rollback(connection, actor="ops")
+    done = await put(connection, "")
+    assert await store.read_entities(connection) == {("carrier", "alpha"): {}}
+    assert done.notes == ("carrier 'alpha' is left alone: no file created it",)
+
+
+async def test_an_account_stays_with_its_tenant(connection: Connection):
+    """Its messages are billed to the tenant that it had: another tenant's account takes another system_id."""
+    await put(connection, EXAMPLE)
+    other = '[[tenant]]\nname = "other"\ncurrency = "CNY"\n' + EXAMPLE.replace(
+        'tenant = "acme"\nsystem_id', 'tenant = "other"\nsystem_id'
+    )
+    refused = await put(connection, other, overwrite=True)
+    assert [(one.key, one.final) for one in refused.conflicts] == [(ACCOUNT, True)]
+    assert "is tenant 'acme' whom its messages are billed to" in str(refused.conflicts[0])
+
+
+async def test_books_keep_their_currency(connection: Connection):
+    """Once something is booked a tenant's currency is fixed; before, it is a slip of the pen that a file corrects."""
+    unused = EXAMPLE.replace('balance = "1000.00"', 'balance = "0.00"')
+    await put(connection, unused)
+    assert not (await put(connection, unused.replace("CNY", "EUR"))).conflicts
+    await put(connection, "")
+    await connection.execute(
+        "INSERT INTO ledger (tenant, kind, day, amount) SELECT id, 'top_up', 1, 1 FROM retired WHERE kind = 'tenant'"
+    )
+    await put(connection, unused)
+    refused = await put(connection, unused.replace("CNY", "EUR"), overwrite=True)
+    assert [(one.key, one.final) for one in refused.conflicts] == [(TENANT_KEY, True)]
+
+
+async def test_what_is_sent_meanwhile_may_undo_an_apply(database: str, connection: Connection, monkeypatch: pytest.MonkeyPatch):
+    """When a balance falls below the new credit limit between the look and the change, nothing changes, and a conflict says so."""
+    await put(connection, EXAMPLE.replace('credit_limit = "0.00"', 'credit_limit = "10.00"'))
+    other = await connect(database, name="other")
+    make = provisioning._make
+
+    async def send_first(*args: Any, **kwargs: Any) -> list[store.Key]:
+        await other.execute("UPDATE balance SET amount = -1")
+        return await make(*args, **kwargs)
+
+    monkeypatch.setattr(provisioning, "_make", send_first)
+    refused = await put(connection, EXAMPLE)
+    await other.close()
+    assert [(one.key, one.final) for one in refused.conflicts] == [(TENANT_KEY, True)]
+    assert (await store.read_entities(connection))[TENANT_KEY]["credit_limit"] == parse_money("10.00")
+
+
+async def test_an_apply_makes_those_who_send_wait_for_nothing_but_its_end(database: str, connection: Connection):
+    """While an apply writes, balances can be debited: it takes their rows last, and in the order of the unit of work."""
+    await put(connection, EXAMPLE)
+    other = await connect(database, name="other")
+    await other.execute("SET lock_timeout = '5s'")
+    async with connection.transaction():
+        for change in (TENANT_KEY, ("tenant", "zeta")):
+            await store.put(connection, change, {"currency": "CNY", "credit_limit": 7, "basis": "submitted"})
+        assert await other.execute("UPDATE balance SET amount = amount - 1") == "UPDATE 1"
+    await other.close()
 
 
 def test_agreement_is_no_conflict():

@@ -6,6 +6,7 @@ import pytest
 
 from smsgw.model import Basis, InDoubt, Mode
 from smsgw.store import provisioning as store
+from smsgw.store import versions
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Key
 
@@ -71,17 +72,6 @@ async def test_everything_can_be_deleted(filled: Connection):
     assert await filled.fetchval("SELECT count(*) FROM balance") == 1
 
 
-async def test_versions_are_kept_and_dropped(connection: Connection):
-    """The newest version is the last applied one, until it is dropped."""
-    assert await store.last_applied(connection) is None
-    first = await store.keep_version(connection, {TENANT: {"currency": "CNY"}}, "ops")
-    second = await store.keep_version(connection, {TENANT: {"currency": "EUR"}}, "ops")
-    assert await store.last_applied(connection) == (second, {TENANT: {"currency": "EUR"}})
-    assert await store.last_applied(connection, before=second) == (first, {TENANT: {"currency": "CNY"}})
-    await store.drop_version(connection, second)
-    assert await store.last_applied(connection) == (first, {TENANT: {"currency": "CNY"}})
-
-
 async def test_an_opening_balance_is_booked_once(filled: Connection):
     """The ledger and the balance get it together, and a second time changes neither."""
     for amount in (100, 200):
@@ -95,7 +85,7 @@ async def test_a_secret_knows_the_version_it_came_after(filled: Connection):
     """A secret that is set with a version does not come after it; one set later does."""
     async with filled.transaction():
         await store.set_secret(filled, "acme1", "one")
-        version = await store.keep_version(filled, ENTITIES, "ops")
+        version = await versions.keep_version(filled, ENTITIES, "ops")
     assert not await store.secret_set_since(filled, "acme1", version)
     await store.set_secret(filled, "acme1", "two")
     assert await store.secret_set_since(filled, "acme1", version)
@@ -122,3 +112,40 @@ async def test_binds_are_counted_over_all_nodes(filled: Connection):
     assert not await store.claim_bind(filled, 2, 1, 11, account, "trx", 2)
     await store.release_binds(filled, 1, 1, [10])
     assert await store.claim_bind(filled, 2, 1, 11, account, "trx", 2)
+
+
+async def test_who_comes_back_has_the_old_id_and_secrets(filled: Connection):
+    """Deleted and put again, tenant, account, carrier and link have the ids that messages and books refer to."""
+    await store.set_secret(filled, "acme1", "hash")
+    await store.set_link_password(filled, "alpha-1", "sealed")
+    before = await store.read(filled, str)
+    for key in reversed(ENTITIES):
+        await store.delete(filled, key)
+    assert await store.retired(filled, "tenant") == {"acme"}
+    secrets = {key: await store.put(filled, key, values) for key, values in ENTITIES.items()}
+    for key in (ACCOUNT, LINK):
+        await store.restore_secrets(filled, key, secrets[key])
+    after = await store.read(filled, str)
+    assert (secrets[ACCOUNT], secrets[LINK]) == (("hash",), ("sealed",))
+    assert [after.tenants, after.accounts, after.links] == [before.tenants, before.accounts, before.links]
+    assert await store.retired(filled, "tenant") == frozenset()
+
+
+async def test_a_name_under_another_owner_is_somebody_else(filled: Connection):
+    """An account that comes back under another tenant gets a new id and no secret: what is owed to the old one is not its own."""
+    await store.set_secret(filled, "acme1", "hash")
+    old = (await store.read(filled, str)).accounts[0].id
+    await store.delete(filled, ACCOUNT)
+    await store.put(filled, ("tenant", "other"), ENTITIES[TENANT])
+    assert await store.put(filled, ACCOUNT, {"tenant": "other"}) == ()
+    assert (await store.read(filled, str)).accounts[0].id != old
+
+
+async def test_credit_limits_are_held_against_the_balance(filled: Connection):
+    """A limit goes to the balance that the unit of work debits; one that is overdrawn already is refused by name."""
+    await store.set_credit_limits(filled, {"acme": 7})
+    assert await filled.fetchval("SELECT credit_limit FROM balance") == 7
+    await filled.execute("UPDATE balance SET amount = -6")
+    with pytest.raises(store.Overdrawn, match="acme"):
+        await store.set_credit_limits(filled, {"acme": 5})
+    assert await store.has_ledger(filled, "acme") is False
