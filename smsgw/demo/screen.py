@@ -1,0 +1,118 @@
+"""The live table: what the tenants see, what the links do, where the messages stand, and where to bind a client of one's own.
+
+Never here: a decision; a message's text or a full number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from smsgw.billing.tariff import format_money
+from smsgw.demo.cast import Told
+from smsgw.model import FIRST_FINAL, State
+
+_STATE_COLOURS: Final = {"bound": "green"}
+
+
+@dataclass(slots=True)
+class View:
+    """What is drawn. `balances`: tenant → (currency, Money); `links`: rows of `show links`; `events`: newest last."""
+
+    where: str = ""
+    elapsed_s: float = 0.0
+    told: Sequence[Told] = ()
+    guest: int = 0
+    links: Sequence[Mapping[str, Any]] = ()
+    states: Mapping[State, int] = field(default_factory=dict)
+    balances: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    rate: float = 0.0
+    events: list[str] = field(default_factory=list)
+
+    @property
+    def submitted(self) -> int:
+        """How many messages were acknowledged to anyone."""
+        return sum(told.acknowledged for told in self.told) + self.guest
+
+    def line(self) -> str:
+        """One line, where there is no terminal."""
+        bound = sum("bound" in str(row["state"]) for row in self.links)
+        final = sum(count for state, count in self.states.items() if state >= FIRST_FINAL)
+        return (
+            f"{self.elapsed_s:5.0f} s  acknowledged {self.submitted:,}  {self.rate:,.0f}/s  final {final:,}  "
+            f"open {sum(self.states.values()) - final:,}  binds to carriers {bound}"
+        )
+
+
+def draw(view: View) -> RenderableType:
+    """Draw everything."""
+    events = Text("\n".join(view.events[-4:]), style="yellow")
+    return Group(
+        Panel(Text(view.where), title=f"smsgw demo  {view.elapsed_s:,.0f} s", title_align="left", border_style="blue"),
+        _tenants(view),
+        _links(view.links),
+        _states(view),
+        events,
+    )
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number < 2 else "right")
+    return table
+
+
+def _tenants(view: View) -> Table:
+    table = _table("tenants", "account", "client", "sent", "acknowledged", "unanswered", "DELIVRD", "other", "p99 ms", "balance")
+    for told in view.told:
+        delivered = told.receipts.get("DELIVRD", 0)
+        table.add_row(
+            told.account,
+            told.client,
+            f"{told.sent:,}",
+            f"{told.acknowledged:,}",
+            str(told.unanswered),
+            f"{delivered:,}",
+            f"{sum(told.receipts.values()) - delivered:,}",
+            f"{told.p99_ms:.1f}" if told.p99_ms else "",
+            _balance(view, told.account[:-1]),
+        )
+    if view.guest:
+        table.add_row("you", "your own client", "", f"{view.guest:,}", "", "", "", "", "")
+    return table
+
+
+def _balance(view: View, tenant: str) -> str:
+    currency, amount = view.balances.get(tenant, ("", 0))
+    return f"{format_money(amount)} {currency}" if currency else ""
+
+
+def _links(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("links", "link", "state", "window", "sent", "for s", "last error")
+    for row in rows:
+        state = str(row["state"])
+        colour = "green" if "bound" in state else "red"
+        table.add_row(
+            str(row["link"]),
+            f"[{colour}]{state}[/]",
+            str(row["window"]),
+            f"{row['sent']:,}",
+            str(row["for_s"]),
+            str(row.get("last_error") or ""),
+        )
+    return table
+
+
+def _states(view: View) -> Text:
+    words = Text(f"messages {sum(view.states.values()):,} ({view.rate:,.0f}/s):  ", style="bold")
+    for state, count in sorted(view.states.items()):
+        words.append(f"{state.name} {count:,}  ", style="green" if state is State.DELIVERED else "default")
+    return words
