@@ -34,7 +34,7 @@ from smsgw.smpp.pdu import BadPdu, Pdu
 from smsgw.smpp.session import Role, Session, SessionSettings, SessionState
 from smsgw.telemetry import Meters
 from smsgw.tenants.bind import Authenticator, address_allowed, escaped, version_of
-from smsgw.tenants.registry import Accounts, Registry
+from smsgw.tenants.registry import Registry
 from smsgw.tenants.session import KINDS, Journeys, TenantSession
 from smsgw.tenants.turns import TenantWire
 from smsgw.wire import TimeSource, WireLimits, listen, where_raised
@@ -204,10 +204,6 @@ class Listener:
             session = self._lingering.popleft()[1]
             if not session.bound:
                 session.wire.close("too_many_failed_binds")
-
-    def apply(self, directory: Accounts) -> None:
-        """Follow what is provisioned."""
-        self._registry.apply(directory)
 
     # ---- connections ----------------------------------------------------------------------------------------------
 

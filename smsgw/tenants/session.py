@@ -48,6 +48,7 @@ _BOUND_STATE: Final = {
     const.BIND_TRANSCEIVER: SessionState.BOUND_TRX,
 }
 
+WINDOW: Final = Rejected(const.ESME_RTHROTTLED, "window")
 LEAVING: Final = Rejected(const.ESME_RSYSERR, "leaving")
 BROKEN: Final = Rejected(const.ESME_RSYSERR, "internal_error")
 
@@ -189,8 +190,7 @@ class TenantSession:
         command = pdu.command
         if command == _SUBMIT_SM or command == _DATA_SM:  # noqa: PLR1714, SIM109 - the fastest way
             if self.undecided >= self.window:
-                self.meter.refuse("window")
-                self.wire.answer(command, pdu.sequence, const.ESME_RTHROTTLED, b"\0" if self.version >= const.V50 else b"")
+                self.refuse(pdu, WINDOW)
                 return
             self.undecided += 1
             try:

@@ -370,7 +370,7 @@ async def test_a_deleted_account_is_unbound_with_a_line():
         gone, stays = await front.bound(), await front.bound(system_id="acme2")
         del front.directory.accounts["acme1"]
         with capture_logs() as logs:
-            front.listener.apply(front.directory)
+            front.registry.apply(front.directory)
             await gone.play("<< unbind 1", ">> unbind_resp 1", "<< closed")
         assert [line["event"] for line in logs] == ["account_gone", "unbound"]
         assert logs[1]["reason"] == "account_gone"
@@ -382,7 +382,7 @@ async def test_a_changed_account_is_served_as_it_is_now():
     async with front_door(account(window=1)) as front:
         session = front.session_of(script := await front.bound())
         front.directory.change("acme1", window=5, deliver_window=2)
-        front.listener.apply(front.directory)
+        front.registry.apply(front.directory)
         await script.play(">> submit_sm 2", ">> submit_sm 3")
         assert (session.undecided, session.room) == (2, 2)
 

@@ -36,6 +36,7 @@ async def test_more_submits_than_the_window_are_throttled():
         await script.play("<< submit_sm_resp 2 message_id=1", ">> submit_sm 5")
         assert [p.sequence for _, p in front.notes.accepted] == [3, 5]
         assert front.meters.account("acme1").refused == {"window": 1}
+        assert front.notes.refused == ["window"]
 
 
 async def test_windows_belong_to_a_bind():
