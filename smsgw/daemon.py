@@ -15,11 +15,11 @@ import gc
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 import uvloop
@@ -28,6 +28,7 @@ from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.sealing import opener
+from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
 from smsgw.carriers.pool import Carriers
 from smsgw.directory import Directory, follow_directory, load_directory
@@ -48,7 +49,7 @@ from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
 from smsgw.smpp.session import SessionSettings
-from smsgw.store import messages, nodes, partitions, provisioning, receipts
+from smsgw.store import messages, nodes, partitions, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
 from smsgw.store.errors import StoreError
@@ -95,6 +96,7 @@ class Daemon:
 
     async def run(self, *, ready: asyncio.Event | None = None, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain. Raises StoreError, OSError, SeatTaken, Fenced."""
+        self._stop = stop
         async with self._stack:
             await self._open_store()
             self._build()
@@ -109,10 +111,7 @@ class Daemon:
                         task.cancel()
             except BaseExceptionGroup as errors:
                 self._abort()
-                fenced = errors.subgroup(Fenced)
-                if fenced is not None:
-                    raise Fenced("this node was taken over") from errors
-                raise
+                raise _first(errors) from errors
 
     async def _open_store(self) -> None:
         """Server, schema, partitions, seat: what must stand before anything is accepted."""
@@ -146,6 +145,9 @@ class Daemon:
         except BaseException:
             await first.close()
             raise
+        self.probe = crash_point()
+        if self.probe is not None:
+            self.probe("seated")
         self._first: Connection | None = first
         self.pool: Pool = await open_pool(dsn, name="smsgw read", most=config.database.pool, batches=True)
         self._stack.push_async_callback(self._close_pool)
@@ -180,7 +182,7 @@ class Daemon:
         self.ids = Ids(config.node.id, clock, self.seating.last_ms)
         work = config.unit_of_work
         caps = CommitCaps(work.new, work.owed, work.changed, work.pace_ms / 1000, work.timeout_s)
-        self.commit = Commit(self._connect_again, self.seating.seat, self.ids, clock, caps, probe=crash_point())
+        self.commit = Commit(self._connect_again, self.seating.seat, self.ids, clock, caps, probe=self.probe)
         records = self.records = RecordLog(config.log.records) if config.log.messages != "none" else None
         if records is not None:
             self._stack.callback(records.close)
@@ -229,7 +231,18 @@ class Daemon:
         events.on_deliver = self.receipt.on_deliver
         events.on_room = self.due.on_room
         self._build_listener()
-        self._register_gauges()
+        self.shown = Shown(
+            self.desk,
+            self.registry,
+            self.carriers,
+            self.dispatch,
+            self.deliver,
+            self.due,
+            self.recover,
+            self.pool,
+            self._is_draining,
+        )
+        self.shown.register(meters)
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
@@ -288,6 +301,9 @@ class Daemon:
         if numbers:
             self._released.append(numbers.pop())
 
+    def _is_draining(self) -> bool:
+        return self._draining
+
     async def _look_up(self, account_id: int, text_id: str) -> object:
         return await messages.query(self.pool, account_id, text_id)
 
@@ -335,7 +351,7 @@ class Daemon:
         admin = AdminServer(self.meters, self.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
-        control = ControlServer(self.providers())
+        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set)
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)
 
@@ -425,88 +441,14 @@ class Daemon:
             session.wire.abort("aborted")
         self.carriers.abandon()
 
-    # ---- seen from outside ----------------------------------------------------------------------------------------
 
-    def missing(self) -> list[str]:
-        """Return what this node lacks to be ready; [] when it is."""
-        lacks = []
-        if self._draining:
-            lacks.append("draining")
-        if not self.commit.available:
-            lacks.append("database")
-        if self.directory.links() and not self.carriers.any_bound:
-            lacks.append("no link is bound")
-        return lacks
-
-    def providers(self) -> dict[str, Callable[[], list[dict[str, Any]] | Awaitable[list[dict[str, Any]]]]]:
-        """Return what `smsgw show` can ask for."""
-        return {
-            "binds": self._bind_rows,
-            "links": self.carriers.rows,
-            "queues": self._queue_rows,
-            "tenants": self._tenant_rows,
-            "stats": self._stat_rows,
-            "stalls": self.lag.rows,
-        }
-
-    def _bind_rows(self) -> list[dict[str, Any]]:
-        now = self.clock.time()
-        return [
-            {
-                "account": session.system_id,
-                "tenant": session.account.tenant.name if session.account is not None else "",
-                "kind": session.bound_kind,
-                "version": f"{session.version >> 4}.{session.version & 15}",
-                "address": session.address,
-                "for_s": round(now - session.bound_at),
-                "undecided": session.undecided,
-                "delivering": session.delivering,
-                "window": session.window,
-                "tls": session.wire.tls,
-            }
-            for session in self.registry.sessions()
-        ]
-
-    async def _queue_rows(self) -> list[dict[str, Any]]:
-        rows = [{"queue": f"link {self.desk.link_name(link)}", "messages": n} for link, n in self.dispatch.depths().items()]
-        counted = await receipts.counts(self.pool)
-        inside = {"open in memory": len(self.transit), "receipts ready": self.deliver.ready, "unit of work": self.commit.backlog}
-        return [*rows, *({"queue": name, "messages": n} for name, n in (inside | counted).items())]
-
-    def _tenant_rows(self) -> list[dict[str, Any]]:
-        return [
-            {"tenant": account.tenant.name, "account": account.system_id, "mode": account.mode.name.lower(),
-             "binds": len(self.registry.of(account.id)), "accepted": self.meters.account(account.system_id).accepted}
-            for account in self.directory.accounts()
-        ]  # fmt: skip
-
-    def _stat_rows(self) -> list[dict[str, Any]]:
-        commit = self.commit
-        numbers = {
-            "cycles": commit.cycles, "rows": commit.rows, "replays": commit.replays, "conflicts": commit.conflicts,
-            "poisoned": commit.poisoned, "effect failures": commit.effect_failures, "in doubt": self.dispatch.in_doubt,
-            "resent": self.dispatch.resent, "spilled": self.due.spilled, "taken over": self.recover.taken_over,
-        }  # fmt: skip
-        return [{"what": what, "count": count} for what, count in numbers.items()]
-
-    def _register_gauges(self) -> None:
-        meters, commit = self.meters, self.commit
-        meters.gauge("smsgw_link_binds", "Binds of links by state.", self.carriers.states, ("link", "state"))
-        meters.gauge("smsgw_link_window_used", "Submits that wait for the carrier's answer.", self.carriers.windows, ("link",))
-        meters.gauge("smsgw_open_messages", "Open messages in memory.", lambda: len(self.transit))
-        meters.gauge("smsgw_queue_messages", "Messages in memory that wait for a link.", lambda: self.dispatch.queued)
-        meters.gauge("smsgw_receipts_ready", "Owed rows in memory that wait for a receiver.", lambda: self.deliver.ready)
-        meters.gauge("smsgw_commit_backlog", "Entries that wait for a cycle.", lambda: commit.backlog)
-        meters.gauge("smsgw_database_available", "1 while the unit of work has its connection.", lambda: int(commit.available))
-        meters.counter("smsgw_commit_cycles", "Cycles of the unit of work.", lambda: commit.cycles)
-        meters.counter("smsgw_commit_rows", "Rows written by cycles.", lambda: commit.rows)
-        meters.counter("smsgw_commit_replays", "Cycles replayed after a lost connection.", lambda: commit.replays)
-        meters.counter("smsgw_commit_conflicts", "Changes that another node was faster with.", lambda: commit.conflicts)
-        meters.counter("smsgw_commit_poisoned", "Rows that could not be stored.", lambda: commit.poisoned)
-        meters.counter("smsgw_effect_failures", "Effects that raised.", lambda: commit.effect_failures)
-        meters.counter("smsgw_messages_in_doubt", "Messages that were in doubt.", lambda: self.dispatch.in_doubt)
-        meters.counter("smsgw_messages_resent", "Messages sent again after a doubt.", lambda: self.dispatch.resent)
-        meters.counter("smsgw_messages_spilled", "Messages that left memory for the store.", lambda: self.due.spilled)
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return what ended the daemon, out of the groups of its tasks: being fenced before anything else."""
+    fenced = errors.subgroup(Fenced)
+    error: BaseException = fenced if fenced is not None else errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def crash_point() -> Callable[[str], None] | None:
@@ -546,7 +488,7 @@ def serve(config: settings.Config, *, unsafe: bool = False) -> int:
     log = structlog.get_logger()
     try:
         uvloop.run(main())
-    except StoreError as error:
+    except (StoreError, settings.ConfigError) as error:
         log.error("cannot_serve", why=str(error))
         return error.exit_code
     except (nodes.SeatTaken, nodes.ClockAhead) as error:
