@@ -348,7 +348,7 @@ class Daemon:
     async def _open_admin(self) -> None:
         """The admin address and the control socket."""
         host, port = settings.address_of(self.config.admin.listen)
-        admin = AdminServer(self.meters, self.missing, self.records)
+        admin = AdminServer(self.meters, self.shown.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
         control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set)
@@ -422,7 +422,7 @@ class Daemon:
         self.accept.draining = True
         await self.listener.drain(self.config.node.drain_s)
         self.carriers.stop()
-        while not self.carriers.stopped and self.clock.now() < until:
+        while not self.carriers.stopped and self.clock.now() < until:  # noqa: ASYNC110 - once in a life
             await asyncio.sleep(0.02)
         self.carriers.abandon()
         self._release_binds()
@@ -489,16 +489,16 @@ def serve(config: settings.Config, *, unsafe: bool = False) -> int:
     try:
         uvloop.run(main())
     except (StoreError, settings.ConfigError) as error:
-        log.error("cannot_serve", why=str(error))
+        log.critical("cannot_serve", why=str(error))
         return error.exit_code
     except (nodes.SeatTaken, nodes.ClockAhead) as error:
-        log.error("cannot_serve", why=str(error))
+        log.critical("cannot_serve", why=str(error))
         return 78
     except Fenced as error:
-        log.error("fenced", why=str(error))
+        log.critical("fenced", why=str(error))
         return 1
     except OSError as error:
-        log.error("cannot_serve", why=str(error))
+        log.critical("cannot_serve", why=str(error))
         return 77 if isinstance(error, PermissionError) else 73
     return 0
 

@@ -77,7 +77,7 @@ def provisioning(*ports: int, tenant: str = "", account: str = "", link: str = "
     """Return a provisioning file with one account and a link to each of these ports, in one route."""
     names = [f"alpha-{number}" for number, _ in enumerate(ports, 1)]
     links = "".join(LINK.format(name=name, port=port, link=link) for name, port in zip(names, ports, strict=True))
-    route = f"[[route]]\nprefix = \"\"\nlinks = {names!r}\n".replace("'", '"')
+    route = f'[[route]]\nprefix = ""\nlinks = {names!r}\n'.replace("'", '"')
     return ACCOUNTS.format(tenant=tenant, account=account) + links + route
 
 
@@ -143,7 +143,7 @@ class GatewayProcess:
         self.node = node
         self.port = port
         self.config = data_dir / f"smsgw-{node}.toml"
-        self._text = dict(dsn=dsn, data_dir=data_dir, node=node, more=more)
+        self._text = {"dsn": dsn, "data_dir": data_dir, "node": node, "more": more}
         self.log = data_dir / f"gateway-{node}.log"
         self._process: asyncio.subprocess.Process | None = None
 

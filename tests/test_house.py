@@ -23,7 +23,9 @@ WALLS = {
     "smsgw/__main__.py",
     "smsgw/wire.py",
     "smsgw/daemon.py",
+    "smsgw/journey/jobs.py",
     "smsgw/carriers/link.py",
+    "smsgw/carriers/runner.py",
     "smsgw/tenants/listener.py",
     "smsgw/tenants/session.py",
     "smsgw/store/commit.py",
@@ -46,7 +48,10 @@ ROOMS = {
 }
 
 # (rule, path): "yyyy-mm-dd why, and what would end it"
-ALLOWED: dict[tuple[str, str], str] = {}
+ALLOWED: dict[tuple[str, str], str] = {
+    ("sleeping tests", "tests/crash/campaign.py"): "2026-11-24: the random instant of a kill is the point of it",
+    ("sleeping tests", "tests/rig.py"): "2026-11-24: a process of its own says that it is ready in its log only",
+}
 
 
 def _name(path: Path) -> str:

@@ -1,7 +1,7 @@
 """deliver: what an account is owed (receipts, MO) → one of its bound receivers → done.
 
-What is owed is a row until its tenant has answered for it. Rows that this process claimed wait here in memory, oldest first for each
-account, and go out as the receivers' windows allow; free rows are leased in pages when there is room for them. A receipt goes
+What is owed is a row until its tenant has answered for it. Rows that this process claimed wait here in memory, oldest first for
+each account, and go out as the receivers' windows allow; free rows are leased in pages when there is room for them. A receipt goes
 to the session that submitted its message if it can; another session gets it `receipt_hold_s` after the submit_sm_resp, because some
 clients lose a receipt that overtakes it.
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Desk:
     """What the journeys share."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - it is the list of what they share
         self,
         commit: Commit,
         transit: Transit,

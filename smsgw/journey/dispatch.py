@@ -1,8 +1,8 @@
 """dispatch: a durable message → a link with room → the carrier's answer → settled.
 
-State SUBMITTING, with link and attempt, is durable before the first octet leaves: inserted so by `accept` where a slot was free, else
-written by the cycle whose effect is `submit`. A message that finds no room waits in memory behind its link; what waits too long
-is spilled to the store (journey/due).
+State SUBMITTING, with link and attempt, is durable before the first octet leaves: inserted so by `accept` where a slot was
+free, else written by the cycle whose effect is `submit`. A message that finds no room waits in memory behind its link; what
+waits too long is spilled to the store (journey/due).
 
 Promises: the next route only when the carrier surely did not take the message; a doubt is resent only as the account wants;
 what is settled is in memory and marked changed before anything else happens, and the next cycle writes it.

@@ -3,8 +3,8 @@
 Called by the daemon's ticker, once a second. Everything it finds goes through the journeys that know what a state needs; rows that
 wait in the store are claimed in pages by the unit of work, so that several nodes never take the same one.
 
-Promises: memory is bounded: what is open longer than `spill_after_s` is kept in the store instead; only what smsgw itself holds expires
-by our clock (HELD, SCHEDULED, QUEUED), SENT and IN_DOUBT never do.
+Promises: memory is bounded: what is open longer than `spill_after_s` is kept in the store instead; only what smsgw itself holds
+expires by our clock (HELD, SCHEDULED, QUEUED), SENT and IN_DOUBT never do.
 Must never: await; take more than a page a tick.
 """
 

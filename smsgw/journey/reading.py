@@ -75,8 +75,7 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
             or sm.validity
             or sm.replace
             or sm.default_msg_id
-            or sm.source_ton == ALPHANUMERIC
-            or sm.dest_ton == ALPHANUMERIC
+            or ALPHANUMERIC in (sm.source_ton, sm.dest_ton)
             or registered & 0xFE
         ):
             expires = _judge_rare(octets, sm, version)

@@ -4,9 +4,9 @@ Matched in memory first, then among the references in the store, then parked unt
 after the COMMIT that holds the new state, the refund and the owed row, or the parked receipt: never before, or it forgets what we
 have not got.
 
-Promises: one final state a message (a second receipt changes nothing and is answered); an intermediate state never closes; a receipt
-that matches nothing is kept, answered and counted; the tenant gets its own id, its own addresses, and every other octet as the
-carrier sent it.
+Promises: one final state a message (a second receipt changes nothing and is answered); an intermediate state never closes; a
+receipt that matches nothing is kept, answered and counted; the tenant gets its own id, its own addresses, and every other octet
+as the carrier sent it.
 Must never: refuse a carrier's receipt for what it says; answer before COMMIT.
 """
 

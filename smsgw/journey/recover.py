@@ -35,7 +35,7 @@ MINUTE: Final = 60
 class Recover:
     """Keeps watch over what no journey looks after."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - whom it hands over to
         self,
         desk: Desk,
         pool: Any,

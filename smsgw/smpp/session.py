@@ -60,7 +60,8 @@ LEGAL: Final[Mapping[tuple[Role, SessionState], frozenset[int]]] = {
     # 3.4 table 2-1 would let a receiver send data_sm; 5.0 does not, and a receiver has no submit window here.
     (Role.MC, SessionState.BOUND_RX): _NOTHING,
     (Role.ESME, SessionState.OPEN): frozenset({const.OUTBIND}),
-    # Message centres that deliver on a transmitter exist: answering them keeps the bind (CONFORMANCE of the field, not of the text).
+    # Message centres that deliver on a transmitter exist: answering them keeps the bind (CONFORMANCE of the field, not of
+    # the text).
     (Role.ESME, SessionState.BOUND_TX): _DELIVERS,
     (Role.ESME, SessionState.BOUND_RX): _DELIVERS,
     (Role.ESME, SessionState.BOUND_TRX): _DELIVERS,
@@ -159,7 +160,7 @@ class Session:
         while end - at >= HEADER_LENGTH:
             length, command, status, sequence = unpack(buffer, at)
             if length > limit or length < HEADER_LENGTH:
-                self._broken_frame(length, sequence)
+                self._broken_frame(sequence)
                 break
             stop = at + length
             if stop > end:
@@ -175,18 +176,23 @@ class Session:
                 pdus.append(pdu)
             else:
                 self._not_for_application(pdu, now)
-        if 4 <= end - at < HEADER_LENGTH and not self.closing:
-            length = int.from_bytes(buffer[at : at + 4], "big")
-            if length < HEADER_LENGTH or length > limit:
-                self._broken_frame(length, 0)
-        self._buffer = b"" if self.closing else buffer[at:] if at else buffer
-        if not self._buffer:
-            timers.partial_since = 0.0
-        elif at or not timers.partial_since:
-            timers.partial_since = now
+        self._keep(buffer, at, now)
         return pdus
 
-    def _broken_frame(self, length: int, sequence: int) -> None:
+    def _keep(self, buffer: bytes, at: int, now: float) -> None:
+        """Keep the beginning of a PDU that is not whole yet; four octets of it are enough to see a length that cannot be."""
+        rest = len(buffer) - at
+        if 4 <= rest < HEADER_LENGTH and not self.closing:
+            length = int.from_bytes(buffer[at : at + 4], "big")
+            if length < HEADER_LENGTH or length > self.settings.max_pdu:
+                self._broken_frame(0)
+        self._buffer = b"" if self.closing else buffer[at:] if at else buffer
+        if not self._buffer:
+            self.timers.partial_since = 0.0
+        elif at or not self.timers.partial_since:
+            self.timers.partial_since = now
+
+    def _broken_frame(self, sequence: int) -> None:
         # command_length is nonsense: where the next PDU starts is unknown, so the stream is lost (3.4 §4.3, 5.0 §2.8.2).
         self.bad_pdus += 1
         status = const.ESME_RINVCMDLEN

@@ -488,6 +488,8 @@ class Commit:
                 effect(message, None if verdicts is None else verdicts.get(message.id))
             except Exception as error:  # noqa: BLE001 - the wall around one message
                 self._effect_failed(error)
+        if self._probe is not None:
+            self._probe("between_effects")
         for message, pending in batch.changes:
             verdict = None if verdicts is None else verdicts.get(message.id)
             if verdict is not None:

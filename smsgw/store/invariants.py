@@ -1,8 +1,8 @@
 """The books, as SQL that anyone can run: each invariant is a query that returns rows only where it is broken (DESIGN §4).
 
-B1 balance = sum of ledger, and covers the credit limit · B2 each day's debit equals the prices of its messages · B3 at most one refund a
-message, and each day's refunds equal their sum · B6 quota used = what was counted. B4, B5 and B7 are proven by the crash oracle: a
-trigger and the server's log see what SQL over rows cannot.
+B1 balance = sum of ledger, and covers the credit limit · B2 each day's debit equals the prices of its messages · B3 at most one
+refund a message, and each day's refunds equal their sum · B6 quota used = what was counted. B4, B5 and B7 are proven by the
+crash oracle: a trigger and the server's log see what SQL over rows cannot.
 
 The queries read one snapshot, so they hold under load. They scan the kept days of messages: minutes on a large store.
 """
@@ -50,7 +50,10 @@ INVARIANTS: Final[Mapping[str, str]] = {
         SELECT m.id, m.state FROM message m WHERE m.state < 6
           AND NOT EXISTS (SELECT 1 FROM content c WHERE c.class = 0 AND c.id = m.id)""",
 }
-"""What must hold → the query that finds where it does not. Prices of days whose messages were dropped by retention are left to B1."""
+"""What must hold → the query that finds where it does not.
+
+Prices of days whose messages were dropped by retention are left to B1.
+"""
 
 
 @dataclass(frozen=True, slots=True)

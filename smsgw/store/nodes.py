@@ -73,7 +73,8 @@ async def dead_nodes(connection: asyncpg.Connection[Any], own: int, takeover_s: 
         " AND (EXISTS (SELECT 1 FROM bind b WHERE b.node = node.id)"
         "      OR EXISTS (SELECT 1 FROM waiting w WHERE w.node = node.id)"
         "      OR EXISTS (SELECT 1 FROM owed o WHERE o.node = node.id)"
-        "      OR EXISTS (SELECT 1 FROM message m WHERE m.id >= node.low_water AND (m.id >> 12) & 1023 = node.id AND m.state < 10))",
+        "      OR EXISTS (SELECT 1 FROM message m WHERE m.id >= node.low_water"
+        "                 AND (m.id >> 12) & 1023 = node.id AND m.state < 10))",
         own,
         takeover_s,
     )

@@ -28,6 +28,7 @@ Unseal = Callable[[str], str]
 """A link's stored password → the password itself. Raises ConfigError where it cannot be had."""
 NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
+_PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
@@ -44,8 +45,17 @@ async def read(connection: Connection, unseal: Unseal) -> Provisioned:
     """Read everything, in one snapshot. The values are made in a thread: a large book of prices costs the loop no stall."""
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         number = await version(connection)
-        rows = {name: await connection.fetch(statement) for name, statement in _EVERYTHING.items()}
+        rows = {name: await _in_pages(connection, statement) for name, statement in _EVERYTHING.items()}
     return await asyncio.to_thread(_provisioned, number, rows, unseal)
+
+
+async def _in_pages(connection: Connection, statement: str) -> list[asyncpg.Record]:
+    """Fetch all rows, some hundreds at a time: decoding ten thousand at once would hold the loop up."""
+    rows: list[asyncpg.Record] = []
+    cursor = await connection.cursor(statement)
+    while page := await cursor.fetch(_PAGE):
+        rows += page
+    return rows
 
 
 _ACCOUNTS: Final = (
@@ -354,6 +364,16 @@ async def secrets_of(connection: Connection, system_id: str) -> list[str]:
         "SELECT s.hash FROM secret s JOIN account a ON a.id = s.account WHERE a.system_id = $1", system_id
     )
     return [row["hash"] for row in rows]
+
+
+async def all_secrets(connection: Connection) -> dict[str, tuple[str, ...]]:
+    """Return the hashes of every account that has any, by system_id."""
+    rows = await connection.fetch(
+        "SELECT a.system_id, array_agg(s.hash ORDER BY s.at DESC,"
+        " s.hash) AS hashes FROM secret s JOIN account a ON a.id = s.account"
+        " GROUP BY a.system_id"
+    )
+    return {row["system_id"]: tuple(row["hashes"]) for row in rows}
 
 
 async def set_secret(connection: Connection, system_id: str, new_hash: str) -> None:

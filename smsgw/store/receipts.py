@@ -89,7 +89,8 @@ async def load_parked(connection: Any, after: int, limit: int) -> list[ParkedRec
 async def counts(connection: Any) -> dict[str, int]:
     """Count what waits, for `show queues`: free and claimed owed rows, parked receipts, waiting messages."""
     row = await connection.fetchrow(
-        "SELECT (SELECT count(*) FROM owed WHERE node = 0) AS owed_free, (SELECT count(*) FROM owed WHERE node <> 0) AS owed_claimed,"
+        "SELECT (SELECT count(*) FROM owed WHERE node = 0) AS owed_free,"
+        " (SELECT count(*) FROM owed WHERE node <> 0) AS owed_claimed,"
         " (SELECT count(*) FROM orphan) AS parked, (SELECT count(*) FROM waiting WHERE node = 0) AS waiting_free,"
         " (SELECT count(*) FROM waiting WHERE node <> 0) AS waiting_claimed"
     )

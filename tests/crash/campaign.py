@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 from smsgw.sim.carrier import Carrier
 from smsgw.sim.settings import CarrierSettings, TenantSettings
@@ -23,7 +22,7 @@ from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratc
 from tests.crash.oracle import Verdict, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
-POINTS = ("before_commit", "after_commit", "after_effects")
+POINTS = ("before_commit", "after_commit", "between_effects", "after_effects")
 MORE = "[unit_of_work]\nspill_after_s = 1.0\n"
 ACCOUNT = "max_resends = 50\n"
 
@@ -172,9 +171,7 @@ def main() -> int:
     for gateways, gateway_kills, server_kills, points in rounds:
         began = time.monotonic()
         verdict = asyncio.run(
-            campaign(
-                gateway_kills=gateway_kills, server_kills=server_kills, points=points, gateways=gateways, seed=asked.seed
-            )
+            campaign(gateway_kills=gateway_kills, server_kills=server_kills, points=points, gateways=gateways, seed=asked.seed)
         )
         failed = failed or bool(verdict.faults)
         sys.stdout.write(

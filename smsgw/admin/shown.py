@@ -1,0 +1,144 @@
+"""What the daemon shows of itself: rows for `smsgw show`, gauges and counts for the metrics, what it lacks to be ready.
+
+Reads only; everything comes from the parts that it is given. Never here: HTTP, a change of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from smsgw.carriers.pool import Carriers
+from smsgw.journey.deliver import Deliver
+from smsgw.journey.desk import Desk
+from smsgw.journey.dispatch import Dispatch
+from smsgw.journey.due import Due
+from smsgw.journey.recover import Recover
+from smsgw.store import receipts
+from smsgw.telemetry import Meters
+from smsgw.tenants.registry import Registry
+
+Rows = list[dict[str, Any]]
+
+
+class Shown:
+    """The daemon as seen from outside."""
+
+    def __init__(  # noqa: PLR0917 - what is looked at
+        self,
+        desk: Desk,
+        registry: Registry,
+        carriers: Carriers,
+        dispatch: Dispatch,
+        deliver: Deliver,
+        due: Due,
+        recover: Recover,
+        pool: Any,
+        draining: Callable[[], bool],
+    ) -> None:
+        """Take what is looked at; `pool` for what only the store can count."""
+        self._desk = desk
+        self._registry = registry
+        self._carriers = carriers
+        self._dispatch = dispatch
+        self._deliver = deliver
+        self._due = due
+        self._recover = recover
+        self._pool = pool
+        self._draining = draining
+
+    def missing(self) -> list[str]:
+        """Return what this node lacks to be ready; [] when it is."""
+        lacks = []
+        if self._draining():
+            lacks.append("draining")
+        if not self._desk.commit.available:
+            lacks.append("database")
+        if self._desk.directory.links() and not self._carriers.any_bound:
+            lacks.append("no link is bound")
+        return lacks
+
+    def providers(self) -> dict[str, Callable[[], Rows | Awaitable[Rows]]]:
+        """Return what can be shown, by its word."""
+        return {
+            "binds": self._binds,
+            "links": self._carriers.rows,
+            "queues": self._queues,
+            "tenants": self._tenants,
+            "stats": self._stats,
+        }
+
+    def _binds(self) -> Rows:
+        now = self._desk.clock.time()
+        return [
+            {
+                "account": session.system_id,
+                "tenant": session.account.tenant.name if session.account is not None else "",
+                "kind": session.bound_kind,
+                "version": f"{session.version >> 4}.{session.version & 15}",
+                "address": session.address,
+                "for_s": round(now - session.bound_at),
+                "undecided": session.undecided,
+                "delivering": session.delivering,
+                "window": session.window,
+                "tls": session.wire.tls,
+            }
+            for session in self._registry.sessions()
+        ]
+
+    async def _queues(self) -> Rows:
+        desk = self._desk
+        counts = {f"link {desk.link_name(link)}": depth for link, depth in self._dispatch.depths().items()}
+        counts |= {"open in memory": len(desk.transit), "receipts ready": self._deliver.ready, "unit of work": desk.commit.backlog}
+        counts |= await receipts.counts(self._pool)
+        return [{"queue": name, "entries": count} for name, count in counts.items()]
+
+    def _tenants(self) -> Rows:
+        desk = self._desk
+        return [
+            {
+                "tenant": account.tenant.name,
+                "account": account.system_id,
+                "mode": account.mode.name.lower(),
+                "binds": len(self._registry.of(account.id)),
+                "accepted": desk.meters.account(account.system_id).accepted,
+            }
+            for account in desk.directory.accounts()
+        ]
+
+    def _stats(self) -> Rows:
+        commit = self._desk.commit
+        counts = {
+            "cycles": commit.cycles,
+            "rows": commit.rows,
+            "replays": commit.replays,
+            "conflicts": commit.conflicts,
+            "poisoned": commit.poisoned,
+            "effect failures": commit.effect_failures,
+            "in doubt": self._dispatch.in_doubt,
+            "resent": self._dispatch.resent,
+            "spilled": self._due.spilled,
+            "nodes taken over": self._recover.taken_over,
+        }
+        return [{"what": what, "count": count} for what, count in counts.items()]
+
+    def register(self, meters: Meters) -> None:
+        """Export what is counted elsewhere."""
+        commit, carriers = self._desk.commit, self._carriers
+        gauge, counter = meters.gauge, meters.counter
+        gauge("smsgw_link_binds", "Binds of links by state.", carriers.states, ("link", "state"))
+        gauge("smsgw_link_window_used", "Submits that wait for the carrier's answer.", carriers.windows, ("link",))
+        gauge("smsgw_open_messages", "Open messages in memory.", lambda: len(self._desk.transit))
+        gauge("smsgw_queue_messages", "Messages in memory that wait for a link.", lambda: self._dispatch.queued)
+        gauge("smsgw_receipts_ready", "Owed rows in memory that wait for a receiver.", lambda: self._deliver.ready)
+        gauge("smsgw_commit_backlog", "Entries that wait for a cycle.", lambda: commit.backlog)
+        gauge("smsgw_database_available", "1 while the unit of work has its connection.", lambda: int(commit.available))
+        counter("smsgw_commit_cycles", "Cycles of the unit of work.", lambda: commit.cycles)
+        counter("smsgw_commit_rows", "Rows written by cycles.", lambda: commit.rows)
+        counter("smsgw_commit_replays", "Cycles replayed after a lost connection.", lambda: commit.replays)
+        counter("smsgw_commit_conflicts", "Changes that another node was faster with.", lambda: commit.conflicts)
+        counter("smsgw_commit_poisoned", "Rows that could not be stored.", lambda: commit.poisoned)
+        counter("smsgw_effect_failures", "Effects that raised.", lambda: commit.effect_failures)
+        counter("smsgw_messages_in_doubt", "Messages that were in doubt.", lambda: self._dispatch.in_doubt)
+        counter("smsgw_messages_resent", "Messages sent again after a doubt.", lambda: self._dispatch.resent)
+        counter("smsgw_messages_spilled", "Messages that left memory for the store.", lambda: self._due.spilled)
