@@ -17,8 +17,10 @@ Never here: SQL, the file's syntax (`provisioning_file`), a secret in a plan, an
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -298,19 +300,24 @@ async def _account_secrets(
     """Return the new hashes of those accounts whose password is another one, and the passwords that others have set since."""
     hashes: dict[Key, str] = {}
     conflicts = []
-    for system_id, password in file.account_passwords.items():
+    stored = await store.all_secrets(connection)
+    for system_id, password in await asyncio.to_thread(_differing, file.account_passwords, stored):
         key = ("account", system_id)
-        stored = await store.secrets_of(connection, system_id) if key in live else []
-        if await asyncio.to_thread(_matches, password, stored):
-            continue
-        if stored and not overwrite and await store.secret_set_since(connection, system_id, version):
+        if key in live and system_id in stored and not overwrite and await store.secret_set_since(connection, system_id, version):
             conflicts.append(Conflict(key, "its password was changed by somebody else since the last apply"))
             continue
         hashes[key] = await asyncio.to_thread(_HASHER.hash, password)
     return hashes, conflicts
 
 
-def _matches(password: str, stored: list[str]) -> bool:
+def _differing(passwords: Mapping[str, str], stored: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Return those passwords that are not the stored ones: 5 ms each on one core, so on all of them."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        same = threads.map(lambda item: _matches(item[1], stored.get(item[0], ())), passwords.items())
+        return [item for item, matches in zip(passwords.items(), same, strict=True) if not matches]
+
+
+def _matches(password: str, stored: Sequence[str]) -> bool:
     for one in stored:
         try:
             return _HASHER.verify(one, password)
@@ -331,9 +338,10 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
     """Return what an operator may stumble over although nothing is wrong."""
     notes = []
     former = await store.retired(connection, "tenant")
+    secrets = await store.all_secrets(connection)
     for kind, name in file.entities:
         if kind == "account" and name not in file.account_passwords:
-            if (kind, name) not in live or not await store.secrets_of(connection, name):
+            if name not in secrets:
                 notes.append(f"account {name!r} has no password: it cannot bind")
         elif kind == "tenant" and (kind, name) in live:
             opened = await store.opening_of(connection, name)
