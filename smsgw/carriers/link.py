@@ -1,413 +1,375 @@
-"""A bind to a carrier: dial → bind → run → back off, for as long as its link is provisioned.
+"""A bind to a carrier: one session at a time, from dialling to its end, and what is sent and heard on it.
 
-`LinkBind` is one session; `LinkRunner` keeps the binds of one link alive, one supervised task a bind. A bind's room is its window less
-what waits for an answer and what is reserved; whoever reserved a slot uses it or gives it back.
+What `LinkBind` shares with the other binds of its link (settings, pace, meter, who waits for room) is its `Line`. A bind's
+room is its window less what waits for an answer and what is reserved; whoever reserved a slot uses it (`submit`) or gives it
+back (`release`).
 
-Promises: each submit leads to one outcome (an answer, a time-out, a loss), and a late ESME_ROK to a second one; nothing is submitted on a
-session that is not bound; back-off grows with jitter and starts anew after a bind that held.
+Promises: each submit leads to one outcome (an answer, a time-out, a loss), and a late ESME_ROK to a second one; nothing is
+submitted on a session that is not bound: its outcome is Unknown, and not one octet was written; no await, task or log line
+for a message.
 Must never: log a password; decide what an outcome means for the message.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
-import ssl
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import enum
+from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
-from aiosmpplib import protocol as esme
-
-from smsgw.carriers.pace import Pace
+from smsgw.carriers.credentials import bind_body, tls_context
+from smsgw.carriers.dialect import without_tlvs
+from smsgw.carriers.line import Line
 from smsgw.model import Link, Message, Outcome, Refused, Sent, Throttled, Unknown
 from smsgw.smpp import bodies, const
-from smsgw.smpp.pdu import HEADER_LENGTH, Pdu, read_message_id
-from smsgw.smpp.receipt import for_version
-from smsgw.smpp.session import LateResponse, Role, Session, SessionSettings
-from smsgw.telemetry import LinkMeter
-from smsgw.wire import TimeSource, Wire, WireLimits, dial
+from smsgw.smpp.pdu import BadPdu, Pdu, read_message_id
+from smsgw.smpp.session import LateResponse, Role, Session, SessionSettings, SessionState
+from smsgw.wire import Wire, WireLimits, dial, where_raised
 
-HELD_S: Final = 30.0
-REFUSED_FACTOR: Final = 5.0
-BIND_RESPONSE: Final = "bind"
-_BIND_COMMANDS: Final = {
-    "transceiver": (const.BIND_TRANSCEIVER,),
-    "transmitter": (const.BIND_TRANSMITTER,),
-    "receiver": (const.BIND_RECEIVER,),
-    "pair": (const.BIND_TRANSMITTER, const.BIND_RECEIVER),
+BIND: Final = "bind"
+"""The context of our bind request, where submits have their Message."""
+_DELIVERIES: Final = frozenset({const.DELIVER_SM, const.DATA_SM})
+CLOSE_S: Final = 2.0
+DRAIN_ANSWERS_S: Final = 2.0
+
+
+class BindState(enum.StrEnum):
+    """Where a bind stands, the words of `smsgw show links`."""
+
+    DOWN = "down"
+    CONNECTING = "connecting"
+    BINDING = "binding"
+    BOUND = "bound"
+    DRAINING = "draining"
+    BACKING_OFF = "backing_off"
+
+
+# Every session ends in DOWN, whatever it was doing; only its runner leads out of it again, at once or after a pause. A
+# draining bind still hears answers and receipts, and never becomes bound again.
+NEXT: Final[Mapping[BindState, frozenset[BindState]]] = {
+    BindState.DOWN: frozenset({BindState.CONNECTING, BindState.BACKING_OFF}),
+    BindState.BACKING_OFF: frozenset({BindState.CONNECTING, BindState.DOWN}),
+    BindState.CONNECTING: frozenset({BindState.BINDING, BindState.DOWN}),
+    BindState.BINDING: frozenset({BindState.BOUND, BindState.DOWN}),
+    BindState.BOUND: frozenset({BindState.DRAINING, BindState.DOWN}),
+    BindState.DRAINING: frozenset({BindState.DOWN}),
 }
-
-
-@dataclass(slots=True)
-class LinkEvents:
-    """Where a link's events go: set by the daemon before anything runs."""
-
-    on_outcome: Callable[[Message, Outcome], None] = field(default=lambda _m, _o: None)
-    on_deliver: Callable[[LinkBind, Pdu], None] = field(default=lambda _b, _p: None)
-    on_room: Callable[[int], None] = field(default=lambda _l: None)
-
-
-class LinkBind:
-    """One session with a carrier. `state`: connecting, binding, bound, draining, backing_off, down."""
-
-    __slots__ = (
-        "_bound",
-        "_clock",
-        "_full",
-        "_lost",
-        "_strip_tlvs",
-        "command",
-        "events",
-        "last_error",
-        "link",
-        "meter",
-        "pace",
-        "reserved",
-        "since",
-        "state",
-        "wire",
-    )
-
-    def __init__(self, link: Link, command: int, pace: Pace, events: LinkEvents, meter: LinkMeter, clock: TimeSource) -> None:
-        """Describe a bind that is not connected yet."""
-        self.link = link
-        self.command = command
-        self.pace = pace
-        self.events = events
-        self.meter = meter
-        self.state = "down"
-        self.since = clock.now()
-        self.last_error = ""
-        self.reserved = 0
-        self.wire: Wire | None = None
-        self._clock = clock
-        self._full = False
-        self._strip_tlvs = False
-        self._bound: asyncio.Future[int] | None = None
-        self._lost: asyncio.Future[str] | None = None
-
-    # ---- room -----------------------------------------------------------------------------------------------------
-
-    @property
-    def outstanding(self) -> int:
-        """Submits that wait for their answer."""
-        return len(self.wire.session.window) if self.wire is not None else 0
-
-    @property
-    def sends(self) -> bool:
-        """True when submits may go out here."""
-        return self.state == "bound" and self.command != const.BIND_RECEIVER
-
-    def room(self) -> int:
-        """Return how many more submits this bind can take now."""
-        wire = self.wire
-        if self.state != "bound" or wire is None or self.command == const.BIND_RECEIVER or not wire.writable:
-            return 0
-        return self.link.window - len(wire.session.window) - self.reserved
-
-    def submit(self, message: Message, _now: float) -> None:
-        """Use a reserved slot. On a bind that has gone, the outcome is Unknown and nothing was written."""
-        self.reserved -= 1
-        wire = self.wire
-        if self.state != "bound" or wire is None:
-            self.events.on_outcome(message, Unknown("link_down", written=False))
-            return
-        body = message.body
-        if self._strip_tlvs:
-            body = for_version(body, const.V33)
-        message.due_at = self._clock.now()
-        wire.request(message.command, body, message)
-        self.meter.submitted += 1
-
-    def release(self) -> None:
-        """Give a reserved slot back."""
-        self.reserved -= 1
-        self.pace.give_back()
-        self._roomier()
-
-    def answer(self, pdu: Pdu, status: int) -> None:
-        """Answer a deliver_sm or data_sm; the message_id of a deliver_sm_resp is a single NUL (CONFORMANCE 170)."""
-        if self.wire is not None:
-            self.wire.answer(pdu.command, pdu.sequence, status, b"\0")
-
-    def _roomier(self) -> None:
-        """Tell that a bind which was full has room again."""
-        if self._full:
-            self._full = False
-            self.events.on_room(self.link.id)
-
-    def found_full(self) -> None:
-        """Somebody wanted a slot and there was none: tell when there is."""
-        self._full = True
-
-    # ---- what the wire calls --------------------------------------------------------------------------------------
-
-    def on_response(self, pdu: Pdu, context: Any) -> None:
-        """An answer to a submit (or to our bind)."""
-        if context is BIND_RESPONSE:
-            self._bind_answered(pdu)
-            return
-        if type(context) is LateResponse:
-            if pdu.status == 0 and isinstance(context.context, Message):
-                self.events.on_outcome(context.context, Sent(read_message_id(pdu.octets)))
-            return
-        meter = self.meter
-        meter.latency.observe(self._clock.now() - context.due_at)
-        status = pdu.status
-        if status == 0 and pdu.command == context.command | const.RESP:
-            meter.sent += 1
-            self.events.on_outcome(context, Sent(read_message_id(pdu.octets)))
-        else:
-            self._not_taken(context, status or const.ESME_RUNKNOWNERR)
-        if self._full:
-            self._roomier()
-
-    def _not_taken(self, message: Message, status: int) -> None:
-        dialect = self.link.dialect
-        kind = const.status_class(status)
-        if kind is const.StatusClass.THROTTLE and status not in dialect.permanent:
-            self.meter.throttled += 1
-            self.pace.throttled(self._clock.now())
-            self.events.on_outcome(message, Throttled(status))
-            return
-        self.meter.refused[status] += 1
-        temporary = kind in {const.StatusClass.TEMPORARY, const.StatusClass.SESSION}
-        retryable = (temporary or status in dialect.retryable) and status not in dialect.permanent
-        self.events.on_outcome(message, Refused(status, retryable))
-
-    def on_request(self, pdu: Pdu) -> None:
-        """A deliver_sm or data_sm goes on; an alert_notification is counted; an outbind is no business of a dialled link."""
-        if pdu.command in {const.DELIVER_SM, const.DATA_SM}:
-            self.events.on_deliver(self, pdu)
-        else:
-            assert self.wire is not None
-            self.wire.session.unanswerable()
-            self.meter.alerts += 1
-
-    def on_expired(self, context: Any) -> None:
-        """No answer in time: nobody knows."""
-        if context is BIND_RESPONSE:
-            if self.wire is not None:
-                self.wire.abort("bind_timeout")
-            return
-        self.meter.timeouts += 1
-        self.events.on_outcome(context, Unknown("timeout", written=True))
-        if self._full:
-            self._roomier()
-
-    def on_lost(self, reason: str, contexts: list[Any]) -> None:
-        """The connection is gone, and with it every answer that was still to come."""
-        was_bound = self.state in {"bound", "draining"}
-        self.state = "down"
-        self.wire = None
-        self.meter.disconnects[reason] += 1
-        for context in contexts:
-            if context is not BIND_RESPONSE:
-                self.events.on_outcome(context, Unknown("link_lost", written=True))
-        if self._bound is not None and not self._bound.done():
-            self._bound.set_exception(ConnectionResetError(reason))
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(reason)
-        if was_bound:
-            self.last_error = reason
-
-    # ---- connecting -----------------------------------------------------------------------------------------------
-
-    async def run_once(self) -> str:
-        """Connect, bind and stay until the session ends; returns why it ended. Raises OSError, TimeoutError, BindRefused."""
-        link = self.link
-        loop = asyncio.get_running_loop()
-        settings = SessionSettings(session_init_s=0, enquire_link_s=link.enquire_link_s, response_timeout_s=link.response_timeout_s)
-        session = Session(Role.ESME, settings, self._clock.now())
-        wire = Wire(session, self._clock, self, WireLimits(pause_reading=False))
-        self._bound, self._lost = loop.create_future(), loop.create_future()
-        self._enter("connecting")
-        await dial(
-            wire,
-            link.host,
-            link.port,
-            ssl=_tls_context(link),
-            server_hostname=link.host,
-            local_addr=(link.source_address, 0) if link.source_address else None,
-        )
-        self.wire = wire
-        self._enter("binding")
-        wire.request(self.command, _bind_octets(link, self.command), BIND_RESPONSE)
-        try:
-            async with asyncio.timeout(link.response_timeout_s):
-                status = await self._bound
-        except TimeoutError:
-            wire.abort("bind_timeout")
-            raise
-        if status:
-            wire.close("bind_refused")
-            raise BindRefused(status)
-        self._enter("bound")
-        self.meter.connects += 1
-        self.reserved = max(self.reserved, 0)
-        self.events.on_room(link.id)
-        try:
-            return await self._lost
-        except asyncio.CancelledError:
-            wire.abort("stopped")
-            raise
-
-    def _bind_answered(self, pdu: Pdu) -> None:
-        assert self.wire is not None
-        if pdu.status == 0:
-            theirs = bodies.read_bind_resp(pdu.octets).version
-            version = min(self.link.interface_version, theirs if theirs is not None else self.link.interface_version)
-            self.wire.session.bound_as(self.command, max(version, const.V33))
-            rule = self.link.dialect.tlvs
-            self._strip_tlvs = rule == "never" or (rule == "auto" and version < const.V34)
-        if self._bound is not None and not self._bound.done():
-            self._bound.set_result(pdu.status)
-
-    def _enter(self, state: str) -> None:
-        self.state = state
-        self.since = self._clock.now()
-
-    def drain(self) -> None:
-        """Take no more submits; unbind once everything is answered (`LinkRunner.tick` looks)."""
-        if self.state == "bound":
-            self._enter("draining")
-
-    def unbind_if_drained(self, now: float, *, force: bool = False) -> None:
-        """Unbind a draining bind that waits for nothing any more."""
-        if self.state == "draining" and self.wire is not None and (force or not self.outstanding):
-            self.wire.session.unbind(now)
-            self.wire.touch()
 
 
 class BindRefused(Exception):
     """The carrier refused the bind with this status."""
 
     def __init__(self, status: int) -> None:
-        """Keep the status."""
         super().__init__(const.status_name(status))
         self.status = status
 
 
-class LinkRunner:
-    """Keeps the binds of one link alive."""
+class LinkBind:
+    """One bind of a link; a Peer of each Wire that it dials, one after the other."""
 
-    def __init__(self, link: Link, events: LinkEvents, meter: LinkMeter, clock: TimeSource) -> None:
-        """Describe the binds of a link; nothing runs before `start`."""
-        self.link = link
-        self._clock = clock
-        self._log = structlog.get_logger().bind(link=link.name)
-        self.pace = Pace(link.rate, clock.now())
-        commands = _BIND_COMMANDS[link.bind] * max(1, link.binds)
-        self.binds = [LinkBind(link, command, self.pace, events, meter, clock) for command in commands]
-        self.stopping = False
-        self._tasks: list[asyncio.Task[None]] = []
+    __slots__ = (
+        "_answer",
+        "_bare",
+        "_ended",
+        "_up",
+        "bound_at",
+        "command",
+        "last_error",
+        "line",
+        "link",
+        "meter",
+        "reserved",
+        "since",
+        "state",
+        "wire",
+    )
 
-    def start(self, group: asyncio.TaskGroup) -> None:
-        """Run each bind in a task of its own; a bind's failure is its own affair, so none of them ever raises."""
-        self._tasks = [group.create_task(self._keep(bind), name=f"link {self.link.name}") for bind in self.binds]
+    def __init__(self, line: Line, command: int) -> None:
+        """Describe a bind that is not connected yet; `command` is the bind request it makes."""
+        self.line = line
+        self.link = line.link
+        self.meter = line.meter
+        self.command = command
+        self.state = BindState.DOWN
+        self.since = line.clock.now()
+        self.bound_at = 0.0
+        self.last_error = ""
+        self.reserved = 0
+        self.wire: Wire | None = None
+        self._bare = False
+        self._up: SessionState | None = None  # the session's state in which submits may go; None: never
+        self._answer: asyncio.Future[int] | None = None
+        self._ended: asyncio.Future[str] | None = None
 
-    async def _keep(self, bind: LinkBind) -> None:
-        pause = self.link.reconnect_min_s
-        while not self.stopping:
-            began = self._clock.now()
-            factor = 1.0
-            try:
-                reason = await bind.run_once()
-                self._log.info("link_down", reason=reason)
-            except BindRefused as refusal:
-                bind.last_error = str(refusal)
-                # A stale session of ours (RALYBND) goes away; wrong credentials do not by asking often.
-                factor = 1.0 if refusal.status == const.ESME_RALYBND else REFUSED_FACTOR
-                self._log.warning("link_bind_refused", status=str(refusal))
-            except (OSError, TimeoutError, ssl.SSLError) as error:
-                bind.last_error = str(error) or type(error).__name__
-                self._log.warning("link_unreachable", error=type(error).__name__)
-            if self._is_stopping():
-                break
-            if self._clock.now() - began > HELD_S:
-                pause = self.link.reconnect_min_s
-            bind.state = "backing_off"
-            bind.since = self._clock.now()
-            await asyncio.sleep(pause * factor * random.uniform(0.5, 1.5))
-            pause = min(pause * 2, self.link.reconnect_max_s)
-        bind.state = "down"
-
-    def _is_stopping(self) -> bool:
-        """It may have been told while a session ran."""
-        return self.stopping
-
-    def tick(self, now: float) -> None:
-        """Let time pass for every session of the link."""
-        self.pace.tick(now)
-        for bind in self.binds:
-            if bind.wire is not None:
-                bind.wire.tick(now)
-                bind.unbind_if_drained(now)
-            if bind._full and bind.room() > 0:
-                bind._roomier()
-
-    def change(self, link: Link) -> bool:
-        """Take over what can change in place (window, rate, dialect, time-outs of new sessions); False: reconnect instead."""
-        fixed = ("host", "port", "system_id", "password", "system_type", "bind", "binds", "tls", "tls_ca", "source_address")
-        if any(getattr(link, name) != getattr(self.link, name) for name in (*fixed, "interface_version", "tls_verify")):
-            return False
-        self.link = link
-        self.pace.rate = link.rate
-        for bind in self.binds:
-            bind.link = link
-        return True
-
-    def stop(self) -> None:
-        """Drain: no new submits, answers awaited, unbind, no reconnect."""
-        self.stopping = True
-        for bind in self.binds:
-            bind.drain()
-            if bind.state != "draining" and bind.wire is None:
-                bind.state = "down"
-        for task, bind in zip(self._tasks, self.binds, strict=False):
-            if bind.state != "draining":
-                task.cancel()
-
-    def abandon(self) -> None:
-        """End at once whatever still runs."""
-        self.stopping = True
-        for task in self._tasks:
-            task.cancel()
+    # ---- room -----------------------------------------------------------------------------------------------------
 
     @property
-    def done(self) -> bool:
-        """True once all its tasks have ended."""
-        return all(task.done() for task in self._tasks)
+    def outstanding(self) -> int:
+        """How many requests wait for their answer."""
+        return len(self.wire.session.window) if self.wire is not None else 0
+
+    @property
+    def version(self) -> int:
+        """The interface version in force; 0 when not bound."""
+        return self.wire.session.version if self.wire is not None and self.state is BindState.BOUND else 0
+
+    @property
+    def sends(self) -> bool:
+        """True when submits may go out here."""
+        wire = self.wire
+        return wire is not None and wire.session.state is self._up and not wire.session.closing
+
+    def room(self) -> int:
+        """Return how many more submits this bind can take now; 0 or less when none."""
+        wire = self.wire
+        if wire is None or not wire.writable:
+            return 0
+        session = wire.session
+        if session.state is not self._up or session.closing:
+            return 0
+        return self.link.window - len(session.window) - self.reserved
+
+    def submit(self, message: Message, _now: float) -> None:
+        """Use a reserved slot. Where the bind has gone meanwhile, the outcome is Unknown and nothing was written."""
+        self.reserved -= 1
+        line = self.line
+        wire = self.wire
+        if wire is None or wire.session.state is not self._up or wire.session.closing:
+            line.pace.give_back()
+            line.events.on_outcome(message, Unknown("link_down", written=False))
+            return
+        body = message.body
+        if self._bare:
+            try:
+                body = without_tlvs(message.command, body)
+            except BadPdu as error:
+                line.pace.give_back()
+                line.events.on_outcome(message, Refused(error.status, retryable=True))
+                return
+        now = line.clock.now()
+        message.due_at = now
+        wire.session.request(message.command, body, message, now)
+        wire.touch()
+        self.meter.submitted += 1
+
+    def release(self) -> None:
+        """Give a reserved slot back."""
+        self.reserved -= 1
+        self.line.pace.give_back()
+        if self.line.starved:
+            self.line.freed()
+
+    def answer(self, pdu: Pdu, status: int) -> None:
+        """Answer a deliver_sm or data_sm; the message_id of a deliver_sm_resp is a single NUL (SMPP 3.4 §4.6.2)."""
+        if self.wire is not None:
+            self.wire.answer(pdu.command, pdu.sequence, status, b"\0")
+
+    # ---- what the wire calls --------------------------------------------------------------------------------------
+
+    def on_response(self, pdu: Pdu, context: Any) -> None:
+        """An answer to a submit (or to our bind, or to a submit that was given up)."""
+        line = self.line
+        if type(context) is not Message:
+            self._answered_late(pdu, context)
+            return
+        self.meter.latency.observe(line.clock.now() - context.due_at)
+        if pdu.status == 0 and pdu.command == context.command | const.RESP:
+            self.meter.sent += 1
+            outcome: Outcome = Sent(read_message_id(pdu.octets))
+        else:
+            outcome = self._not_taken(pdu, context)
+        try:
+            line.events.on_outcome(context, outcome)
+        except Exception as error:  # noqa: BLE001 - the wall around one message
+            self._failed("outcome_failed", error, message=context.id)
+        if line.starved:
+            line.freed()
+
+    def _not_taken(self, pdu: Pdu, message: Message) -> Outcome:
+        status = pdu.status
+        if status == 0:  # ESME_ROK in a PDU that is no answer to this one: nobody knows
+            return Unknown("wrong_response", written=True)
+        dialect = self.link.dialect
+        kind = const.status_class(status)
+        permanent = status in dialect.permanent
+        if kind is const.StatusClass.THROTTLE and not permanent:
+            self.line.throttled(message.due_at)
+            return Throttled(status)
+        self.meter.refused[status] += 1
+        passing = kind is not const.StatusClass.PERMANENT or status in dialect.retryable
+        return Refused(status, retryable=passing and not permanent)
+
+    def _answered_late(self, pdu: Pdu, context: Any) -> None:
+        if context is BIND:
+            self._bind_answered(pdu)
+            return
+        assert type(context) is LateResponse
+        message = context.context
+        if type(message) is Message and pdu.status == 0 and pdu.command == message.command | const.RESP:
+            # Too late for the time-out, in time for the receipt: only now the carrier's id is known.
+            self._tell(message, Sent(read_message_id(pdu.octets)))
+
+    def on_request(self, pdu: Pdu) -> None:
+        """A deliver_sm or data_sm goes on, on a transmitter too; alert_notification and outbind have no answer and are counted."""
+        if pdu.command in _DELIVERIES:
+            try:
+                self.line.events.on_deliver(self, pdu)
+            except Exception as error:  # noqa: BLE001 - the wall around one message; the carrier is to try again
+                self._failed("delivery_failed", error)
+                self.answer(pdu, const.ESME_RX_T_APPN)
+            return
+        assert self.wire is not None
+        self.wire.session.unanswerable()
+        self.meter.alerts += 1
+
+    def on_expired(self, context: Any) -> None:
+        """No answer in time: the carrier may have taken the message, or not."""
+        if context is BIND:
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_exception(TimeoutError("no answer to the bind"))
+            return
+        self.meter.timeouts += 1
+        self._tell(context, Unknown("timeout", written=True))
+        if self.line.starved:
+            self.line.freed()
+
+    def on_lost(self, reason: str, contexts: list[Any]) -> None:
+        """The connection is gone, and with it every answer that was still to come."""
+        self._up = None
+        self.wire = None
+        self.enter(BindState.DOWN)
+        self.meter.disconnects[reason] += 1
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionResetError(reason))
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(reason)
+        for context in contexts:
+            if context is not BIND:
+                self._tell(context, Unknown("link_lost", written=True))
+
+    def _tell(self, message: Message, outcome: Outcome) -> None:
+        try:
+            self.line.events.on_outcome(message, outcome)
+        except Exception as error:  # noqa: BLE001 - the wall around one message: the others must hear of their fate
+            self._failed("outcome_failed", error, message=message.id)
+
+    def _failed(self, event: str, error: Exception, **named: int) -> None:
+        # Not the error's words: they may quote the message.
+        self.line.log.error(event, error=type(error).__name__, where=where_raised(error), **named)
+
+    # ---- one session ----------------------------------------------------------------------------------------------
+
+    async def run(self) -> str:
+        """Connect, bind and stay until the session ends; returns why it ended. Raises OSError, TimeoutError, BindRefused.
+
+        Cancelled, it closes the connection and reports what was outstanding.
+        """
+        line, link = self.line, self.link
+        loop = asyncio.get_running_loop()
+        self._answer, self._ended = loop.create_future(), loop.create_future()
+        wire = Wire(Session(Role.ESME, settings_of(link), line.clock.now()), line.clock, self, WireLimits(pause_reading=False))
+        reason = "stopped"
+        self.enter(BindState.CONNECTING)
+        try:
+            await dial(
+                wire,
+                link.host,
+                link.port,
+                ssl=tls_context(link),
+                server_hostname=link.host,
+                local_addr=(link.source_address, 0) if link.source_address else None,
+            )
+            if self._ended.done():  # it came up and went at once
+                raise ConnectionResetError(self._ended.result())
+            self.wire = wire
+            self.enter(BindState.BINDING)
+            wire.request(self.command, bind_body(link, self.command), BIND)
+            status = await self._answer
+            if status:
+                reason = "bind_refused"
+                raise BindRefused(status)
+            self._bound()
+            return await self._ended
+        except TimeoutError:
+            reason = "bind_timeout"
+            raise
+        finally:
+            await self._close(wire, reason)
+
+    def _bind_answered(self, pdu: Pdu) -> None:
+        """Take over what the carrier's answer says at once: its receipts may come in the same octets."""
+        status = pdu.status
+        if status == 0 and pdu.command != self.command | const.RESP:
+            status = const.ESME_RUNKNOWNERR
+        if status == 0:
+            assert self.wire is not None
+            session, ours = self.wire.session, self.link.interface_version
+            theirs = bodies.read_bind_resp(pdu.octets).version
+            # Very many carriers send no sc_interface_version and take TLVs all the same; `tlvs` tells the others.
+            version = max(min(ours, theirs if theirs is not None else ours), const.V33)
+            session.bound_as(self.command, version)
+            rule = self.link.dialect.tlvs
+            self._bare = rule == "never" or (rule == "auto" and version < const.V34)
+            self._up = session.state if self.command != const.BIND_RECEIVER else None
+            self.enter(BindState.BOUND)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(status)
+
+    def _bound(self) -> None:
+        self.bound_at = self.line.clock.now()
+        self.last_error = ""
+        self.meter.connects += 1
+        self.line.log.info("link_bound", bind=const.command_name(self.command), version=f"0x{self.version:02x}")
+        self.line.starved = True  # by what waits in the store
+        self.line.freed()
+
+    async def _close(self, wire: Wire, reason: str) -> None:
+        """Leave nothing behind that could speak for a session of the past."""
+        assert self._answer is not None
+        assert self._ended is not None
+        wire.abort(reason)
+        if self.wire is wire:
+            await asyncio.wait([self._ended], timeout=CLOSE_S)
+        wire.peer = None
+        if not self._answer.cancel() and not self._answer.cancelled():
+            self._answer.exception()  # seen, so that the loop need not complain of it
+        if self.state is not BindState.DOWN:
+            self.enter(BindState.DOWN)
+
+    def enter(self, state: BindState) -> None:
+        """Move on in the table `NEXT`."""
+        assert state in NEXT[self.state] or state is self.state, (self.state, state)
+        self.state = state
+        self.since = self.line.clock.now()
+
+    # ---- changes and end ------------------------------------------------------------------------------------------
+
+    def change(self, link: Link) -> None:
+        """Take over new settings of the link that need no new session."""
+        self.link = link
+        if self.wire is not None:
+            self.wire.session.settings = settings_of(link)
+
+    def drain(self) -> None:
+        """Take no more submits; `tick` unbinds once everything is answered."""
+        self._up = None
+        if self.state is BindState.BOUND:
+            self.enter(BindState.DRAINING)
+
+    def tick(self, now: float) -> None:
+        """Let time pass for the session."""
+        wire = self.wire
+        if wire is None:
+            return
+        wire.tick(now)
+        session = wire.session
+        # What the carrier has delivered is answered first, but for a carrier that never stops delivering.
+        answered = session.unanswered <= 0 or now - self.since > DRAIN_ANSWERS_S
+        if self.state is BindState.DRAINING and not len(session.window) and answered:
+            session.unbind(now)
+            wire.touch()
 
 
-def _tls_context(link: Link) -> ssl.SSLContext | None:
-    if not link.tls:
-        return None
-    context = ssl.create_default_context(cafile=link.tls_ca or None)
-    if not link.tls_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-_LIBRARY_BINDS: Final = {
-    const.BIND_TRANSCEIVER: esme.BindTransceiver,
-    const.BIND_TRANSMITTER: esme.BindTransmitter,
-    const.BIND_RECEIVER: esme.BindReceiver,
-}
-
-
-def _bind_octets(link: Link, command: int) -> bytes:
-    """Return the body of our bind: made by aiosmpplib where its limits allow, else by ourselves (a longer password, 3.3, 5.0)."""
-    if link.interface_version == const.V34 and len(link.password) <= 8 and 0 < len(link.system_id) <= 15 and link.password:
-        pdu = _LIBRARY_BINDS[command](system_id=link.system_id, password=link.password, system_type=link.system_type)
-        octets: bytes = pdu.pdu()
-        return octets[HEADER_LENGTH:]
-    return bodies.bind_body(
-        system_id=link.system_id.encode(),
-        password=link.password.encode(),
-        system_type=link.system_type.encode(),
-        interface_version=link.interface_version,
-    )
+def settings_of(link: Link) -> SessionSettings:
+    """Return the limits of a link's sessions."""
+    return SessionSettings(session_init_s=0.0, enquire_link_s=link.enquire_link_s, response_timeout_s=link.response_timeout_s)

@@ -1,40 +1,60 @@
 """How fast a link may be used: its configured rate, and a slow-down while the carrier throttles.
 
-A throttle answer halves the allowed rate and holds the link for a moment; every second without one adds a tenth of the way back, until
-the slow-down is gone. The message that was throttled loses nothing: it waits.
+A throttle answer halves the speed and holds the link for a moment; each second without one adds a twentieth, until the
+configured rate (or, where none is configured, twice the speed that was too much) is reached and the slow-down is over. Throttle
+answers to messages that were sent before the last slow-down say nothing new: they were on their way already.
 
-Never here: which message waits. Time is passed in (monotonic seconds).
+Promises: the message that was throttled loses nothing, it waits; a slow-down always ends by itself.
+Never here: which message waits. Time is passed in (monotonic seconds), speeds are messages a second.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-LEAST_RATE: Final = 1.0
+LEAST: Final = 1.0
+"""A link is never slower than one message a second: something must find out when the carrier takes more."""
 HOLD_S: Final = 0.2
-FREE_RATE: Final = 100_000.0
-RECOVERY_S: Final = 10.0
+BURST_S: Final = 0.125
+"""Leave to send that may be saved up: a little more than the time between two ticks, so that none is lost."""
+DECREASE: Final = 0.5
+INCREASE: Final = 0.05
+LEAST_INCREASE: Final = 0.5
+SPAN_S: Final = 1.0
 
 
 class Pace:
-    """Messages a second on one link; `rate` 0 means as fast as its window."""
+    """Leave to send on one link. `rate`: configured messages a second, 0 for none; it may be changed at any time."""
 
-    __slots__ = ("_allowed", "_at", "_held_until", "_measured", "_measured_at", "_tokens", "_used", "rate")
+    __slots__ = (
+        "_allowed",
+        "_at",
+        "_goal",
+        "_seen",
+        "_slowed_at",
+        "_tokens",
+        "_used",
+        "_used_since",
+        "held_until",
+        "rate",
+    )
 
-    def __init__(self, rate: int, now: float) -> None:
+    def __init__(self, rate: float, now: float) -> None:
         """Start unthrottled."""
         self.rate = rate
+        self.held_until = 0.0
         self._allowed = 0.0
-        self._tokens = float(max(rate, 1))
+        self._goal = 0.0
+        self._slowed_at = now - 1.0
+        self._tokens = max(1.0, rate * BURST_S)
         self._at = now
-        self._held_until = 0.0
         self._used = 0
-        self._measured = 0.0
-        self._measured_at = now
+        self._used_since = now
+        self._seen = 0.0
 
     @property
     def limit(self) -> float:
-        """The rate in force; 0 for none."""
+        """The speed in force; 0 for none."""
         return self._allowed or float(self.rate)
 
     @property
@@ -44,49 +64,63 @@ class Pace:
 
     def take(self, now: float) -> bool:
         """Take leave for one message; False when it must wait."""
-        if self._held_until:
-            if now < self._held_until:
-                return False
-            self._held_until = 0.0
         limit = self._allowed or self.rate
-        if not limit:
-            self._used += 1
-            return True
-        tokens = self._tokens + (now - self._at) * limit
-        self._at = now
-        burst = max(1.0, limit * 0.1) if self._allowed else max(1.0, limit)
-        tokens = min(tokens, burst)
-        if tokens < 1.0:
-            self._tokens = tokens
-            return False
-        self._tokens = tokens - 1.0
+        if limit:
+            if now < self.held_until:
+                return False
+            tokens = self._refilled(now, limit)
+            if tokens < 1.0:
+                return False
+            self._tokens = tokens - 1.0
         self._used += 1
         return True
+
+    def ready(self, now: float) -> bool:
+        """Tell whether `take` would be granted now."""
+        limit = self._allowed or self.rate
+        return not limit or (now >= self.held_until and self._refilled(now, limit) >= 1.0)
 
     def give_back(self) -> None:
         """The leave was not used."""
         self._tokens += 1.0
+        self._used -= 1
 
-    def throttled(self, now: float) -> None:
-        """The carrier asked to slow down."""
-        if now < self._held_until:
-            return  # one window's worth of throttle answers is one event
-        current = self._allowed or float(self.rate) or max(self._measured, LEAST_RATE * 2)
-        self._allowed = max(LEAST_RATE, current / 2)
-        self._held_until = now + HOLD_S
-        self._tokens = 0.0
+    def _refilled(self, now: float, limit: float) -> float:
+        self._tokens = tokens = min(self._tokens + (now - self._at) * limit, max(limit * BURST_S, 1.0))
         self._at = now
+        return tokens
 
-    def tick(self, now: float) -> None:
-        """Let time pass, once a second or so: speed up again after quiet seconds."""
-        elapsed = now - self._measured_at
-        if elapsed < 1.0:
-            return
-        self._measured = self._used / elapsed
+    def throttled(self, now: float, sent_at: float) -> bool:
+        """The carrier asked to slow down, answering a message sent at `sent_at`. True when that began a slow-down."""
+        if sent_at <= self._slowed_at:
+            return False
+        began = not self._allowed
+        speed = self._allowed or self.rate or self._speed(now)
+        self._allowed = max(LEAST, speed * DECREASE)
+        self._goal = speed * 2.0
+        self._slowed_at = now
+        self.held_until = now + HOLD_S
+        self._tokens = 0.0
+        self._at = self.held_until
+        return began
+
+    def tick(self, now: float) -> bool:
+        """Let time pass, some times a second. True when a slow-down has just ended."""
+        elapsed = now - self._used_since
+        if elapsed < SPAN_S:
+            return False
+        self._seen = self._used / elapsed
         self._used = 0
-        self._measured_at = now
-        if self._allowed and now > self._held_until + 1.0:
-            full = float(self.rate) or FREE_RATE
-            self._allowed += max(self._allowed * 0.25, 1.0)
-            if self._allowed >= full:
-                self._allowed = 0.0
+        self._used_since = now
+        if not self._allowed or now < self.held_until:
+            return False
+        self._allowed += max(self._allowed * INCREASE, LEAST_INCREASE) * elapsed
+        if self._allowed < (self.rate or self._goal):
+            return False
+        self._allowed = 0.0
+        self.held_until = 0.0
+        return True
+
+    def _speed(self, now: float) -> float:
+        """How fast the link has been going: over the last whole span, or over this one where that is more."""
+        return max(self._seen, self._used / max(now - self._used_since, 0.1), LEAST)

@@ -1,7 +1,7 @@
 """Carriers: all links together, and the one question that journeys ask: who can take this message now?
 
-`reserve` takes a slot on the first link in the route's order that has a bound bind with room and leave to send; within a link the bind
-with the most room. A slot is used by `LinkBind.submit` or given back by `LinkBind.release`.
+`reserve` takes a slot on the first link in the route's order that has a bound bind with room and leave to send; within a link
+the bind with the most room. A slot is used by `LinkBind.submit` or given back by `LinkBind.release`.
 
 Never here: queues of messages; what an outcome means.
 """
@@ -14,10 +14,14 @@ from typing import Any
 
 import structlog
 
-from smsgw.carriers.link import LinkBind, LinkEvents, LinkRunner
+from smsgw.carriers.line import LinkEvents
+from smsgw.carriers.link import LinkBind
+from smsgw.carriers.runner import LinkRunner
 from smsgw.model import Link
 from smsgw.telemetry import Meters
 from smsgw.wire import TimeSource
+
+Gauge = dict[tuple[str, ...], float]
 
 
 class Carriers:
@@ -41,7 +45,11 @@ class Carriers:
             runner.start(group)
 
     def apply(self, links: Iterable[Link]) -> None:
-        """Follow a new version of provisioning: new links start, deleted ones drain, changed ones change in place or reconnect."""
+        """Follow a new version of provisioning: new links start, deleted ones drain, changed ones change in place or reconnect.
+
+        Only a change of what a session was made with (address, credentials, bind, TLS) makes a link reconnect: its old
+        sessions drain while the new ones come up. Links that name other nodes are none of ours.
+        """
         wanted = {link.id: link for link in links if not link.nodes or self._node in link.nodes}
         for link_id in list(self._runners):
             link = wanted.get(link_id)
@@ -59,30 +67,44 @@ class Carriers:
 
     # ---- room -----------------------------------------------------------------------------------------------------
 
-    def reserve(self, links: Sequence[int]) -> LinkBind | None:
-        """Take a slot on the first of these links that has room and leave to send; None when none has."""
-        runners = self._runners
+    def reserve(self, links: Sequence[int], prefer: int = 0) -> LinkBind | None:
+        """Take a slot on the first of these links that has room and leave to send; None when none has.
+
+        `prefer`: a link id of `links` that is asked first (the one which the other parts of a long message took), 0 for none.
+        """
+        if prefer and prefer in links:
+            bind = self._take(prefer)
+            if bind is not None:
+                return bind
         for link_id in links:
-            runner = runners.get(link_id)
-            if runner is None:
-                continue
-            best: LinkBind | None = None
-            most = 0
-            for bind in runner.binds:
-                room = bind.room()
-                if room > most:
-                    most, best = room, bind
-            if best is not None and runner.pace.take(self._clock.now()):
-                best.reserved += 1
-                return best
-            for bind in runner.binds:
-                bind.found_full()
+            bind = self._take(link_id)
+            if bind is not None:
+                return bind
+        for link_id in links:
+            runner = self._runners.get(link_id)
+            if runner is not None:
+                runner.line.starved = True
         return None
 
-    def room(self, link_id: int) -> int:
-        """Return how many submits a link can take now."""
+    def _take(self, link_id: int) -> LinkBind | None:
         runner = self._runners.get(link_id)
-        return sum(max(0, bind.room()) for bind in runner.binds) if runner is not None else 0
+        if runner is None:
+            return None
+        best: LinkBind | None = None
+        most = 0
+        for bind in runner.binds:
+            room = bind.room()
+            if room > most:
+                most, best = room, bind
+        if best is None or not runner.line.pace.take(self._clock.now()):
+            return None
+        best.reserved += 1
+        return best
+
+    def room(self, link_id: int) -> int:
+        """Return how many submits the window of a link can take now; 0 while its pace gives no leave."""
+        runner = self._runners.get(link_id)
+        return runner.line.room() if runner is not None and runner.line.pace.ready(self._clock.now()) else 0
 
     def bound(self, link_id: int) -> bool:
         """Tell whether a link has a bound bind that can send."""
@@ -106,7 +128,7 @@ class Carriers:
             self._retired = [runner for runner in self._retired if not runner.done]
 
     def stop(self) -> None:
-        """Drain all links."""
+        """Drain all links: no new submits, answers awaited, unbind. `stopped` tells when; the ticker must go on."""
         for runner in self._runners.values():
             runner.stop()
 
@@ -123,7 +145,7 @@ class Carriers:
     # ---- seen from outside ----------------------------------------------------------------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a bind, for `show links`."""
+        """Return one row a bind, for `show links`; those of deleted links while they drain."""
         now = self._clock.now()
         return [
             {
@@ -131,27 +153,33 @@ class Carriers:
                 "carrier": runner.link.carrier.name,
                 "address": f"{runner.link.host}:{runner.link.port}",
                 "bind": runner.link.bind,
-                "state": bind.state,
+                "state": str(bind.state),
                 "for_s": round(now - bind.since),
+                "version": f"{bind.version >> 4}.{bind.version & 15}" if bind.version else "",
                 "window": f"{bind.outstanding}/{runner.link.window}",
-                "rate": round(runner.pace.limit, 1),
-                "slowed": runner.pace.slowed,
+                "rate": round(runner.line.pace.limit, 1),
+                "slowed": runner.line.pace.slowed,
+                "throttled_for_s": round(max(0.0, runner.line.pace.held_until - now), 2),
                 "sent": bind.meter.sent,
                 "last_error": bind.last_error,
             }
-            for runner in self._runners.values()
+            for runner in (*self._runners.values(), *self._retired)
             for bind in runner.binds
         ]
 
-    def states(self) -> dict[tuple[str, ...], float]:
+    def states(self) -> Gauge:
         """Return how many binds of each link are in each state, for the metric."""
-        counts: dict[tuple[str, ...], float] = {}
+        counts: Gauge = {}
         for runner in self._runners.values():
             for bind in runner.binds:
-                key = (runner.link.name, bind.state)
+                key = (runner.link.name, str(bind.state))
                 counts[key] = counts.get(key, 0.0) + 1
         return counts
 
-    def windows(self) -> dict[tuple[str, ...], float]:
+    def windows(self) -> Gauge:
         """Return how many submits of each link wait for their answer, for the metric."""
         return {(r.link.name,): float(sum(bind.outstanding for bind in r.binds)) for r in self._runners.values()}
+
+    def speeds(self) -> Gauge:
+        """Return the speed in force on each link in messages a second (0: no limit), for the metric."""
+        return {(r.link.name,): r.line.pace.limit for r in self._runners.values()}
