@@ -29,7 +29,10 @@ def registered() -> dict[str, set[str]]:
     for path in (ROOT / "smsgw").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
-                case ast.Call(func=ast.Attribute(attr="gauge" | "counter" as kind), args=[ast.Constant(value=str(name)), *rest]):
+                case ast.Call(
+                    func=ast.Attribute(attr="gauge" | "counter" as kind) | ast.Name(id="gauge" | "counter" as kind),
+                    args=[ast.Constant(value=str(name)), *rest],
+                ):
                     labels = ast.literal_eval(rest[-1]) if isinstance(rest[-1], ast.Tuple) else ()
                     found[name if kind == "gauge" else f"{name}_total"] = set(labels)
                 case _:
