@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from smsgw.billing.ledger import refund_due
-from smsgw.carriers.dialect import receipt_key
+from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
 from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
@@ -105,7 +105,7 @@ class ReceiptJourney:
             return
         bind.meter.receipts[receipt.state] += 1
         link = bind.link
-        key = receipt_key(link.dialect, receipt.message_id)
+        key = key_of(link.dialect, receipt)
         arrival = Arrival(pdu, link, key, receipt, sm, bind, desk.clock.now())
         self._unanswered[id(arrival)] = arrival
         message = desk.transit.find(link.id, key)
