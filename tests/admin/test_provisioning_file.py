@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smsgw.admin import provisioning_file
 from smsgw.admin.provisioning_file import parse_provisioning
 from smsgw.config import ConfigError
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "provisioning.toml").read_text(encoding="utf-8")
+PACKAGE = Path(provisioning_file.__file__).parents[1]
 TENANT = '[[tenant]]\nname = "acme"\ncurrency = "CNY"\n'
 ACCOUNT = '[[account]]\ntenant = "acme"\nsystem_id = "acme1"\n'
 CARRIER = '[[carrier]]\nname = "alpha"\n'
@@ -108,6 +111,31 @@ def test_settings_of_the_model_are_taken_by_name():
     assert account["allow_from"] == ["192.0.2.0/24"]
     assert (link["interface_version"], link["nodes"]) == (0x50, [2, 1])
     assert link["dialect"] == {"submit_id": "hex-to-dec", "retryable": [20, 88]}
+
+
+def test_the_example_explains_every_key():
+    """With its comment signs taken away the shipped file names each key of each kind, and the optional ones with their defaults."""
+    text = re.sub(r"^#(?=\w+ = )", "", EXAMPLE, flags=re.MULTILINE)
+    file = parse_provisioning(text)
+    assert file.entities["account", "acme1"] == {"tenant": "acme"}
+    assert file.entities["link", "alpha-1"] == {"carrier": "alpha", "host": "127.0.0.1", "port": 2776, "system_id": "gw"}
+    for kind, shape in provisioning_file._TABLES.items():
+        block = re.search(rf"\[\[{kind}\]\](.*?)(\[\[|\Z)", text, re.DOTALL)
+        assert block is not None
+        for key in shape.keys:
+            assert re.search(rf"^{key} = ", block[1], re.MULTILINE), f"{kind}.{key} is not explained"
+    for key in provisioning_file._DIALECT_KEYS:
+        assert re.search(rf"\b{key} = ", text), f"dialect.{key} is not explained"
+
+
+def test_every_setting_is_acted_on():
+    """What a file may set is read somewhere; what nothing reads yet may not be set."""
+    rooms = ("journey", "tenants", "carriers", "policy", "store", "smpp")
+    source = "".join(path.read_text(encoding="utf-8") for room in rooms for path in (PACKAGE / room).rglob("*.py"))
+    for key in provisioning_file._ACCOUNT_KEYS | provisioning_file._LINK_KEYS | provisioning_file._DIALECT_KEYS:
+        assert re.search(rf"\.{key}\b", source), f"nothing acts on {key}"
+    for key in provisioning_file.NOT_YET:
+        assert not re.search(rf"(account|link)\.{key}\b", source), f"{key} is acted on now: let files give it"
 
 
 def test_numbers_and_prefixes_lose_their_plus():
