@@ -342,6 +342,7 @@ class Message(msgspec.Struct, gc=False):
     session: Any = None
     sequence: int = 0
     bind: Any = None
+    ends: Ends | None = None
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False
@@ -357,6 +358,10 @@ class Message(msgspec.Struct, gc=False):
     def text_id(self) -> bytes:
         """The id the tenant was given: decimal, or 8 hex digits where it bound with SMPP 3.3."""
         return self.short_id.encode() if self.short_id else b"%d" % self.id
+
+
+Ends = tuple[tuple[int, int, bytes], tuple[int, int, bytes]]
+"""(ton, npi, address) of a message's source and of its destination, as the tenant wrote them."""
 
 
 class OwedKind(enum.IntEnum):

@@ -105,6 +105,7 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         registered=registered,
         mode=int(account.mode),
         expires_at=expires,
+        ends=((sm.source_ton, sm.source_npi, source), (sm.dest_ton, sm.dest_npi, sm.dest)),
     )
 
 

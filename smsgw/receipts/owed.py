@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from smsgw.model import MESSAGE_STATE, STAT, Message, State
+from smsgw.model import MESSAGE_STATE, STAT, Ends, Message, State
 from smsgw.smpp import receipt
 from smsgw.smpp.clock import format_receipt_date
 from smsgw.smpp.const import DATA_SM
@@ -39,8 +39,10 @@ def wants_intermediate(registered: int) -> bool:
     return bool(registered & INTERMEDIATE)
 
 
-def addresses(message: Message) -> tuple[tuple[int, int, bytes], tuple[int, int, bytes]]:
+def addresses(message: Message) -> Ends:
     """Return (ton, npi, address) of the message's source and of its destination, as the tenant wrote them."""
+    if message.ends is not None:
+        return message.ends
     octets = _PLACEHOLDER + message.body
     sm = read_data_sm(octets) if message.command == DATA_SM else read_sm(octets)
     return (sm.source_ton, sm.source_npi, sm.source), (sm.dest_ton, sm.dest_npi, sm.dest)
