@@ -137,9 +137,14 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
-    """The carrier took the message and gave it this id (raw octets, possibly empty)."""
+    """The carrier took the message and gave it this id (raw octets, possibly empty).
+
+    `late_on`: the link whose answer came after the time-out had been told as Unknown; 0 for an answer in time. The message may be
+    on another bind's slot by then.
+    """
 
     upstream_id: bytes
+    late_on: int = 0
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):

@@ -207,7 +207,7 @@ class LinkBind:
         message = context.context
         if type(message) is Message and pdu.status == 0 and pdu.command == message.command | const.RESP:
             # Too late for the time-out, in time for the receipt: only now the carrier's id is known.
-            self._tell(message, Sent(read_message_id(pdu.octets)))
+            self._tell(message, Sent(read_message_id(pdu.octets), late_on=self.link.id))
 
     def on_request(self, pdu: Pdu) -> None:
         """A deliver_sm or data_sm goes on, on a transmitter too; alert_notification and outbind have no answer and are counted."""

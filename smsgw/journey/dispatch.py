@@ -134,7 +134,12 @@ class Dispatch:
     def on_outcome(self, message: Message, outcome: Outcome) -> None:
         """What became of a submit: settle it in memory and mark it changed."""
         bind = message.bind
+        if type(outcome) is Sent and outcome.late_on:
+            self._late(message, outcome)
+            return
         message.bind = None
+        if message.state is State.SENT:
+            return  # the late answer to an earlier attempt has settled it
         match outcome:
             case Sent():
                 self._sent(message, outcome, bind)
@@ -171,6 +176,16 @@ class Dispatch:
             desk.commit.refer(message)
         desk.transit.sent(message)
         self.on_known(message)
+
+    def _late(self, message: Message, outcome: Sent) -> None:
+        """The answer to an attempt that was given up: the carrier took it after all.
+
+        A slot that is held for the next attempt stays held: `submit` gives it back once its cycle is done.
+        """
+        if message.state < State.SENT:
+            message.link = outcome.late_on
+            message.waiting = message.waiting or message.spilled
+            self._sent(message, outcome, None)
 
     def _refused(self, message: Message, outcome: Refused) -> None:
         message.error = outcome.status

@@ -113,7 +113,7 @@ async def test_no_answer_in_time_is_a_doubt_and_a_late_one_ends_it():
         assert await ours.outcomes() == [(3, Unknown("timeout", written=True))]
         assert ours.carriers.room(1) == 1
         smsc.answer_late()
-        assert await ours.outcomes(2) == [(3, Unknown("timeout", written=True)), (3, Sent(b"1"))]
+        assert await ours.outcomes(2) == [(3, Unknown("timeout", written=True)), (3, Sent(b"1", late_on=1))]
         assert ours.meters.link("alpha-1").timeouts == 1
 
 
