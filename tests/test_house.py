@@ -29,6 +29,7 @@ WALLS = {
     "smsgw/tenants/listener.py",
     "smsgw/tenants/session.py",
     "smsgw/store/commit.py",
+    "smsgw/client/client.py",
     "smsgw/sim/",
     "smsgw/cli/",
     "smsgw/demo/",

@@ -41,7 +41,7 @@ def told_by(tenant: Tenant) -> Told:
     ledger = tenant.ledger
     return Told(
         tenant.settings.system_id,
-        f"sim, {tenant.settings.sessions} binds",
+        f"sim × {tenant.settings.sessions}",
         ledger.sent,
         ledger.ok,
         tenant.unanswered,
@@ -134,5 +134,5 @@ class PlainEsme:
         """Return what it has to say."""
         hook = self.hook
         return Told(
-            self.system_id, "aiosmpplib ESME", self.sent, hook.acknowledged, self.unanswered, dict(hook.receipts), 0.0, hook.errors
+            self.system_id, "aiosmpplib", self.sent, hook.acknowledged, self.unanswered, dict(hook.receipts), 0.0, hook.errors
         )

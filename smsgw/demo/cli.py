@@ -55,12 +55,27 @@ def main(args: Sequence[str]) -> int:
                 rate=chosen.rate,
             )
             verdict = uvloop.run(_play(plan))
-    except StoreError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+    except BaseExceptionGroup as errors:
+        return _say_why(_first(errors))
+    except (StoreError, OSError) as error:
+        return _say_why(error)
     for line in verdict.lines():
         print(line)
     return 1 if chosen.check and (verdict.wrong or not verdict.submitted) else 0
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first thing that went wrong in a group of groups."""
+    first = errors.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _say_why(error: BaseException) -> int:
+    """Tell what the demo could not do; our own faults keep their trace."""
+    if isinstance(error, StoreError | OSError):
+        print(f"smsgw demo: {error}", file=sys.stderr)
+        return error.exit_code if isinstance(error, StoreError) else 1
+    raise error
 
 
 async def _play(plan: Plan) -> Verdict:

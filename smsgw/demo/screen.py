@@ -66,12 +66,12 @@ def draw(view: View) -> RenderableType:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False)
     for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < 2 else "right")
+        table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True)
     return table
 
 
 def _tenants(view: View) -> Table:
-    table = _table("tenants", "account", "client", "sent", "acknowledged", "unanswered", "DELIVRD", "other", "p99 ms", "balance")
+    table = _table("tenants", "account", "client", "sent", "acked", "waiting", "DELIVRD", "other", "p99 ms", "balance")
     for told in view.told:
         delivered = told.receipts.get("DELIVRD", 0)
         table.add_row(

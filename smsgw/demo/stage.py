@@ -75,6 +75,7 @@ class Demo:
             (plan.data_dir / "smsgw.toml").write_text(scene.config_text(plan.data_dir, plan.port, plan.admin))
             (plan.data_dir / "provisioning.toml").write_text(provisioned)
             await self._say("starting a PostgreSQL of our own …")
+            stack.push_async_callback(EmbeddedServer(plan.data_dir).stop)
             await _provision(plan.data_dir, provisioned)
             await self._say("starting the gateway …")
             async with self._gateway() as daemon:

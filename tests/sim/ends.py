@@ -30,4 +30,4 @@ async def until(condition: Callable[[], object]) -> None:
     """Wait until something has come over the loopback; TimeoutError when it does not."""
     async with asyncio.timeout(10):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
