@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ssl
+import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -115,6 +117,37 @@ async def test_an_error_of_our_own_ends_no_link(monkeypatch: pytest.MonkeyPatch)
         assert await broken._once(broken.binds[0]) is True
     assert [entry["event"] for entry in logs] == ["link_failed"]
     assert "secret" not in repr(logs)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A self-signed certificate for 127.0.0.1, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    crt, key = str(folder / "crt.pem"), str(folder / "key.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=carrier", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", crt],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return crt, key
+
+
+async def test_tls_carries_messages_to_whom_it_trusts(certificate: tuple[str, str]):
+    """A TLS link sends to a carrier whose certificate it can verify, leaves one that it can't, and takes any when told so."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    async with Smsc(ssl=context) as smsc:
+        trusting, strict = link(smsc.port, tls=True, tls_ca=certificate[0]), link(smsc.port, id=2, name="alpha-2", tls=True)
+        lax = link(smsc.port, id=3, name="alpha-3", tls=True, tls_verify=False)
+        async with side(trusting, strict, lax) as ours:
+            await ours.bound(1)
+            await ours.bound(3)
+            ours.submit(1)
+            ours.submit(2, link_id=3)
+            assert [outcome for _, outcome in await ours.outcomes(2)] == [Sent(b"1"), Sent(b"2")]
+            rows = {row["link"]: row for row in ours.carriers.rows()}
+            assert "certificate" in rows["alpha-2"]["last_error"].lower()
+            assert not ours.carriers.bound(2)
 
 
 @pytest.mark.parametrize(
