@@ -173,6 +173,30 @@ def _for_terminal(_logger: Any, _level: str, event: Event) -> Event:
     return {key: value for key, value in event.items() if key not in {"svc", "v"}}
 
 
+class Lines:
+    """Writes finished lines, at once. A log that cannot be written costs its line, never the gateway; `lost` counts them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Write to a text stream or to the binary one under it."""
+        self._stream = stream
+        self._raw = getattr(stream, "buffer", None)
+        self.lost = 0
+
+    def msg(self, line: str | bytes) -> None:
+        """Write one line, which has no end yet."""
+        try:
+            if isinstance(line, bytes) and self._raw is not None:
+                self._raw.write(line + b"\n")
+                self._raw.flush()
+            else:
+                self._stream.write(f"{line if isinstance(line, str) else line.decode()}\n")
+                self._stream.flush()
+        except (OSError, ValueError):  # no reader, no room, closed
+            self.lost += 1
+
+    debug = info = warning = error = critical = exception = log = msg
+
+
 class _Bridge(logging.Handler):
     """Takes what libraries log to where everything goes."""
 
@@ -192,17 +216,15 @@ def setup_logging(
     """Set structlog up for this process: `form` is json or console, `level` one of LEVELS, `stream` standard error."""
     stream = stream or sys.stderr
     chain: list[Any] = [Thinner(clock), _exception, conceal, _stamp]
-    factory: Any
     if form == "json":
         chain.append(_line)
-        factory = structlog.BytesLoggerFactory(stream.buffer)
     else:
         chain += [_for_terminal, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
-        factory = structlog.PrintLoggerFactory(stream)
+    lines = Lines(stream)
     structlog.configure(
         processors=chain,
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS.get(level, logging.INFO)),
-        logger_factory=factory,
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()

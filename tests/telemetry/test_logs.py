@@ -11,7 +11,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.telemetry.logs import BURST, conceal, hide_numbers, hide_quoted, mask, setup_logging, told
+from smsgw.telemetry.logs import BURST, Lines, conceal, hide_numbers, hide_quoted, mask, setup_logging, told
 
 NUMBER = "8613800138000"
 TEXT = "Your code is 493021, do not tell anybody"
@@ -174,3 +174,14 @@ def test_a_terminal_gets_words():
     assert "alpha-1" in stream.getvalue()
     assert "not_shown" not in stream.getvalue()
     assert "{" not in stream.getvalue()
+
+
+def test_a_log_without_a_reader_costs_its_line_alone():
+    """A closed or broken standard error is counted; nothing is raised at whoever logs."""
+    stream = io.TextIOWrapper(io.BytesIO())
+    lines = Lines(stream)
+    lines.info(b"{}")
+    stream.close()
+    lines.info(b"{}")
+    lines.error("words")
+    assert lines.lost == 2
