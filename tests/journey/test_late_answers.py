@@ -1,0 +1,81 @@
+"""Answers that carriers give after the time-out, when the message has been sent again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from smsgw.smpp import const, receipt
+from smsgw.smpp.pdu import Pdu, read_sm
+from tests.peers import WAIT_S, Esme
+from tests.rig import provisioning, running
+from tests.smsc import Smsc
+
+COUNT = 10
+
+
+def id_in(delivered: Pdu) -> bytes:
+    """Return the message id that a receipt names to the tenant."""
+    found = receipt.parse(delivered.octets, read_sm(delivered.octets))
+    assert found is not None
+    return found.message_id
+
+
+async def eventually(esme: Esme, condition: Any) -> None:
+    """Exchange enquire_links until the condition holds: each is a turn of the gateway's loop."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await esme.ask(const.ENQUIRE_LINK)
+
+
+async def test_receipts_of_either_attempt_find_their_message(database: str):
+    """A message that timed out is sent again; when both answers come, a receipt for the first attempt closes it, once, and no
+    slot of the link is lost.
+    """
+    async with Smsc() as smsc, running(database, provisioning(smsc.port, link="response_timeout_s = 0.5")) as daemon:
+        await smsc.bound()
+        async with await Esme.connect(daemon.ports[0]) as esme:
+            assert (await esme.bind("acme1", "secret")).status == const.ESME_ROK
+            smsc.late = True
+            submitted = [await esme.submit(registered_delivery=1) for _ in range(COUNT)]
+            await smsc.submitted(2 * COUNT)
+            smsc.answer_late()
+            for submit in smsc.submits[:COUNT]:
+                smsc.receipt(submit)
+            came = [id_in(await esme.request(const.DELIVER_SM)) for _ in range(COUNT)]
+            assert sorted(came) == sorted(response.body[:-1] for response in submitted)
+            [link] = daemon.directory.links()
+            await eventually(esme, lambda: daemon.carriers.room(link.id) == link.window)
+            assert daemon.dispatch.in_doubt == COUNT
+            assert daemon.commit.effect_failures == 0
+            assert len(smsc.submits) == 2 * COUNT
+
+
+async def test_a_link_that_breaks_and_returns_loses_nothing(database: str):
+    """Messages without an answer when their link breaks are sent once more when it is back, and each has one receipt."""
+    async with Smsc() as smsc, running(database, provisioning(smsc.port)) as daemon:
+        await smsc.bound()
+        async with await Esme.connect(daemon.ports[0]) as esme:
+            assert (await esme.bind("acme1", "secret")).status == const.ESME_ROK
+            smsc.late = True
+            submitted = [await esme.submit(registered_delivery=1) for _ in range(COUNT)]
+            await smsc.submitted(COUNT)
+            smsc.late, smsc.receipts = False, "DELIVRD"
+            smsc.cut()
+            came = [id_in(await esme.request(const.DELIVER_SM)) for _ in range(COUNT)]
+            assert sorted(came) == sorted(response.body[:-1] for response in submitted)
+            assert len(smsc.submits) == 2 * COUNT
+
+
+async def test_ids_that_differ_by_pdu_meet(database: str):
+    """With a dialect, hex in the answer and decimal in the receipt are the same message, early receipts included."""
+    dialect = 'dialect = { submit_id = "hex-to-dec" }'
+    async with Smsc() as smsc, running(database, provisioning(smsc.port, link=dialect)) as daemon:
+        smsc.ids = lambda number: b"%08X" % (number + 0xABCDEF)
+        smsc.receipt_ids = lambda raw: b"%d" % int(raw, 16)
+        await smsc.bound()
+        async with await Esme.connect(daemon.ports[0]) as esme:
+            assert (await esme.bind("acme1", "secret")).status == const.ESME_ROK
+            for smsc.early, smsc.receipts in (("", "DELIVRD"), ("DELIVRD", "")):
+                response = await esme.submit(registered_delivery=1)
+                assert id_in(await esme.request(const.DELIVER_SM)) == response.body[:-1]
