@@ -48,7 +48,7 @@ bench: venv
 
 # The long forms; `make test` runs short ones.
 crash: venv
-	SMSGW_CRASH=full $(BIN)/pytest tests/crash -p no:cacheprovider $(PYTEST_ARGS)
+	SMSGW_CRASH=full $(BIN)/pytest tests/crash -s -p no:cacheprovider $(PYTEST_ARGS)
 
 fuzz: venv
 	SMSGW_FUZZ=full $(BIN)/pytest tests/properties -p no:cacheprovider $(PYTEST_ARGS)

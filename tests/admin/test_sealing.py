@@ -42,7 +42,7 @@ def test_makers_at_the_same_time_get_one_key(tmp_path: Path):
     assert {key.unseal(stored) for key in keys} == {"gw"}
 
 
-@pytest.mark.parametrize("stored", [Key(b"x" * 32).seal("geheim"), "sealed:1:AAAA", "sealed:1:!", "geheim"])
+@pytest.mark.parametrize("stored", [Key(b"x" * 32).seal("geheim"), "sealed:1:AAAA", "sealed:1:!", "geheim"], ids=range(4))
 def test_what_another_key_sealed_is_refused_without_showing_it(stored: str):
     """A wrong key, cut octets or a password in clear end in an error that names none of it."""
     with pytest.raises(ConfigError, match=KEY_FILE) as refused:
