@@ -8,11 +8,12 @@ Never here: a decision.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from smsgw.model import Account, Message, Tenant
+from smsgw.model import Account, Message, State, Tenant
 from smsgw.store.ids import seconds_of
 from smsgw.telemetry import Record, mask
+from smsgw.telemetry.names import STATE_NAMES
 
 if TYPE_CHECKING:
     from smsgw.directory import Directory
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from smsgw.store.commit import Commit
     from smsgw.store.ids import Ids
     from smsgw.telemetry import Meters, RecordLog
+
+_WELL: Final = frozenset({State.DELIVERED, State.SENT})
+"""States that are no error to whoever has log.messages = "errors"; a carrier's FAILED may come without an error number."""
 
 
 class Desk:
@@ -68,7 +72,7 @@ class Desk:
 
     def record_final(self, message: Message) -> None:
         """Write the record line of a message that has come to its end."""
-        if self._records is not None and not (self._errors_only and message.error == 0):
+        if self._records is not None and not (self._errors_only and message.state in _WELL):
             self._records.append(self._record(message, "final", message.error, ""))
 
     def record_refused(self, message: Message, status: int, reason: str) -> None:
@@ -79,23 +83,26 @@ class Desk:
     def _record(self, message: Message, record: str, status: int, reason: str) -> Record:
         now = self.clock.time()
         accepted = message.accepted_at or (seconds_of(message.id) if message.id else now)
+        account = message.account
+        link = self.directory.link(message.link) if message.link else None
+        # By position, in the order of Record's fields: by name it costs half a microsecond more.
         return Record(
-            ts=now,
-            record=record,
-            tenant=message.account.tenant.name,
-            account=message.account.system_id,
-            mid=message.id,
-            link=self.link_name(message.link),
-            cmid=message.upstream_id,
-            source=mask(message.source),
-            destination=mask(message.destination),
-            parts=message.parts,
-            price=message.price - message.refund,
-            state=message.state.name,
-            status=status,
-            reason=reason,
-            attempts=message.attempt,
-            commit_ms=int((message.answered_at - accepted) * 1000) if message.answered_at else 0,
-            sent_ms=int((message.sent_at - accepted) * 1000) if message.sent_at else 0,
-            final_ms=int((message.done_at - accepted) * 1000) if message.done_at else 0,
+            now,
+            record,
+            account.tenant.name,
+            account.system_id,
+            message.id,
+            link.name if link is not None else "",
+            message.upstream_id,
+            mask(message.source),
+            mask(message.destination),
+            message.parts,
+            message.price - message.refund,
+            STATE_NAMES[message.state],
+            status,
+            reason,
+            message.attempt,
+            int((message.answered_at - accepted) * 1000) if message.answered_at else 0,
+            int((message.sent_at - accepted) * 1000) if message.sent_at else 0,
+            int((message.done_at - accepted) * 1000) if message.done_at else 0,
         )

@@ -10,8 +10,8 @@ import pytest
 
 from smsgw.telemetry.records import Record, RecordFile, RecordLog
 
-GOLDEN = """event ts svc v record tenant account mid link cmid source destination parts price state status reason attempts
- commit_ms sent_ms final_ms""".split()
+GOLDEN = """event ts record tenant account mid link cmid source destination parts price state status reason attempts
+ commit_ms sent_ms final_ms svc v""".split()
 
 
 class Gathered:
