@@ -25,7 +25,7 @@ RELAY: Final = "relay"
 GATEWAY: Final = "gateway"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Case:
     """One case and its figures. CPU in µs a message; `cal`: ms of the fixed loop before and after."""
 

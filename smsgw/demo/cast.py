@@ -95,7 +95,7 @@ class PlainEsme:
             broker=self._broker,
             log_level="CRITICAL",  # its log would write over the table, and may quote a password
         )
-        self._stopped = False
+        self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Be bound until `leave`."""
@@ -103,9 +103,9 @@ class PlainEsme:
 
     async def send(self) -> None:
         """Send messages at the rate until `stop`."""
-        while not self._stopped:
+        while not self._stop.is_set():
             await asyncio.sleep(1 / self._rate)
-            if self._esme.session_state == SmppSessionState.BOUND_TRX:
+            if not self._stop.is_set() and self._esme.session_state == SmppSessionState.BOUND_TRX:
                 await self._broker.enqueue(self._message(self.sent))
                 self.sent += 1
 
@@ -119,7 +119,7 @@ class PlainEsme:
 
     def stop(self) -> None:
         """Send nothing more."""
-        self._stopped = True
+        self._stop.set()
 
     async def leave(self) -> None:
         """Unbind."""

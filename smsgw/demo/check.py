@@ -6,6 +6,7 @@ Asked of the store alone, by its own functions; what the tenants saw comes from 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,12 +37,12 @@ class Verdict:
         return [*lines, *(self.wrong or ("the ledger agrees: every invariant of the books holds",))]
 
 
-async def settle(connection: Any, submitted: int, wait_s: float) -> None:
-    """Wait until nothing is open, at most so long."""
+async def settle(connection: Any, submitted: Callable[[], int], wait_s: float) -> None:
+    """Wait until what was submitted is in the books and nothing is open, at most so long."""
     until = asyncio.get_running_loop().time() + wait_s
     while asyncio.get_running_loop().time() < until:
         totals = await invariants.totals(connection)
-        if sum(totals.values()) == submitted and all(state >= FIRST_FINAL for state in totals):
+        if sum(totals.values()) == submitted() and all(state >= FIRST_FINAL for state in totals):
             return
         await asyncio.sleep(_LOOK_S)
 

@@ -174,12 +174,17 @@ class Demo:
 
     async def _settle(self, daemon: Daemon, connection: Any, bulk: list[Tenant], plain: PlainEsme) -> Verdict:
         """Wait for answers and receipts, then compare with the books."""
-        until = time.monotonic() + _SETTLE_S
-        while time.monotonic() < until and any(told.unanswered for told in self.view.told):
+
+        def submitted() -> int:
             self._look(daemon, bulk, plain)
+            return self.view.submitted
+
+        until = time.monotonic() + _SETTLE_S
+        submitted()
+        while time.monotonic() < until and any(told.unanswered for told in self.view.told):
             await asyncio.sleep(_FRAME_S)
-        self._look(daemon, bulk, plain)
-        await check.settle(connection, self.view.submitted, max(1.0, until - time.monotonic()))
+            submitted()
+        await check.settle(connection, submitted, max(1.0, until - time.monotonic()))
         for _ in range(_BOOKS_EVERY):
             await asyncio.sleep(_FRAME_S)  # the last receipts are on their way to the tenants
         await self._read_books(daemon, connection)

@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from smsgw.bench.cases import GATEWAY, run
+from smsgw.bench.ends import Load
+from smsgw.bench.gateway import LinkShape
+
+
+@pytest.mark.slow
+def test_a_message_lives_its_whole_life_in_the_gateway() -> None:
+    """The gateway carries every message, its books agree, and gateway and PostgreSQL cost measurable CPU."""
+    case = run(GATEWAY, Load(count=2_000, sessions=2, window=20), LinkShape())
+    assert case.clean, (case.failed, case.outcome.wrong)
+    assert case.outcome.receipts == 2_000
+    assert case.cpu_us["gateway"] > 1
+    assert case.cpu_us["postgres"] > 1
+    assert case.resident_mib > 10
