@@ -16,7 +16,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -88,6 +88,7 @@ class Daemon:
         self._bind_numbers: dict[tuple[int, str], list[int]] = {}
         self._last_bind = 0
         self._released: list[int] = []
+        self._releasing = False
         self._collected_at = 0.0
         self._second = 0
         self._sockets = listening_sockets()
@@ -391,18 +392,18 @@ class Daemon:
                 self.deliver.tick(now, (), poll=False)
 
     def _release_binds(self) -> None:
-        """Give ended sessions' binds back to the store."""
-        if not self._released:
-            return
-        sessions, self._released[:] = list(self._released), []
-        seat = self.seating.seat
+        """Give ended sessions' binds back to the store, soon."""
+        if self._released and not self._releasing:
+            self._releasing = self.jobs.ask(self._give_binds_back)
 
-        async def release() -> None:
+    async def _give_binds_back(self) -> None:
+        sessions, seat = list(self._released), self.seating.seat
+        try:
             async with self.pool.acquire() as connection:
                 await provisioning.release_binds(connection, seat.node, seat.epoch, sessions)
-
-        if not self.jobs.ask(release):
-            self._released += sessions
+            del self._released[: len(sessions)]
+        finally:
+            self._releasing = False
 
     def _collect(self, now: float) -> None:
         """Collect garbage by hand, in a quiet moment or after a minute: the collector's own pauses reached 350 ms."""
@@ -425,7 +426,8 @@ class Daemon:
         while not self.carriers.stopped and self.clock.now() < until:  # noqa: ASYNC110 - once in a life
             await asyncio.sleep(0.02)
         self.carriers.abandon()
-        self._release_binds()
+        with suppress(*provisioning.LOST):  # else the next start clears them
+            await self._give_binds_back()
         self.commit.stop()
         try:
             async with asyncio.timeout(max(1.0, until - self.clock.now())):

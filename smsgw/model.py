@@ -348,6 +348,7 @@ class Message(msgspec.Struct, gc=False):
     sequence: int = 0
     bind: Any = None
     ends: Ends | None = None
+    long_message: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

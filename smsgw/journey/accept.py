@@ -34,6 +34,7 @@ NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
 LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
+PARTS_REMEMBERED: Final = 10_000
 DURABLE_STATUS: Final = {
     "balance": const.ESME_RSUBMITFAIL,
     "quota": const.ESME_RSUBMITFAIL,
@@ -60,6 +61,7 @@ class Accept:
         self._throttle = throttle
         self._short_id = short_id
         self._max_undecided = max_undecided
+        self._parts: dict[tuple[int, str, str, str], int] = {}
         self.draining = False
 
     def __call__(self, session: TenantSession, pdu: Pdu) -> Rejected | None:
@@ -98,12 +100,14 @@ class Accept:
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
-        bind = self._carriers.reserve(message.links)
+        bind = self._carriers.reserve(message.links, self._link_of_parts(message) if message.long_message else 0)
         if bind is not None:
             message.bind = bind
             message.link = bind.link.id
             message.attempt = 1
             message.state = State.SUBMITTING
+            if message.long_message:
+                self._parts[message.account.id, message.source, message.destination, message.long_message] = message.link
         elif message.mode == Mode.RELAY:
             return LINK_BUSY if any(map(self._carriers.bound, message.links)) else LINK_DOWN
         else:
@@ -114,6 +118,16 @@ class Accept:
         if bind is None:
             self._dispatch.spill_if_unsendable(message)
         return None
+
+    def _link_of_parts(self, message: Message) -> int:
+        """Return the link that the other parts of a long message took, 0 when this is the first."""
+        seen = self._parts
+        key = (message.account.id, message.source, message.destination, message.long_message)
+        link = seen.pop(key, 0) or message.links[0]
+        seen[key] = link
+        if len(seen) > PARTS_REMEMBERED:
+            del seen[next(iter(seen))]
+        return link
 
     def committed(self, message: Message, rejected: Rejected | None) -> None:
         """The cycle has decided: answer the tenant, and let the message go."""

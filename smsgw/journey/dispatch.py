@@ -174,7 +174,8 @@ class Dispatch:
             desk.commit.refer(message)
         elif desk.several_nodes:
             desk.commit.refer(message)
-        desk.transit.sent(message)
+        if message.id in desk.transit.open:  # what the store keeps is found by its reference, and memory stays bounded
+            desk.transit.sent(message)
         self.on_known(message)
 
     def _late(self, message: Message, outcome: Sent) -> None:

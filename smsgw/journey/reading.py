@@ -16,6 +16,7 @@ from smsgw.model import Account, Basis, Message, Rejected
 from smsgw.smpp import const, tlv
 from smsgw.smpp.clock import parse_time
 from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, read_data_sm, read_sm
+from smsgw.smpp.udh import read_udh, sar
 
 HEADER_LENGTH: Final = 16
 UDHI: Final = 0x40
@@ -105,6 +106,7 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         registered=registered,
         mode=int(account.mode),
         expires_at=expires,
+        long_message=_reference(octets, sm) if sm.esm_class & UDHI or sm.tlv_at != len(octets) else "",
         ends=((sm.source_ton, sm.source_npi, source), (sm.dest_ton, sm.dest_npi, sm.dest)),
     )
 
@@ -209,6 +211,16 @@ def _judge_times(sm: Sm) -> float:
     if validity <= (schedule or now):
         raise BadPdu(const.ESME_RINVEXPIRY, "validity_period_over")
     return (validity - now).total_seconds()
+
+
+def _reference(octets: bytes, sm: Sm) -> str:
+    """Return the reference that the parts of one long message share (UDH or SAR TLVs); "" for a message of its own."""
+    if sm.esm_class & UDHI:
+        header = read_udh(octets[sm.sm_at : sm.tlv_at])
+        concat = header.concat if header is not None else None
+    else:
+        concat = sar(octets, sm.tlv_at)
+    return f"{concat.width}:{concat.ref}:{concat.total}" if concat is not None else ""
 
 
 def _with_octet(body: bytes, at: int, value: int) -> bytes:

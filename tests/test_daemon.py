@@ -1,0 +1,106 @@
+"""The daemon as a whole: a life from start to drain, and what it refuses to start with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from smsgw import config as settings
+from smsgw.admin import control
+from smsgw.daemon import Daemon, crash_point
+from smsgw.sim.carrier import Carrier
+from smsgw.sim.settings import CarrierSettings, TenantSettings
+from smsgw.sim.tenant import Tenant
+from smsgw.store import nodes
+from smsgw.store.database import Connection, connect
+from tests.rig import GatewayProcess, process_settings, provision, provisioning, running
+
+
+async def test_a_message_makes_its_whole_way(database: str):
+    """Tenants' messages reach the carrier octet for octet, and every receipt comes back under our id, none lost or doubled."""
+    async with Carrier(CarrierSettings(verify=True, keep=True)).listening() as (_, port):
+        async with running(database, provisioning(port)) as daemon:
+            tenant = Tenant(
+                TenantSettings(port=daemon.ports[0], system_id="acme1", password="secret", sessions=2, window=20, count=300)
+            )
+            report = await tenant.run()
+            answered = await asyncio.to_thread(_get, daemon.admin_port, "/readyz")
+        assert report["ok"] == report["matched"] == 300
+        assert report["integrity_errors"] == 0
+        assert answered == 200
+
+
+def _get(port: int, path: str) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
+        return int(response.status)
+
+
+async def test_what_is_shown_comes_from_the_running_parts(database: str):
+    """`show` answers for binds, links, queues, tenants and stats over the control socket."""
+    async with Carrier(CarrierSettings()).listening() as (_, port), running(database, provisioning(port)) as daemon:
+        path = Path(daemon.config.node.data_dir) / "admin.sock"
+        tenant = Tenant(TenantSettings(port=daemon.ports[0], system_id="acme1", password="secret", count=5))
+        async with tenant.bound():
+            tenant.start()
+            await tenant.sent()
+            await tenant.settled()
+            shown = {what: await control.ask(path, what) for what in ("binds", "links", "queues", "tenants", "stats", "stalls")}
+        assert [row["account"] for row in shown["binds"]] == ["acme1"]
+        assert shown["links"][0]["link"] == "alpha-1"
+        assert shown["tenants"][0]["accepted"] == 5
+        assert "secret" not in json.dumps(shown)
+
+
+async def test_a_drained_gateway_leaves_nothing_behind(database: str, connection: Connection):
+    """SIGTERM under load: what was acknowledged is stored, both sides are unbound, the process ends with 0."""
+    async with Carrier(CarrierSettings(receipt_delay_ms=20)).listening() as (_, port):
+        async with running(database, provisioning(port)) as daemon:
+            tenant = Tenant(
+                TenantSettings(
+                    port=daemon.ports[0], system_id="acme1", password="secret", window=10, seconds=0.3, rate=500, keep=True
+                )
+            )
+            await tenant.run()
+        acknowledged = {int(text_id) for text_id in tenant.ledger.acknowledged()}
+    stored = {row["id"] for row in await connection.fetch("SELECT id FROM message")}
+    assert acknowledged
+    assert acknowledged == stored
+    assert await connection.fetchval("SELECT count(*) FROM bind") == 0
+
+
+async def test_two_processes_cannot_be_one_node(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A second process with the same node id waits for the first one's lock, then refuses to start."""
+    monkeypatch.setattr(nodes, "LOCK_WAIT_S", 1)
+    await provision(database, tmp_path, provisioning(1))
+    async with running(database, provisioning(1)):
+        daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
+        with pytest.raises(nodes.SeatTaken, match="node 1 is running elsewhere"):
+            await daemon.run(stop=asyncio.Event())
+
+
+async def test_a_clock_far_behind_is_refused(database: str, tmp_path: Path):
+    """Ids given far ahead of this clock mean that one of the two clocks is wrong: the daemon says so and does not serve."""
+    connection = await connect(database)
+    await connection.execute("INSERT INTO node (id, last_ms) VALUES (1, (1::int8 << 40))")
+    await connection.close()
+    daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
+    with pytest.raises(nodes.ClockAhead, match="ahead of this clock"):
+        await daemon.run(stop=asyncio.Event())
+
+
+async def test_a_process_serves_and_ends_at_sigterm(database: str, tmp_path: Path):
+    """As a process of its own: ready, then drained by SIGTERM, exit code 0."""
+    await provision(database, tmp_path, provisioning(1))
+    gateway = GatewayProcess(database, tmp_path)
+    await gateway.start()
+    assert await gateway.stop() == 0
+
+
+def test_no_crash_point_is_set_by_itself(monkeypatch: pytest.MonkeyPatch):
+    """Without the variable of the crash tests there is no probe at all."""
+    monkeypatch.delenv("SMSGW_CRASH_POINT", raising=False)
+    assert crash_point() is None
