@@ -1,8 +1,7 @@
 """The composition root: every long-lived object is built here, once, and passed to constructors. Nowhere else.
 
 `run` is a daemon's life: store → seat → journeys → links and listeners → ticker → drain. All its tasks live in one TaskGroup; the
-death of one that must not die (the unit of work, the ticker) ends the process. `serve` is `run` in a process of its own: uvloop,
-signals, limits, exit codes.
+death of one that must not die (the unit of work, the ticker) ends the process (`smsgw.process`).
 
 Stopping (SIGTERM): no new connection and no new submit (ESME_RSYSERR); what is unanswered is decided and answered; binds are
 unbound on both sides; the unit of work empties its queues; the embedded server stops last. `drain_s` bounds all of it.
@@ -12,9 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
-import resource
-import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -22,7 +18,6 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-import uvloop
 
 from smsgw import config as settings
 from smsgw.admin.control import ControlServer
@@ -52,9 +47,8 @@ from smsgw.smpp.session import SessionSettings
 from smsgw.store import messages, nodes, partitions, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
-from smsgw.store.errors import StoreError
 from smsgw.store.ids import Ids
-from smsgw.telemetry import Meters, RecordLog, setup_logging
+from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.lag import LagProbe
 from smsgw.tenants.bind import Authenticator
 from smsgw.tenants.listener import Listener, ListenerSettings, server_context
@@ -66,15 +60,15 @@ TICK_S: Final = 0.1
 CLOCK_AHEAD_S: Final = 300.0
 GC_EVERY_S: Final = 60.0
 QUIET_BACKLOG: Final = 8
-CRASH_POINT: Final = "SMSGW_CRASH_POINT"
 
 
 class Daemon:
     """One node of the gateway, from its store to its listeners."""
 
-    def __init__(self, config: settings.Config, *, unsafe: bool = False) -> None:
-        """Take the settings; nothing happens before `run`."""
+    def __init__(self, config: settings.Config, *, unsafe: bool = False, probe: Callable[[str], None] | None = None) -> None:
+        """Take the settings; nothing happens before `run`. `probe` is told the named points at which crash tests end the process."""
         self.config = config
+        self.probe = probe
         self._unsafe = unsafe or config.database.unsafe
         self.clock = Clock()
         self.meters = Meters()
@@ -146,7 +140,6 @@ class Daemon:
         except BaseException:
             await first.close()
             raise
-        self.probe = crash_point()
         if self.probe is not None:
             self.probe("seated")
         self._first: Connection | None = first
@@ -451,61 +444,3 @@ def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def crash_point() -> Callable[[str], None] | None:
-    """For the crash tests: end the process hard at a named point, the n-th time, by SMSGW_CRASH_POINT=name:n. None otherwise."""
-    wanted = os.environ.get(CRASH_POINT, "")
-    if not wanted:
-        return None
-    name, _, count = wanted.partition(":")
-    left = [int(count or 1)]
-
-    def probe(point: str) -> None:
-        if point == name:
-            left[0] -= 1
-            if left[0] <= 0:
-                os._exit(86)
-
-    return probe
-
-
-async def run(config: settings.Config, *, ready: asyncio.Event | None = None, stop: asyncio.Event, unsafe: bool = False) -> None:
-    """Run one node until `stop`."""
-    await Daemon(config, unsafe=unsafe).run(ready=ready, stop=stop)
-
-
-def serve(config: settings.Config, *, unsafe: bool = False) -> int:
-    """Run in this process until SIGTERM or SIGINT; returns the exit code (OPERATIONS: 0, 69, 73, 77, 78, 1)."""
-    setup_logging(config.log.format, config.log.level)
-    _raise_file_limit()
-
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        await run(config, stop=stop, unsafe=unsafe)
-
-    log = structlog.get_logger()
-    try:
-        uvloop.run(main())
-    except (StoreError, settings.ConfigError) as error:
-        log.critical("cannot_serve", why=str(error))
-        return error.exit_code
-    except (nodes.SeatTaken, nodes.ClockAhead) as error:
-        log.critical("cannot_serve", why=str(error))
-        return 78
-    except Fenced as error:
-        log.critical("fenced", why=str(error))
-        return 1
-    except OSError as error:
-        log.critical("cannot_serve", why=str(error))
-        return 77 if isinstance(error, PermissionError) else 73
-    return 0
-
-
-def _raise_file_limit() -> None:
-    """A gateway holds many sockets: take what the system allows."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

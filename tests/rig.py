@@ -26,7 +26,7 @@ from smsgw.store.database import connect
 PROCESS = """
 import sys
 from smsgw import config
-from smsgw.daemon import serve
+from smsgw.process import serve
 sys.exit(serve(config.load(sys.argv[1])))
 """
 

@@ -11,13 +11,13 @@ import pytest
 
 from smsgw import config as settings
 from smsgw.admin import control
-from smsgw.daemon import Daemon, crash_point
+from smsgw.daemon import Daemon
 from smsgw.sim.carrier import Carrier
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.store import nodes
 from smsgw.store.database import Connection, connect
-from tests.rig import GatewayProcess, process_settings, provision, provisioning, running
+from tests.rig import process_settings, provision, provisioning, running
 
 
 async def test_a_message_makes_its_whole_way(database: str):
@@ -90,17 +90,3 @@ async def test_a_clock_far_behind_is_refused(database: str, tmp_path: Path):
     daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
     with pytest.raises(nodes.ClockAhead, match="ahead of this clock"):
         await daemon.run(stop=asyncio.Event())
-
-
-async def test_a_process_serves_and_ends_at_sigterm(database: str, tmp_path: Path):
-    """As a process of its own: ready, then drained by SIGTERM, exit code 0."""
-    await provision(database, tmp_path, provisioning(1))
-    gateway = GatewayProcess(database, tmp_path)
-    await gateway.start()
-    assert await gateway.stop() == 0
-
-
-def test_no_crash_point_is_set_by_itself(monkeypatch: pytest.MonkeyPatch):
-    """Without the variable of the crash tests there is no probe at all."""
-    monkeypatch.delenv("SMSGW_CRASH_POINT", raising=False)
-    assert crash_point() is None

@@ -34,7 +34,7 @@ def serve(
         import msgspec
 
         settings = msgspec.structs.replace(settings, node=msgspec.structs.replace(settings.node, accept_clock=True))
-    from smsgw.daemon import serve as run
+    from smsgw.process import serve as run
 
     raise typer.Exit(run(settings, unsafe=unsafe))
 

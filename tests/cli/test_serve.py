@@ -85,7 +85,7 @@ def test_serve_takes_the_settings_to_the_daemon(tmp_path: Path, monkeypatch: pyt
         given.append((config, unsafe))
         return 73
 
-    monkeypatch.setattr("smsgw.daemon.serve", run)
+    monkeypatch.setattr("smsgw.process.serve", run)
     result = CliRunner().invoke(build(), ["serve", "--unsafe", "--accept-clock", "--config", str(path)])
     assert result.exit_code == 73
     ((config, unsafe),) = given
