@@ -8,11 +8,12 @@
     processes.py  CPU time from /proc, free ports, the calibration loop
     plot.py       the figures as SVG
 
-A case counts only when nothing was lost, doubled or altered: the text of every message carries its index, each acknowledged id
-must get one receipt, and the books must balance. A case that fails makes the exit status 1.
+A case counts only when nothing was lost, doubled or altered: the text of every message carries its index, each
+acknowledged id must get one receipt, and the books must balance. A case that fails makes the exit status 1.
 
-Machines drift by a factor of 1.6 within minutes: compare ratios to the relay of the same run, or look at `cal`, the milliseconds
-that a fixed loop took around each case.
+Machines drift by a factor of 1.6 within minutes: compare ratios to the relay of the same run, or look at `cal`, the
+milliseconds that a fixed loop took around each case, and at `others`, the share of all cores that went to processes
+which are none of the bench's.
 """
 
 from __future__ import annotations

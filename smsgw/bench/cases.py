@@ -6,6 +6,7 @@ counts as failed.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any, Final
 from smsgw.bench import ends
 from smsgw.bench.ends import Load, Outcome
 from smsgw.bench.gateway import Gateway, LinkShape, gateway
-from smsgw.bench.processes import calibrate, cpu_seconds, resident_mib, running
+from smsgw.bench.processes import calibrate, cpu_seconds, machine_seconds, resident_mib, running
 from smsgw.store.database import remove_scratch, scratch_directory
 
 DIRECT: Final = "direct"
@@ -27,7 +28,10 @@ GATEWAY: Final = "gateway"
 
 @dataclass(slots=True, eq=False)
 class Case:
-    """One case and its figures. CPU in µs a message; `cal`: ms of the fixed loop before and after."""
+    """One case and its figures. CPU in µs a message; `cal`: ms of the fixed loop before and after.
+
+    `others`: the share of all cores that went to processes which are none of the case's: over a few percent, measure again.
+    """
 
     name: str
     load: Load
@@ -35,6 +39,7 @@ class Case:
     cpu_us: dict[str, float] = field(default_factory=dict)
     cal: tuple[float, float] = (0.0, 0.0)
     resident_mib: float = 0.0
+    others: float = 0.0
     failed: str = ""
 
     @property
@@ -63,6 +68,7 @@ class Case:
             "receipt_ms": outcome.receipt_ms,
             "cpu_us_per_msg": self.cpu_us,
             "resident_mib": round(self.resident_mib, 1),
+            "others": round(self.others, 3),
             "cal_ms": [round(value, 1) for value in self.cal],
             "wrong": outcome.wrong,
             "failed": self.failed,
@@ -89,10 +95,14 @@ def run(name: str, load: Load, shape: LinkShape) -> Case:
 def _measured(case: Case, pids: Mapping[str, Callable[[], tuple[int, bool]]]) -> Iterator[None]:
     """Take the CPU time of these processes around the block; `pids`: name → (pid, whole tree)."""
     before = {name: cpu_seconds(pid, tree=tree) for name, (pid, tree) in ((name, of()) for name, of in pids.items())}
+    began, machine, own = time.monotonic(), machine_seconds(), time.process_time()
     yield
     for name, of in pids.items():
         pid, tree = of()
         case.cpu_us[name] = cpu_seconds(pid, tree=tree) - before[name]
+    elapsed = time.monotonic() - began
+    ours = sum(case.cpu_us.values()) + time.process_time() - own
+    case.others = max(0.0, machine_seconds() - machine - ours) / (elapsed * (os.cpu_count() or 1))
 
 
 def _load(case: Case, port: int, carrier_pid: int, scratch: Path, measured: Mapping[str, Callable[[], tuple[int, bool]]]) -> None:

@@ -100,7 +100,7 @@ def table(cases: Sequence[Case]) -> Table:
     drawn.add_column("case", no_wrap=True)
     for heading in (
         "msg/s", "receipts/s", "of relay", "p50 ms", "p99 ms", "receipt p99",
-        "gateway µs", "postgres µs", "ends µs", "MiB", "cal ms",
+        "gateway µs", "postgres µs", "ends µs", "MiB", "others", "cal ms",
     ):  # fmt: skip
         drawn.add_column(heading, justify="right", no_wrap=True)
     drawn.add_column("")
@@ -125,6 +125,7 @@ def _row(case: Case, cases: Sequence[Case]) -> list[str]:
         f"{cpu['postgres']:.1f}" if "postgres" in cpu else "",
         f"{cpu.get('tenant', 0) + cpu.get('carrier', 0):.1f}",
         f"{case.resident_mib:.0f}" if case.resident_mib else "",
+        f"{case.others:.0%}",
         f"{case.cal[0]:.0f}/{case.cal[1]:.0f}",
         "ok" if case.clean else "FAILED",
     ]

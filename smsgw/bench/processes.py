@@ -47,6 +47,13 @@ def cpu_seconds(pid: int, *, tree: bool = False) -> float:
     return (own + ended) / _TICKS + sum(cpu_seconds(child, tree=True) for child in children(pid))
 
 
+def machine_seconds() -> float:
+    """Return the CPU time that this machine has spent on anything but idling, over all its cores."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields
+    return (user + nice + system + interrupts + soft + stolen) / _TICKS
+
+
 def children(pid: int) -> list[int]:
     """Return the direct children of a process."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.bench.processes import calibrate, children, cpu_seconds, free_port, resident_mib, running
+from smsgw.bench.processes import calibrate, children, cpu_seconds, free_port, machine_seconds, resident_mib, running
 
 BURN = "import sys\nfor _ in range(3_000_000): pass\nprint('burnt', flush=True)\nsys.stdin.read()"
 
@@ -29,6 +29,14 @@ def test_cpu_time_of_a_process_and_its_children_is_taken() -> None:
 def test_a_process_that_is_gone_costs_nothing() -> None:
     """Neither CPU time nor memory nor children of a process that does not exist."""
     assert (cpu_seconds(2**22 + 1), resident_mib(2**22 + 1), children(2**22 + 1)) == (0.0, 0.0, [])
+
+
+def test_what_the_machine_spends_includes_us() -> None:
+    """CPU that we burn shows in the figure of the machine."""
+    before = machine_seconds()
+    calibrate()
+    calibrate()
+    assert machine_seconds() > before
 
 
 def test_the_port_is_free() -> None:
