@@ -66,7 +66,7 @@ class Daemon:
     """One node of the gateway, from its store to its listeners."""
 
     def __init__(self, config: settings.Config, *, unsafe: bool = False, probe: Callable[[str], None] | None = None) -> None:
-        """Take the settings; nothing happens before `run`. `probe` is told the named points at which crash tests end the process."""
+        """Take the settings; nothing happens before `run`. `probe` is told the points at which crash tests end the process."""
         self.config = config
         self.probe = probe
         self._unsafe = unsafe or config.database.unsafe
@@ -211,8 +211,9 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
+        self.throttle = Throttle()
         self.accept = Accept(
-            self.desk, self.carriers, self.dispatch, Throttle(), self.recall.short_id, max_undecided=work.undecided
+            self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
         )
         self.commit.on_conflict = self._conflict
         self.commit.low_water = self._low_water
@@ -358,6 +359,7 @@ class Daemon:
         self.directory = self.desk.directory = directory
         self.registry.apply(directory)
         self.carriers.apply(directory.links())
+        self.throttle.forget({account.id for account in directory.accounts()})
         self.log.info("provisioning_applied", version=directory.version)
 
     # ---- time -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from smsgw.carriers.dialect import second_chances
 from smsgw.store import messages, provisioning, receipts
 
 if TYPE_CHECKING:
@@ -124,23 +125,48 @@ class Recall:
 
     async def search(self, arrivals: list[Arrival]) -> dict[int, Message]:
         """Look arrivals up among the references; returns id(arrival) → message, fresh from its row, one object a message."""
-        rows = await messages.referred(self._pool, [(arrival.link.id, arrival.key) for arrival in arrivals])
-        by_key: dict[tuple[int, str], list[tuple[int, str]]] = {}
-        for link, key, message_id, destination in rows:
-            by_key.setdefault((link, key), []).append((message_id, destination))
+        by_key = await self._referred([(arrival.link.id, arrival.key) for arrival in arrivals])
         meant: dict[int, int] = {}
         for arrival in arrivals:
             chosen = _choose(by_key.get((arrival.link.id, arrival.key), []), arrival.sm.source.decode("latin-1"))
             if chosen:
                 meant[id(arrival)] = chosen
+        await self._second_chances([arrival for arrival in arrivals if id(arrival) not in meant], meant)
         loaded = {m.id: m for m in await messages.load(self._pool, sorted(set(meant.values())), self._desk.account_of)}
         in_memory = self._desk.transit.open
         return {key: in_memory.get(message_id) or loaded[message_id] for key, message_id in meant.items() if message_id in loaded}
+
+    async def _referred(self, keys: list[tuple[int, str]]) -> dict[tuple[int, str], list[tuple[int, str]]]:
+        """Look keys up; returns (link, key) → (message id, destination), newest first."""
+        found: dict[tuple[int, str], list[tuple[int, str]]] = {}
+        for link, key, message_id, destination in await messages.referred(self._pool, keys):
+            found.setdefault((link, key), []).append((message_id, destination))
+        return found
+
+    async def _second_chances(self, arrivals: list[Arrival], meant: dict[int, int]) -> None:
+        """Try the other forms of ids that nobody knows: accepted where all of them mean one message, to the receipt's address."""
+        forms = {id(arrival): second_chances(arrival.link.dialect, arrival.receipt) for arrival in arrivals}
+        keys = [(arrival.link.id, form) for arrival in arrivals for form in forms[id(arrival)]]
+        referred = await self._referred(keys) if keys else {}
+        for arrival in arrivals:
+            link, address = arrival.link.id, arrival.sm.source.decode("latin-1")
+            found = {message_id: to for form in forms[id(arrival)] for message_id, to in referred.get((link, form), [])}
+            for form in forms[id(arrival)]:
+                message = self._desk.transit.find(link, form)
+                if message is not None:
+                    found[message.id] = message.destination
+            if len(found) == 1 and _same(next(iter(found.values())), address):
+                meant[id(arrival)] = next(iter(found))
+
+
+def _same(number: str, other: str) -> bool:
+    """Carriers write an address with and without + or 00."""
+    return number == other or number.lstrip("+0") == other.lstrip("+0")
 
 
 def _choose(candidates: list[tuple[int, str]], destination: str) -> int:
     """Carriers reuse ids: the newest message to the receipt's address is meant; a single candidate is taken as it is."""
     for message_id, theirs in candidates:
-        if theirs == destination or theirs.lstrip("+0") == destination.lstrip("+0"):
+        if _same(theirs, destination):
             return message_id
     return candidates[0][0] if len(candidates) == 1 else 0
