@@ -1,4 +1,5 @@
-"""The live table: what the tenants see, what the links do, where the messages stand, and where to bind a client of one's own.
+"""The live table: what the tenants see, what the links do, where the messages stand, and where to bind a client of
+one's own.
 
 Never here: a decision; a message's text or a full number.
 """
@@ -24,12 +25,16 @@ _STATE_COLOURS: Final = {"bound": "green"}
 
 @dataclass(slots=True)
 class View:
-    """What is drawn. `balances`: tenant → (currency, Money); `links`: rows of `show links`; `events`: newest last."""
+    """What is drawn. `balances`: tenant → (currency, Money); `before`: messages of an earlier run on the same data.
+
+    `links`: rows of `show links`; `events`: newest last.
+    """
 
     where: str = ""
     elapsed_s: float = 0.0
     told: Sequence[Told] = ()
     guest: int = 0
+    before: int = 0
     links: Sequence[Mapping[str, Any]] = ()
     states: Mapping[State, int] = field(default_factory=dict)
     balances: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -38,8 +43,8 @@ class View:
 
     @property
     def submitted(self) -> int:
-        """How many messages were acknowledged to anyone."""
-        return sum(told.acknowledged for told in self.told) + self.guest
+        """How many messages were acknowledged to anyone, an earlier run on the same data included."""
+        return sum(told.acknowledged for told in self.told) + self.guest + self.before
 
     def line(self) -> str:
         """One line, where there is no terminal."""

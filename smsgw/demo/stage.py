@@ -107,6 +107,7 @@ class Demo:
         ]
         plain = PlainEsme(plan.port, "nova1", "nova1pw", rate=4.0)
         self.view.where = _where(plan)
+        self.view.before = sum((await invariants.totals(connection)).values())
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
             for tenant in bulk:
                 await stack.enter_async_context(tenant.bound())
