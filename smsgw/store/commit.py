@@ -18,20 +18,20 @@ Must never: answer anybody; know what a state means; run two cycles at once.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import json
 import traceback
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import asyncpg
 import structlog
 
-from smsgw.model import Effect, Message, Owed, Rejected, State
+from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
-from smsgw.store.batch import Batch, quote, statement
+from smsgw.store.batch import Batch, statement
+from smsgw.store.queues import CommitCaps, Queues, Seat
+
+__all__ = ["CONFLICT", "FENCED", "POISON", "Commit", "CommitCaps", "Fenced", "Seat"]
 
 log = structlog.get_logger()
 
@@ -47,37 +47,6 @@ class Fenced(Exception):
     """Another node has taken over: this process must answer nothing that is undecided, close its sockets and exit."""
 
 
-@dataclass(frozen=True, slots=True)
-class CommitCaps:
-    """Rows that one cycle takes at most, and the least time between cycles while load is light."""
-
-    new: int = 128
-    owed: int = 512
-    changed: int = 2_048
-    pace_s: float = 0.002
-    timeout_s: float = 30.0
-    busy_share: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Which node this process is, and the epoch in which it may write."""
-
-    node: int
-    epoch: int
-
-
-class Orphan(Protocol):
-    """A receipt that matches nothing yet."""
-
-    id: int
-    link: int
-    command: int
-    upstream_id: str
-    body: bytes
-    expires_at: float
-
-
 class IdSource(Protocol):
     """Where ids come from: `Ids` of `store.ids`."""
 
@@ -88,8 +57,8 @@ class IdSource(Protocol):
         ...
 
 
-class Commit:
-    """The queues, and the loop that empties them."""
+class Commit(Queues):
+    """The loop that empties the queues, its promises to whoever filled them, and the effects."""
 
     def __init__(
         self,
@@ -102,35 +71,18 @@ class Commit:
         probe: Callable[[str], None] | None = None,
     ) -> None:
         """Take what every cycle needs. `connect` opens a connection that is ready for cycles; `probe` is told crash points."""
+        super().__init__(seat, clock, caps)
         self._connect = connect
-        self.seat = seat
         self._ids = ids
-        self._clock = clock
-        self.caps = caps
         self._probe = probe
         self._connection: asyncpg.Connection[Any] | None = None
         self._statement: Any = None
         self._sequence = 0
-        self._wake = asyncio.Event()
+        self._started_at = 0.0
         self._stopping = False
         self._log = log.bind(node=seat.node)
         self.available = False
         self.on_conflict: Callable[[Message], None] = _ignore
-        self.low_water: Callable[[], int] = _no_low_water
-        self._low_water_at = 0.0
-        # ---- what waits for the next cycle
-        self.new: deque[tuple[Message, Effect]] = deque()
-        self.changed: dict[int, Message] = {}
-        self.owed: deque[tuple[Owed, Effect, Any]] = deque()
-        self.done: list[int] = []
-        self.put_back: list[tuple[Any, ...]] = []
-        self.leases: list[tuple[int, int, Effect]] = []
-        self.waits: dict[int, tuple[Any, ...]] = {}
-        self.unwaits: list[int] = []
-        self.claims: list[tuple[int, int, Effect]] = []
-        self.refers: list[tuple[Any, ...]] = []
-        self.parks: deque[tuple[Any, Effect, Any]] = deque()
-        self.unparks: list[int] = []
         # ---- what is told
         self.cycles = 0
         self.rows = 0
@@ -140,79 +92,6 @@ class Commit:
         self.effect_failures = 0
         self.cycle_s = 0.0
         self.observe: Callable[[float], None] = _observe_nothing
-
-    # ---- handing work over ----------------------------------------------------------------------------------------
-
-    def add(self, message: Message, effect: Effect) -> None:
-        """A new message: written, debited and counted in quotas; effect(message, None | Rejected)."""
-        self.new.append((message, effect))
-        if not self._wake.is_set():
-            self._wake.set()
-
-    def change(self, message: Message, effect: Effect | None = None, argument: Any = None, owed: Owed | None = None) -> None:
-        """The message has changed: its present state is written; effect(argument, None | CONFLICT); `owed` goes with it."""
-        self.changed[message.id] = message
-        if effect is not None or owed is not None:
-            if message.pending is None:
-                message.pending = [(effect, argument, owed)]
-            else:
-                message.pending.append((effect, argument, owed))
-        if not self._wake.is_set():
-            self._wake.set()
-
-    def owe(self, owed: Owed, effect: Effect, argument: Any) -> None:
-        """Something is owed that belongs to no message of ours (MO); effect(argument, None | Rejected)."""
-        self.owed.append((owed, effect, argument))
-        self._wake.set()
-
-    def close(self, owed_id: int) -> None:
-        """What was owed is done: its row goes."""
-        self.done.append(owed_id)
-        if not self._wake.is_set():
-            self._wake.set()
-
-    def postpone(self, owed: Owed, *, keep: bool) -> None:
-        """What is owed is tried again later: by us when `keep`, else by whoever takes it."""
-        self.put_back.append((owed.id, owed.tries, int(owed.due_at * 1000), self.seat.node if keep else 0))
-        self._wake.set()
-
-    def lease(self, account: int, count: int, effect: Effect) -> None:
-        """Take up to `count` free owed rows of an account; effect([id, …], None)."""
-        self.leases.append((account, count, effect))
-        self._wake.set()
-
-    def wait(self, message: Message, link: int, due_at: float, *, claimed: bool) -> None:
-        """Put the message into `waiting`: for the link, not before `due_at`, ours when `claimed`."""
-        node = self.seat.node if claimed else 0
-        expires = int(message.expires_at * 1000) if message.state is State.QUEUED else 0
-        self.waits[message.id] = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
-        self._wake.set()
-
-    def unwait(self, message_id: int) -> None:
-        """The message waits no longer."""
-        self.waits.pop(message_id, None)
-        self.unwaits.append(message_id)
-        self._wake.set()
-
-    def claim(self, link: int, count: int, effect: Effect) -> None:
-        """Take up to `count` waiting messages of a link (0: of those with something due); effect([id, …], None)."""
-        self.claims.append((link, count, effect))
-        self._wake.set()
-
-    def refer(self, message: Message) -> None:
-        """Keep where a late receipt leads: (link, upstream id) → message."""
-        self.refers.append((message.link, message.id, quote(message.upstream_id), quote(message.destination)))
-        self._wake.set()
-
-    def park(self, orphan: Orphan, effect: Effect, argument: Any) -> None:
-        """Keep a receipt that matches nothing yet; effect(argument, None | Rejected)."""
-        self.parks.append((orphan, effect, argument))
-        self._wake.set()
-
-    def unpark(self, orphan_id: int) -> None:
-        """A parked receipt has found its message, or its time is over."""
-        self.unparks.append(orphan_id)
-        self._wake.set()
 
     # ---- the loop -------------------------------------------------------------------------------------------------
 
@@ -234,6 +113,7 @@ class Commit:
                     await self._pace()
                     continue
                 batch = self._pack()
+                self._started_at = batch.started_at
                 sending = group.create_task(self._send(batch))
                 if finished is not None:
                     # The statement must be on the wire before the effects run: that is the overlap.
@@ -248,140 +128,11 @@ class Commit:
         self._stopping = True
         self._wake.set()
 
-    @property
-    def backlog(self) -> int:
-        """How many entries wait for a cycle."""
-        return len(self.new) + len(self.changed) + len(self.owed) + len(self.done) + len(self.parks)
-
-    def _has_work(self) -> bool:
-        return bool(
-            self.new
-            or self.changed
-            or self.done
-            or self.owed
-            or self.put_back
-            or self.waits
-            or self.unwaits
-            or self.claims
-            or self.leases
-            or self.refers
-            or self.parks
-            or self.unparks
-        )
-
-    def _busy(self) -> bool:
-        share = self.caps.busy_share
-        return len(self.new) >= self.caps.new * share or len(self.changed) >= self.caps.owed * share
-
     async def _pace(self) -> None:
         """Under light load leave some time between cycles: each costs the same, however few rows it has."""
         left = self._started_at + self.caps.pace_s - self._clock.now()
         if left > 0 and not self._stopping:
             await asyncio.sleep(left)
-
-    _started_at = 0.0
-
-    def _pack(self) -> Batch:
-        """Take what the caps allow from all queues and turn it into rows."""
-        batch = Batch()
-        now = self._clock.now()
-        self._started_at = batch.started_at = now
-        quotas: dict[int, Message] = {}
-        rows, blob, new = batch.new, batch.blob, self.new
-        for _ in range(min(len(new), self.caps.new)):
-            entry = new.popleft()
-            message = entry[0]
-            account = message.account
-            batch.news.append(entry)
-            rows.append((
-                message.id, account.tenant.id, account.id, int(message.state), message.mode, message.basis, message.registered,
-                message.parts, message.attempt, message.command, message.link, message.price, int(message.expires_at * 1000),
-                quote(message.source), quote(message.destination), *blob(message.body),
-            ))  # fmt: skip
-            if message.short_id:
-                batch.short.append((message.id, account.id, quote(message.short_id)))
-            if account.quota_day or account.quota_month:
-                quotas[account.id] = message
-        if quotas:
-            self._pack_quotas(batch, quotas)
-        if self.changed:
-            self._pack_changes(batch)
-        while self.owed and len(batch.owed) < self.caps.owed:
-            owed, effect, argument = self.owed.popleft()
-            batch.owed.append(self._owed_row(owed, batch))
-            batch.effects.append((effect, argument))
-        while self.parks and len(batch.park) < self.caps.owed:
-            orphan, effect, argument = self.parks.popleft()
-            expires = int(orphan.expires_at * 1000)
-            row = (orphan.id, orphan.link, orphan.command, quote(orphan.upstream_id), expires, *batch.blob(orphan.body))
-            batch.park.append(row)
-            batch.effects.append((effect, argument))
-        self._pack_rest(batch)
-        if now - self._low_water_at >= 1.0:
-            self._low_water_at = now
-            batch.low_water = self.low_water()
-        return batch
-
-    def _pack_changes(self, batch: Batch) -> None:
-        changed, rows = self.changed, batch.changed
-        if len(changed) <= self.caps.changed:
-            messages = list(changed.values())
-            changed.clear()
-        else:
-            ids = [key for key, _ in zip(changed, range(self.caps.changed), strict=False)]
-            messages = [changed.pop(key) for key in ids]
-        for message in messages:
-            rows.append((
-                message.id, message.rev, int(message.state), message.attempt, message.resends, message.link, message.error,
-                int(message.sent_at * 1000), int(message.done_at * 1000), message.refund, message.account.tenant.id,
-                quote(message.upstream_id),
-            ))  # fmt: skip
-            message.rev += 1
-            pending = message.pending
-            batch.changes.append((message, pending))
-            if pending is not None:
-                message.pending = None
-                for _, _, owed in pending:
-                    if owed is not None:
-                        batch.owed.append(self._owed_row(owed, batch))
-
-    def _owed_row(self, owed: Owed, batch: Batch) -> tuple[Any, ...]:
-        node = self.seat.node if owed.claimed else 0
-        expires = int(owed.expires_at * 1000)
-        return (owed.id, owed.account, owed.message, owed.kind, owed.command, node, expires, *batch.blob(owed.body))
-
-    def _pack_quotas(self, batch: Batch, quotas: dict[int, Message]) -> None:
-        day, month = _periods(self._clock.time())
-        for account_id in sorted(quotas):
-            account = quotas[account_id].account
-            if account.quota_month:
-                batch.quota.append((account_id, month, account.quota_month))
-            if account.quota_day:
-                batch.quota.append((account_id, day, account.quota_day))
-
-    def _pack_rest(self, batch: Batch) -> None:
-        """Take the small queues whole."""
-        if self.done:
-            batch.done = [(key,) for key in self.done]
-            self.done = []
-        if self.put_back:
-            batch.put_back, self.put_back = self.put_back, []
-        if self.waits:
-            batch.wait, self.waits = list(self.waits.values()), {}
-        if self.unwaits:
-            batch.unwait, self.unwaits = [(key,) for key in self.unwaits], []
-        if self.refers:
-            batch.refer, self.refers = self.refers, []
-        if self.unparks:
-            batch.unpark, self.unparks = [(key,) for key in self.unparks], []
-        if self.claims:
-            batch.claimed = [(link, count) for link, count, _ in self.claims]
-            batch.claims = [effect for _, _, effect in self.claims]
-            self.claims = []
-        if self.leases:
-            batch.leased = [(account, count) for account, count, _ in self.leases]
-            batch.leases = [effect for _, _, effect in self.leases]
-            self.leases = []
 
     # ---- one cycle on the wire ------------------------------------------------------------------------------------
 
@@ -565,18 +316,8 @@ def _halves(batch: Batch) -> list[Batch]:
     return [half for half in (first, second) if half.rows]
 
 
-def _periods(now: float) -> tuple[int, int]:
-    """Return the quota periods of a moment: the day as yyyymmdd and the month as yyyymm, UTC."""
-    today = datetime.datetime.fromtimestamp(now, datetime.UTC)
-    return today.year * 10_000 + today.month * 100 + today.day, today.year * 100 + today.month
-
-
 def _ignore(_message: Message) -> None:
     """Nobody has said what to do with a conflict."""
-
-
-def _no_low_water() -> int:
-    return 0
 
 
 def _observe_nothing(_seconds: float) -> None:
