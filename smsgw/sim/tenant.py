@@ -241,17 +241,17 @@ class Tenant:
     async def _keep(self, bind: TenantBind) -> None:
         """Dial a session, and again as long as `reconnect_s` says so. Ends with its block."""
         settings = self.settings
-        while not self.stopping:
+        while not self._leaving():
             try:
                 wire = await dial(self._wire(bind), settings.host, settings.port)
-                if self.stopping:
+                if self._leaving():
                     wire.abort("stopped")
                 bind.connected(wire)
                 await bind.lost.wait()
             except (OSError, TimeoutError):
                 if not settings.reconnect_s:
                     raise
-            if self.stopping:
+            if self._leaving():
                 return
             if not settings.reconnect_s:
                 if bind.refused:
@@ -260,6 +260,10 @@ class Tenant:
                     raise ConnectionError("closed before it was bound")
                 return
             await asyncio.sleep(settings.reconnect_s)
+
+    def _leaving(self) -> bool:
+        """Tell whether the block has ended; it may while a session is being dialled."""
+        return self.stopping
 
     def _wire(self, bind: TenantBind) -> Wire:
         settings = self.settings
