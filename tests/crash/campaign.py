@@ -113,6 +113,19 @@ class Campaign:
         self.killed_gateways += 1
         await gateway.start()
 
+    async def tenant_progress(self, count: int) -> None:
+        """Wait until the tenants have this many messages acknowledged in all."""
+        while sum(tenant.ledger.ok for tenant in self.tenants) < count:  # noqa: ASYNC110 - a count of another party
+            await asyncio.sleep(0.02)
+
+    async def lose_gateway(self) -> None:
+        """kill -9 of the first gateway, for good: the other one has to take its work over."""
+        gateway, tenant = self.gateways.pop(0), self.tenants[0]
+        await gateway.kill()
+        tenant.stop()
+        tenant.stopping = True
+        self.killed_gateways += 1
+
     async def _quiet(self, dsn: str, timeout_s: float = 90.0) -> None:
         """Wait until every tenant has every receipt and nothing waits in the store."""
         connection = await connect(dsn)
@@ -124,7 +137,7 @@ class Campaign:
                     " + (SELECT count(*) FROM message WHERE state < 10 AND state <> 6)"
                 )
                 ledgers = [tenant.ledger for tenant in self.tenants]
-                if not left and not without_receipt(ledgers) and not any(tenant.unanswered for tenant in self.tenants):
+                if not left and not without_receipt(ledgers) and not any(t.unanswered for t in self.tenants if not t.stopping):
                     return
                 await asyncio.sleep(0.2)
         finally:

@@ -1,0 +1,30 @@
+"""Two gateways on one database: when one dies for good, the other takes its work over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from smsgw.store.database import connect
+from tests.crash.campaign import Campaign
+
+
+async def test_the_work_of_a_dead_node_is_taken_over():
+    """Messages in doubt, receipts owed and late receipts of a node that never comes back are all seen to by the other one."""
+    run = Campaign(gateways=2, seed=7)
+    try:
+        async with run.load():
+            await run.tenant_progress(200)
+            await run.lose_gateway()
+            await run.tenant_progress(400)
+        verdict = await run.verdict()
+        connection = await connect(run.server.dsn)
+        epoch = await connection.fetchval("SELECT epoch FROM node WHERE id = 1")
+        await connection.close()
+    finally:
+        with contextlib.suppress(Exception):
+            await asyncio.shield(run.server.stop())
+        run.close()
+    assert verdict.acknowledged >= 400
+    assert not verdict.faults
+    assert epoch == 2
