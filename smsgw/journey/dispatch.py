@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from smsgw.journey.desk import Desk
 
 MAX_ATTEMPTS: Final = 10
+MESSAGE_ID_MAX: Final = 64
+"""Octets of a carrier's id (SMPP 3.4 §5.2.23); a longer one is taken for none."""
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
 DOUBT_KEPT_S: Final = 72 * 3600
 
@@ -159,7 +161,8 @@ class Dispatch:
         message.state = State.SENT
         message.sent_at = desk.clock.time()
         link = bind.link if bind is not None else desk.directory.link(message.link)
-        message.upstream_id = submit_key(link.dialect, outcome.upstream_id) if link is not None else ""
+        raw = outcome.upstream_id if len(outcome.upstream_id) <= MESSAGE_ID_MAX else b""
+        message.upstream_id = submit_key(link.dialect, raw) if link is not None else ""
         message.error = 0
         if message.mode == Mode.RELAY and message.session is not None:
             desk.commit.change(message, self._relayed, message)

@@ -20,7 +20,7 @@ import msgspec
 from smsgw.billing.ledger import refund_due
 from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
-from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
+from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
@@ -146,8 +146,6 @@ class ReceiptJourney:
             desk.process.duplicate_receipts += 1
             desk.commit.change(message, self._durable, arrival)
             return
-        if message.mode == Mode.RELAY and message.session is not None:
-            message.session = None  # its tenant is answered by its settle, which is marked changed already
         if not message.sent_at:
             message.sent_at = desk.clock.time()
         message.state = state

@@ -28,7 +28,9 @@ class Transit:
         self.open[message.id] = message
 
     def sent(self, message: Message) -> None:
-        """The carrier took the message: a receipt will name (message.link, message.upstream_id)."""
+        """The carrier took the message: a receipt will name (message.link, message.upstream_id). Without an id none can."""
+        if not message.upstream_id:
+            return
         links = self._by_upstream.get(message.link)
         if links is None:
             links = self._by_upstream[message.link] = {}
