@@ -240,7 +240,7 @@ class ReceiptJourney:
 
     def on_known(self, message: Message) -> None:
         """A message has just got its carrier's id: a receipt may have been waiting for it."""
-        if not self.parked:
+        if not self.parked or not message.upstream_id:
             return
         waiting = self.parked.pop((message.link, message.upstream_id), None)
         for parked in waiting or ():
