@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from smsgw.bench.processes import Started, free_port, running
+from smsgw.smpp.const import status_name
 
 SYSTEM_ID: Final = "bench"
 PASSWORD: Final = "bench"  # noqa: S105 - of a gateway that lives for a minute on loopback
@@ -132,7 +133,7 @@ def _of_tenant(said: Mapping[str, Any]) -> Outcome:
         receipt_ms=said["receipt_ms"],
         due_ms=said.get("response_due_ms", {}),
     )
-    _count(result, "not answered ESME_ROK", said["sent"] - said["ok"])
+    _count_answers(result, said["statuses"])
     _count(result, "without receipt", said["without_receipt"])
     for name in ("unmatched", "duplicates", "integrity_errors"):
         _count(result, f"receipts: {name}", said[name])
@@ -154,11 +155,19 @@ def _of_loadgen(said: Mapping[str, Any]) -> Outcome:
         response_ms=milliseconds("resp"),
         receipt_ms=milliseconds("dlr"),
     )
-    _count(result, "not answered ESME_ROK", said["sent"] - said["ok"])
+    _count_answers(result, said.get("status", {}))
     _count(result, "without receipt", said["ok_without_dlr"])
     for name in ("dlrs_unmatched", "dlrs_duplicate", "integrity_errors"):
         _count(result, f"receipts: {name}", said[name])
     return result
+
+
+def _count_answers(result: Outcome, statuses: Mapping[str, int]) -> None:
+    """Count what was answered with anything but ESME_ROK, and what was not answered at all."""
+    refused = {int(status, 16): count for status, count in statuses.items() if int(status, 16)}
+    for status, count in refused.items():
+        _count(result, f"answered {status_name(status)}", count)
+    _count(result, "not answered", result.sent - result.ok - sum(refused.values()))
 
 
 def _count(result: Outcome, name: str, count: int) -> None:

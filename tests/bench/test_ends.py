@@ -47,6 +47,13 @@ def test_what_the_carrier_saw_wrong_counts(tmp_path: Path, fault: str) -> None:
     assert ends.outcome(Load(loadgen="x"), tmp_path).wrong == {f"carrier {fault}": 3}
 
 
+def test_refusals_are_named(tmp_path: Path) -> None:
+    """What was answered with another status, and what was not answered, stands in the outcome by name."""
+    refused = {**EXTERNAL, "ok": 6, "ok_without_dlr": 0, "integrity_errors": 0, "status": {"0x0": 6, "0x58": 3}}
+    (tmp_path / "tenant.json").write_text(json.dumps(refused))
+    assert ends.outcome_of_tenant(Load(loadgen="x"), tmp_path).wrong == {"answered ESME_RTHROTTLED": 3, "not answered": 1}
+
+
 def test_a_missing_report_is_told(tmp_path: Path) -> None:
     """Without a report there is no outcome."""
     with pytest.raises(RuntimeError, match="no report"):
