@@ -1,0 +1,94 @@
+"""A tap between a foreign ESME and the gateway: passes octets on, and remembers the PDUs of both directions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from smsgw.smpp.pdu import Pdu
+
+
+def pdus(octets: bytes) -> list[Pdu]:
+    """Return the whole PDUs in octets."""
+    found = []
+    while len(octets) >= 16:
+        length, command, status, sequence = struct.unpack_from(">IIII", octets)
+        assert length >= 16
+        found.append(Pdu(octets[:length], command, status, sequence))
+        octets = octets[length:]
+    assert not octets
+    return found
+
+
+@dataclass(slots=True)
+class Line:
+    """One connection: what went to the gateway, what came from it, which end closed (in order)."""
+
+    to_gateway: bytearray = field(default_factory=bytearray)
+    from_gateway: bytearray = field(default_factory=bytearray)
+    ended: list[str] = field(default_factory=list)
+
+    def sent(self, command: int) -> list[Pdu]:
+        """Return what the ESME sent, of a command."""
+        return [pdu for pdu in pdus(bytes(self.to_gateway)) if pdu.command == command]
+
+    def came(self, command: int) -> list[Pdu]:
+        """Return what the gateway sent, of a command."""
+        return [pdu for pdu in pdus(bytes(self.from_gateway)) if pdu.command == command]
+
+
+class Tap:
+    """Listens on `port` and connects to the gateway for each that comes."""
+
+    def __init__(self, gateway_port: int) -> None:
+        self.port = 0
+        self.lines: list[Line] = []
+        self._gateway_port = gateway_port
+        self._idle = asyncio.Condition()
+        self._open = 0
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[Tap]:
+        """Listen within the block."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            await server.wait_closed()
+
+    async def idle(self) -> None:
+        """Wait until every connection has ended."""
+        async with asyncio.timeout(10), self._idle:
+            await self._idle.wait_for(lambda: not self._open)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = Line()
+        self.lines.append(line)
+        self._open += 1
+        there, back = await asyncio.open_connection("127.0.0.1", self._gateway_port)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pass(reader, back, line.to_gateway, line, "esme"))
+                group.create_task(self._pass(there, writer, line.from_gateway, line, "gateway"))
+        finally:
+            back.close()
+            writer.close()
+            async with self._idle:
+                self._open -= 1
+                self._idle.notify_all()
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray, line: Line, end: str
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                kept += data
+                writer.write(data)
+                await writer.drain()
+            writer.write_eof()
+        line.ended.append(end)
