@@ -80,6 +80,7 @@ class Batch:
         "changes",
         "claimed",
         "claims",
+        "day",
         "done",
         "effects",
         "leased",
@@ -126,6 +127,7 @@ class Batch:
         self.size = 0
         self.low_water = 0
         self.started_at = 0.0
+        self.day = 0
 
     def blob(self, octets: bytes) -> tuple[int, int]:
         """Add octets to the blob; returns where they start (SQL counts from 1) and how many they are."""
@@ -160,7 +162,65 @@ class Batch:
             arguments.extend(literals(group, rows))
         return arguments
 
+    def rows_with_effects(self) -> list[tuple[Any, ...]]:
+        """Return the rows that `effects` are about, in their order: what is owed to no message of ours, then what is parked."""
+        if not self.effects:
+            return []
+        return self.owed[len(self.owed) + len(self.park) - len(self.effects) :] + self.park
+
     @property
     def rows(self) -> int:
         """How many rows this cycle writes, for the metrics."""
         return sum(map(len, self.groups()))
+
+
+# ---- when a cycle fails for its data ----------------------------------------------------------------------------------
+
+# The rows of each group that say whose they are: a message's own rows stay together, whatever happens to it.
+_KEY: Final = dict.fromkeys(("short", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {"refer": 1}
+
+
+def keys_of(batch: Batch) -> list[int]:
+    """Return the ids of messages, of what is owed and of what is parked that the rows of a batch are about."""
+    keys: dict[int, None] = {}
+    for key, _, _, _ in _entries(batch):
+        keys[key] = None
+    return list(keys)
+
+
+def halves_of(batch: Batch) -> list[Batch]:
+    """Split a batch in two, by what its rows are about; [] when it is about one thing only. Changes come first, as in a cycle."""
+    keys = keys_of(batch)
+    if len(keys) < 2:
+        return []
+    halves = [Batch(), Batch()]
+    for half in halves:
+        half.octets, half.size, half.started_at, half.day = batch.octets, batch.size, batch.started_at, batch.day
+        half.quota = batch.quota
+    second = set(keys[len(keys) // 2 :])
+    for key, name, row, (effects, effect) in _entries(batch):
+        half = halves[key in second]
+        getattr(half, name).append(row)
+        if effects:
+            getattr(half, effects).append(effect)
+    return halves
+
+
+def _entries(batch: Batch) -> Iterable[tuple[int, str, tuple[Any, ...], tuple[str, Any]]]:
+    """Go through all rows: (what it is about, its group, the row, (the list its effect is in or "", its effect))."""
+    ofs = {row[0] for row in batch.changed}
+    for row, effect in zip(batch.changed, batch.changes, strict=True):
+        yield row[0], "changed", row, ("changes", effect)
+    for row, entry in zip(batch.new, batch.news, strict=True):
+        yield row[0], "new", row, ("news", entry)
+    loose = dict(zip((row[0] for row in batch.rows_with_effects()), batch.effects, strict=True))
+    for name in ("short", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
+        for row in getattr(batch, name):
+            key = row[_KEY[name]]
+            if name == "owed" and row[2] in ofs:
+                key = row[2]
+            yield key, name, row, ("effects", loose[key]) if key in loose else ("", None)
+    for number, (row, claim) in enumerate(zip(batch.claimed, batch.claims, strict=True), 1):
+        yield -number, "claimed", row, ("claims", claim)
+    for number, (row, lease) in enumerate(zip(batch.leased, batch.leases, strict=True), 1):
+        yield -number, "leased", row, ("leases", lease)

@@ -28,15 +28,18 @@ import structlog
 
 from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
-from smsgw.store.batch import Batch, statement
+from smsgw.store.batch import Batch, halves_of, keys_of, statement
+from smsgw.store.errors import StoreError
 from smsgw.store.queues import CommitCaps, Queues, Seat
 
 __all__ = ["CONFLICT", "FENCED", "POISON", "Commit", "CommitCaps", "Fenced", "Seat"]
 
 log = structlog.get_logger()
 
-_RETRY_CLASSES: Final = ("40", "53", "55")
-_LOST_CLASSES: Final = ("57", "08")
+# By class of SQLSTATE. What may pass is tried again; what speaks against this connection (shut down, cancelled, a standby that
+# takes no writes) is tried on another one; all else is the fault of a row.
+_RETRY_CLASSES: Final = ("40", "53", "55", "58")
+_LOST_CLASSES: Final = ("08", "25", "57")
 FENCED: Final = "SG001"
 
 CONFLICT: Final = Rejected(ESME_RSYSERR, "conflict")
@@ -96,8 +99,20 @@ class Commit(Queues):
     # ---- the loop -------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run cycles until `stop`, then until everything handed over is durable and its effects have run. Raises Fenced."""
-        await self._reconnect()
+        """Run cycles until `stop`, then until everything handed over is durable and its effects have run.
+
+        Raises Fenced, in a group. However it ends, its connection ends with it.
+        """
+        try:
+            await self._reconnect()
+            await self._run()
+            await self._close()
+        finally:
+            self.available = False
+            if self._connection is not None:
+                self._connection.terminate()
+
+    async def _run(self) -> None:
         finished: Batch | None = None
         answer: dict[str, Any] = {}
         async with asyncio.TaskGroup() as group:
@@ -121,7 +136,6 @@ class Commit(Queues):
                     self._run_effects(finished, answer)
                 answer = await sending
                 finished = batch
-        await self._close()
 
     def stop(self) -> None:
         """Finish what was handed over, then end `run`."""
@@ -143,7 +157,7 @@ class Commit(Queues):
             self.seat.node,
             self.seat.epoch,
             self._sequence,
-            int(self._clock.time() // 86_400),
+            batch.day,
             batch.low_water,
             self._ids.last_ms,
         )
@@ -167,7 +181,11 @@ class Commit(Queues):
                     await self._replay_soon(state)
                 else:
                     return await self._bisect(batch, state)
-            except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+            except UnicodeError:
+                return await self._bisect(batch, "")  # text that PostgreSQL cannot even be told
+            except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
+                if isinstance(error, ValueError):
+                    return await self._bisect(batch, "")
                 await self._replay_soon(type(error).__name__)
             else:
                 break
@@ -195,7 +213,7 @@ class Commit(Queues):
             try:
                 self._connection = await self._connect()
                 self._statement = await self._connection.prepare(statement())
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, StoreError) as error:
                 self._log.warning("store_unreachable", why=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
@@ -208,24 +226,18 @@ class Commit(Queues):
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
-        self.available = False
 
     async def _bisect(self, batch: Batch, state: str) -> dict[str, Any]:
         """The cycle failed for its data: try its halves, each under a new token, until the bad item stands alone."""
-        halves = _halves(batch)
+        halves = halves_of(batch)
         if not halves:
             self.poisoned += 1
-            ids = [message.id for message, _ in [*batch.news, *batch.changes]]
-            self._log.error("row_not_storable", sqlstate=state, messages=ids)
-            return {"poison": True}
-        merged: dict[str, Any] = {"refused": [], "unapplied": [], "poisoned": []}
+            ids = keys_of(batch)
+            self._log.error("row_not_storable", sqlstate=state, ids=ids)
+            return {"poisoned": ids}
+        merged: dict[str, Any] = {}
         for half in halves:
-            answer = await self._send(half)
-            if answer.pop("poison", False):
-                merged["poisoned"].extend(m.id for m, _ in half.news)
-                merged["poisoned"].extend(m.id for m, _ in half.changes)
-                continue
-            for key, value in answer.items():
+            for key, value in (await self._send(half)).items():
                 merged.setdefault(key, []).extend(value)
         return merged
 
@@ -233,7 +245,7 @@ class Commit(Queues):
 
     def _run_effects(self, batch: Batch, answer: dict[str, Any]) -> None:
         """Do what the journeys wanted done once this was durable."""
-        verdicts = self._verdicts(batch, answer) if answer else None
+        verdicts = self._verdicts(answer) if answer else None
         for message, effect in batch.news:
             try:
                 effect(message, None if verdicts is None else verdicts.get(message.id))
@@ -244,8 +256,8 @@ class Commit(Queues):
         for message, pending in batch.changes:
             verdict = None if verdicts is None else verdicts.get(message.id)
             if verdict is not None:
-                self.conflicts += 1
-                self.on_conflict(message)
+                self.conflicts += verdict is CONFLICT
+                self._tell(self.on_conflict, message)
             if pending is None:
                 continue
             for follow, argument, _ in pending:
@@ -254,12 +266,9 @@ class Commit(Queues):
                         follow(argument, verdict)
                     except Exception as error:  # noqa: BLE001 - the wall around one message
                         self._effect_failed(error)
-        failed = POISON if answer.get("poison") else None
-        for effect, argument in batch.effects:
-            try:
-                effect(argument, failed)
-            except Exception as error:  # noqa: BLE001 - the wall around one message
-                self._effect_failed(error)
+        rows = batch.rows_with_effects()
+        for (effect, argument), row in zip(batch.effects, rows, strict=True):
+            self._tell(effect, argument, None if verdicts is None else verdicts.get(row[0]))
         self._share_out(batch.claims, answer.get("claimed", []))
         self._share_out(batch.leases, answer.get("leased", []))
         if self._probe is not None:
@@ -268,52 +277,26 @@ class Commit(Queues):
     def _share_out(self, effects: list[Effect], ids: list[int]) -> None:
         """Hand claimed ids over. Several claims of one cycle share their answer: the first one gets it."""
         for effect in effects:
-            effect(ids, None)
+            self._tell(effect, ids, None)
             ids = []
 
-    def _verdicts(self, batch: Batch, answer: dict[str, Any]) -> dict[int, Rejected]:
-        """Which messages did not go as asked, and why."""
+    def _tell(self, effect: Callable[..., None], *arguments: Any) -> None:
+        try:
+            effect(*arguments)
+        except Exception as error:  # noqa: BLE001 - the wall around one message
+            self._effect_failed(error)
+
+    def _verdicts(self, answer: dict[str, Any]) -> dict[int, Rejected]:
+        """What did not go as asked, by its id, and why."""
         verdicts = {key: Rejected(ESME_RSYSERR, reason) for key, reason in answer.get("refused", [])}
         verdicts.update(dict.fromkeys(answer.get("unapplied", []), CONFLICT))
         verdicts.update(dict.fromkeys(answer.get("poisoned", []), POISON))
-        if answer.get("poison"):
-            verdicts.update((message.id, POISON) for message, _ in [*batch.news, *batch.changes])
         return verdicts
 
     def _effect_failed(self, error: Exception) -> None:
         self.effect_failures += 1
         where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self._log.error("effect_failed", error=type(error).__name__, where=where)
-
-
-def _halves(batch: Batch) -> list[Batch]:
-    """Split a batch in two by its messages and changes; what belongs to neither goes into the first. [] when it is one item."""
-    news, changes, others = len(batch.news), len(batch.changes), len(batch.effects)
-    if news + changes + others <= 1:
-        return []
-    first, second = Batch(), Batch()
-    cut_new, cut_change = (news + 1) // 2, (changes + 1) // 2
-    if news == 1 and changes:
-        cut_new, cut_change = 1, 0
-    elif changes == 1 and news:
-        cut_new, cut_change = news, 0
-    for half in (first, second):
-        half.octets, half.size, half.started_at = batch.octets, batch.size, batch.started_at
-        half.quota = batch.quota
-    first.news, second.news = batch.news[:cut_new], batch.news[cut_new:]
-    first.new, second.new = batch.new[:cut_new], batch.new[cut_new:]
-    first.changes, second.changes = batch.changes[:cut_change], batch.changes[cut_change:]
-    first.changed, second.changed = batch.changed[:cut_change], batch.changed[cut_change:]
-    moved = {message.id for message, _ in [*second.news, *second.changes]}
-    for name, position in (("short", 0), ("owed", 2), ("wait", 0), ("refer", 1)):
-        rows = getattr(batch, name)
-        setattr(first, name, [row for row in rows if row[position] not in moved])
-        setattr(second, name, [row for row in rows if row[position] in moved])
-    for name in ("effects", "done", "put_back", "leased", "leases", "unwait", "claimed", "claims", "park", "unpark"):
-        setattr(first, name, getattr(batch, name))
-    if not first.news and not first.changes and not second.news and not second.changes:
-        return []
-    return [half for half in (first, second) if half.rows]
 
 
 def _ignore(_message: Message) -> None:

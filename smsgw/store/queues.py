@@ -15,7 +15,7 @@ import datetime
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, quote
@@ -50,6 +50,9 @@ class Orphan(Protocol):
     upstream_id: str
     body: bytes
     expires_at: float
+
+
+_NO_ID: Final = 1 << 63
 
 
 class Queues:
@@ -183,6 +186,8 @@ class Queues:
         batch = Batch()
         now = self._clock.now()
         batch.started_at = now
+        moment = self._clock.time()
+        batch.day = int(moment // 86_400)
         quotas: dict[int, Message] = {}
         rows, blob, new = batch.new, batch.blob, self.new
         for _ in range(min(len(new), self.caps.new)):
@@ -200,7 +205,7 @@ class Queues:
             if account.quota_day or account.quota_month:
                 quotas[account.id] = message
         if quotas:
-            self._pack_quotas(batch, quotas)
+            _pack_quotas(batch, quotas, moment)
         if self.changed:
             self._pack_changes(batch)
         while self.owed and len(batch.owed) < self.caps.owed:
@@ -247,14 +252,27 @@ class Queues:
         expires = int(owed.expires_at * 1000)
         return (owed.id, owed.account, owed.message, owed.kind, owed.command, node, expires, *batch.blob(owed.body))
 
-    def _pack_quotas(self, batch: Batch, quotas: dict[int, Message]) -> None:
-        day, month = _periods(self._clock.time())
-        for account_id in sorted(quotas):
-            account = quotas[account_id].account
-            if account.quota_month:
-                batch.quota.append((account_id, month, account.quota_month))
-            if account.quota_day:
-                batch.quota.append((account_id, day, account.quota_day))
+    def _pack_places(self, batch: Batch) -> None:
+        """Take what is said of where messages wait, but for messages that the caps have left for a later cycle."""
+        changed = self.changed
+        new = self.new[0][0].id if self.new else _NO_ID  # ids rise, and so does the queue of new messages
+        waits, unwaits, refers = self.waits, self.unwaits, self.refers
+        self.waits, self.unwaits, self.refers = {}, [], []
+        for key, row in waits.items():
+            if key >= new or key in changed:
+                self.waits[key] = row
+            else:
+                batch.wait.append(row)
+        for key in unwaits:
+            if key in changed:
+                self.unwaits.append(key)
+            else:
+                batch.unwait.append((key,))
+        for row in refers:
+            if row[1] in changed:
+                self.refers.append(row)
+            else:
+                batch.refer.append(row)
 
     def _pack_rest(self, batch: Batch) -> None:
         """Take the small queues whole."""
@@ -263,12 +281,8 @@ class Queues:
             self.done = []
         if self.put_back:
             batch.put_back, self.put_back = self.put_back, []
-        if self.waits:
-            batch.wait, self.waits = list(self.waits.values()), {}
-        if self.unwaits:
-            batch.unwait, self.unwaits = [(key,) for key in self.unwaits], []
-        if self.refers:
-            batch.refer, self.refers = self.refers, []
+        if self.waits or self.unwaits or self.refers:
+            self._pack_places(batch)
         if self.unparks:
             batch.unpark, self.unparks = [(key,) for key in self.unparks], []
         if self.claims:
@@ -279,6 +293,16 @@ class Queues:
             batch.leased = [(account, count) for account, count, _ in self.leases]
             batch.leases = [effect for _, _, effect in self.leases]
             self.leases = []
+
+
+def _pack_quotas(batch: Batch, quotas: dict[int, Message], moment: float) -> None:
+    day, month = _periods(moment)
+    for account_id in sorted(quotas):
+        account = quotas[account_id].account
+        if account.quota_month:
+            batch.quota.append((account_id, month, account.quota_month))
+        if account.quota_day:
+            batch.quota.append((account_id, day, account.quota_day))
 
 
 def _periods(now: float) -> tuple[int, int]:
