@@ -201,6 +201,10 @@ BEGIN
             result := result || jsonb_build_object('unapplied', to_jsonb(missing));
         END IF;
         IF EXISTS (SELECT 1 FROM unnest(c_refund) AS r WHERE r > 0) THEN
+            -- all balances of this cycle at once: to lock those of the refunds first would break the order of tenants
+            PERFORM 1 FROM balance WHERE tenant = ANY (n_tenant) OR tenant = ANY (
+                SELECT c.tenant FROM unnest(c_tenant, c_refund) AS c(tenant, refund) WHERE c.refund > 0)
+            ORDER BY tenant FOR UPDATE;
             PERFORM repay(p_day, array_agg(c.id), array_agg(c.tenant), array_agg(c.refund))
             FROM unnest(c_id, c_tenant, c_refund) AS c(id, tenant, refund)
             WHERE c.refund > 0 AND c.id <> ALL (missing) HAVING count(*) > 0;
@@ -253,7 +257,13 @@ BEGIN
     END IF;
 
     IF cardinality(x_id) > 0 THEN
-        DELETE FROM waiting WHERE id = ANY (x_id);
+        DELETE FROM waiting WHERE id = ANY (x_id) AND id <> ALL (missing);
+    END IF;
+    IF cardinality(missing) > 0 THEN
+        -- what somebody else has changed is his to judge: if it is still open, whoever claims its row next reads it afresh
+        DELETE FROM waiting w USING message m WHERE w.id = ANY (missing) AND m.id = w.id AND m.state >= 10;
+        UPDATE waiting w SET node = 0, epoch = 0, state = m.state, due_ms = CASE WHEN m.state = 3 THEN w.due_ms ELSE now_ms END
+        FROM message m WHERE w.id = ANY (missing) AND w.node = p_node AND m.id = w.id AND m.state <> 4;
     END IF;
     IF cardinality(w_id) > 0 THEN
         INSERT INTO waiting (id, link, state, due_ms, expires_ms, node, epoch)
