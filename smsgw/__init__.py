@@ -1,4 +1,57 @@
-"""smsgw: a durable, billed SMPP gateway."""
+"""smsgw: a durable, billed SMPP gateway. This is its map; nothing happens here.
+
+Rooms, a folder for each party or station that a message passes:
+
+    __main__, cli/   the command line: a thin face of admin/ and of files; imports when a command runs
+    demo/  bench/    `smsgw demo` and `smsgw bench`: the daemon between simulated ends; what it costs beside a bare relay
+    process.py       the daemon as a process: uvloop, signals, limits, exit codes
+    daemon.py        the composition root: builds every part once, wires them, one TaskGroup, the ticker, the drain
+    admin/           seeing and steering: metrics and health over HTTP, show, doctor, systemd; provisioning and sealed passwords
+    journey/         THE PRODUCT: what happens to a message, one journey a file
+    tenants/         the side that tenants bind to: listener, bind, session, registry
+    carriers/        the side that binds to carriers: links and their binds, the pool that shares their room, pace, dialect
+    sim/             simulated carrier and tenants, for tests, demo and bench
+    directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
+    policy/          may it go? token buckets, pure judgements
+    routing/         which links, in which order? the longest prefix
+    receipts/        which message a receipt means; what its tenant is owed
+    billing/         prices by part and prefix; what a final state gives back; integers
+    store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
+    model.py         the domain's words: states and their table, outcomes, messages, what is provisioned
+    wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
+    smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
+    client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
+    telemetry/       logs, meters and their collector, the message record line, the lag probe
+    config.py        the process's own settings: every limit has its name and its default there
+
+Journeys. MT, in two halves joined by a durable row:
+
+    accept     submit_sm → read, admitted, routed, priced → COMMIT → submit_sm_resp
+    dispatch   durable message → a link with room → Sent | Refused | Throttled | Unknown → settled in the next cycle
+
+Receipts and MO, in two halves joined by a durable row:
+
+    receipt, inbound   a carrier's deliver_sm → its message, or the number's owner → COMMIT → deliver_sm_resp
+    deliver            what is owed → a bound receiver of the account → its answer → done
+
+Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node
+left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know. Journeys never await: they hand
+work to `store.commit` and name the effect that follows its COMMIT.
+
+Layers, imports go down only (import-linter holds them; `|`: independent of each other):
+
+    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | sim > directory
+      > policy | routing | receipts | billing > store > model | wire > smpp > config | telemetry
+
+`tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
+asyncpg; `smpp` knows no socket and no clock.
+
+Words. Tenant: a contract, with its balance and prices. Account: one system_id of a tenant. Carrier: an operator. Link: one
+upstream connection, with its binds. Message, MessageId, Part. Route, Tariff. Receipt: never "dlr". Outcome: what became of a
+submit. Rejected: a status for the peer, a reason for log and metric. Money: an integer of 10⁻⁶ of the currency. Owed: what an
+account is to be given.
+States: HELD SCHEDULED QUEUED SUBMITTING IN_DOUBT SENT, then final DELIVERED FAILED REFUSED REJECTED EXPIRED CANCELLED UNKNOWN.
+"""
 
 from __future__ import annotations
 
