@@ -1,0 +1,128 @@
+"""Reading a submit: what becomes a message, and the status that each wrong field gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smsgw.journey.reading import parts_of, read_submit
+from smsgw.model import Account, Basis, Message, Rejected, Tenant
+from smsgw.smpp import const, tlv
+from smsgw.smpp.pdu import Pdu, data_sm_body, encode, sm_body
+
+ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"), default_source="10690001")
+
+
+def read(
+    body: bytes, *, account: Account = ACCOUNT, version: int = const.V34, command: int = const.SUBMIT_SM
+) -> Message | Rejected:
+    """Read a body as a tenant's request."""
+    octets = encode(command, 0, 1, body)
+    return read_submit(Pdu(octets, command, 0, 1), account, version)
+
+
+def submit(**fields: Any) -> Message | Rejected:
+    """Read a submit_sm with these fields changed."""
+    version = fields.pop("version", const.V34)
+    return read(sm_body(**({"source": b"1069", "dest": b"8613800138000", "short_message": b"hello"} | fields)), version=version)
+
+
+def test_a_plain_message_keeps_every_octet():
+    """The body goes on as it came: UDH, TLVs, flags and all."""
+    body = sm_body(
+        source=b"1069", dest=b"8613", short_message=b"\x05\x00\x03\x07\x02\x01text", esm_class=0x40,
+        tlvs=tlv.append(0x1400, b"a\0b\0"), protocol_id=0x7F, data_coding=0xF5,
+    )  # fmt: skip
+    message = read(body)
+    assert isinstance(message, Message)
+    assert message.body == body
+    assert (message.source, message.destination, message.parts) == ("1069", "8613", 1)
+    assert message.long_message == "8:7:2"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"dest": b""}, const.ESME_RINVDSTADR),
+        ({"esm_class": 0x04}, const.ESME_RINVESMCLASS),
+        ({"esm_class": 0x20}, const.ESME_RINVESMCLASS),
+        ({"esm_class": 0x02}, const.ESME_RINVESMCLASS),
+        ({"esm_class": 0x40, "short_message": b"\x09ab"}, const.ESME_RINVESMCLASS),
+        ({"esm_class": 0x40, "short_message": b""}, const.ESME_RINVESMCLASS),
+        ({"priority": 4}, const.ESME_RINVPRTFLG),
+        ({"replace": 2}, const.ESME_RINVREPFLAG),
+        ({"default_msg_id": 255}, const.ESME_RINVDFTMSGID),
+        ({"dest_ton": 5}, const.ESME_RINVDSTTON),
+        ({"source_ton": 5, "source": b"abcdefghijkl"}, const.ESME_RINVSRCADR),
+        ({"registered_delivery": 3}, const.ESME_RINVREGDLVFLG),
+        ({"registered_delivery": 0x21}, const.ESME_RINVREGDLVFLG),
+        ({"schedule": b"261332235959000+"}, const.ESME_RINVSCHED),
+        ({"validity": b"990032235959000R"[:15] + b"X"}, const.ESME_RINVEXPIRY),
+        ({"validity": b"200101000000000+"}, const.ESME_RINVEXPIRY),
+        ({"tlvs": b"\x14\x00\x00\x09ab"}, const.ESME_RINVOPTPARSTREAM),
+        ({"tlvs": tlv.append(const.TAG_SAR_TOTAL_SEGMENTS, b"\1\2\3")}, const.ESME_RINVPARLEN),
+        ({"tlvs": tlv.append(const.TAG_MESSAGE_PAYLOAD, b"two texts")}, const.ESME_RINVMSGLEN),
+    ],
+)
+def test_each_wrong_field_gets_its_own_status(fields: dict[str, Any], status: int):
+    """A bad field is answered with the status made for it (items 80, 84, 85, 92, 93, 98, 108-110, 114, 116, 147, 155-157)."""
+    refused = submit(**fields)
+    assert isinstance(refused, Rejected)
+    assert refused.status == status
+
+
+def test_what_only_newer_sessions_may():
+    """SMPP 5.0 knows priority 4 and receipts for success only."""
+    assert isinstance(submit(priority=4, registered_delivery=3, version=const.V50), Message)
+
+
+def test_an_empty_source_becomes_the_default():
+    """The account's own address is put where the tenant left the source empty, and nothing else changes (item 84)."""
+    message = submit(source=b"")
+    assert isinstance(message, Message)
+    assert message.source == "10690001"
+    assert message.body == sm_body(source=b"10690001", dest=b"8613800138000", short_message=b"hello")
+
+
+def test_a_price_by_delivery_needs_a_receipt():
+    """Where delivery is paid for, the carrier is asked for a receipt although the tenant was not interested."""
+    account = Account(1, "acme1", Tenant(1, "acme", "CNY", basis=Basis.DELIVERED))
+    message = read(sm_body(source=b"1", dest=b"2", short_message=b"x"), account=account)
+    assert isinstance(message, Message)
+    assert message.registered == 0
+    assert message.body == sm_body(source=b"1", dest=b"2", short_message=b"x", registered_delivery=1)
+
+
+def test_a_validity_counts_from_now():
+    """A relative validity of two hours is 7,200 seconds; none is none."""
+    message = submit(validity=b"000000020000000R")
+    assert isinstance(message, Message)
+    assert 7_190 < message.expires_at <= 7_200
+    plain = submit()
+    assert isinstance(plain, Message)
+    assert plain.expires_at == 0
+
+
+def test_data_sm_carries_its_content_in_a_tlv():
+    """data_sm without message_payload is refused; with it, its octets are counted and kept (item 166)."""
+    refused = read(data_sm_body(source=b"1", dest=b"2"), command=const.DATA_SM)
+    assert isinstance(refused, Rejected)
+    assert refused.status == const.ESME_RMISSINGOPTPARAM
+    body = data_sm_body(source=b"1", dest=b"2", data_coding=8, tlvs=tlv.append(const.TAG_MESSAGE_PAYLOAD, bytes(300)))
+    message = read(body, command=const.DATA_SM)
+    assert isinstance(message, Message)
+    assert (message.parts, message.body, message.command) == (3, body, const.DATA_SM)
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "length", "udhi", "parts"),
+    [
+        (0, 160, False, 1), (0, 161, False, 2), (0, 254, False, 2), (0, 459, False, 3), (0, 460, False, 4),
+        (8, 140, False, 1), (8, 141, False, 2), (8, 134 * 3 + 1, False, 4), (4, 140, False, 1), (4, 141, False, 2),
+        (0xF5, 141, False, 2), (0xF1, 160, False, 1), (0x18, 141, False, 2), (0x10, 160, False, 1), (0, 254, True, 1),
+    ],
+)  # fmt: skip
+def test_parts_by_coding_and_length(data_coding: int, length: int, parts: int, *, udhi: bool):
+    """160 and 153 septets, 140 and 134 octets; a PDU with a UDH is one part (items 141, 130)."""
+    assert parts_of(data_coding, length, udhi=udhi) == parts

@@ -1,0 +1,58 @@
+"""Transit: which message is meant, and the low water."""
+
+from __future__ import annotations
+
+from smsgw.model import Account, Message, Tenant
+from smsgw.receipts.matching import Transit
+
+ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"))
+
+
+def message(number: int, link: int = 1, upstream_id: str = "") -> Message:
+    """Make a message that was sent on a link."""
+    return Message(id=number, account=ACCOUNT, source="1", destination="2", body=b"", link=link, upstream_id=upstream_id)
+
+
+def test_a_sent_message_is_found_by_link_and_id():
+    """The same id at two carriers means two messages."""
+    transit = Transit()
+    one, other = message(1, 1, "x"), message(2, 2, "x")
+    for sent in (one, other):
+        transit.enter(sent)
+        transit.sent(sent)
+    assert transit.find(1, "x") is one
+    assert transit.find(2, "x") is other
+    assert transit.find(3, "x") is None
+
+
+def test_an_id_given_again_means_the_newer_message():
+    """A carrier reuses an id: the newer message is meant, and the older one's leaving does not forget it."""
+    transit = Transit()
+    old, new = message(1, 1, "x"), message(2, 1, "x")
+    for sent in (old, new):
+        transit.enter(sent)
+        transit.sent(sent)
+    transit.leave(old)
+    assert transit.find(1, "x") is new
+
+
+def test_no_id_matches_nothing():
+    """A carrier that gives no id gets no receipt matched by it."""
+    transit = Transit()
+    sent = message(1)
+    transit.enter(sent)
+    transit.sent(sent)
+    assert transit.find(1, "") is None
+
+
+def test_the_low_water_is_the_oldest_open_id():
+    """Recovery starts at the least id that is open here; with none there is none."""
+    transit = Transit()
+    assert transit.low_water() == 0
+    messages = [message(number) for number in (5, 6, 7)]
+    for entered in messages:
+        transit.enter(entered)
+    transit.leave(messages[0])
+    assert transit.low_water() == 6
+    assert [entered.id for entered in transit.oldest()] == [6, 7]
+    assert len(transit) == 2
