@@ -53,6 +53,8 @@ class Tariff:
         prices = self._prices.get(tenant_id)
         if prices is None:
             return None
+        if destination[:1] == "+":
+            destination = destination[1:]
         for length in self._lengths[tenant_id]:
             found = prices.get(destination[:length])
             if found is not None:

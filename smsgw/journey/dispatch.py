@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 from smsgw.carriers.dialect import submit_key
 from smsgw.journey.accept import needs_receipt
 from smsgw.journey.ending import Ending
+from smsgw.journey.reading import with_validity_left
 from smsgw.model import (
     FIRST_FINAL,
     InDoubt,
@@ -31,6 +32,7 @@ from smsgw.model import (
     Unknown,
 )
 from smsgw.smpp import const
+from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,7 +131,15 @@ class Dispatch:
         message.link = bind.link.id
         message.attempt += 1
         message.state = State.SUBMITTING
+        if message.expires_at:
+            self._rebase(message)
         self._desk.commit.change(message, self.submit, message)
+
+    def _rebase(self, message: Message) -> None:
+        """A relative validity counts from when the carrier gets it: take off what the message has waited, if over a second."""
+        now = self._desk.clock.time()
+        if now - (message.accepted_at or seconds_of(message.id)) > 1.0:
+            message.body = with_validity_left(message, message.expires_at - now)
 
     # ---- from the carrier -----------------------------------------------------------------------------------------
 

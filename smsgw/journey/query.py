@@ -62,7 +62,8 @@ class Query:
             account = session.account
             assert account is not None
             row = await self._look_up(account.id, text_id)
-            if row is None or row["source"] != source:  # type: ignore[index]
+            # A NULL source asks for the messages that were sent with one: the account's default took its place.
+            if row is None or row["source"] not in {source, source or account.default_source}:  # type: ignore[index]
                 session.refuse(pdu, NO_MATCH)
                 return
             state = State(row["state"])  # type: ignore[index]

@@ -14,8 +14,8 @@ from typing import Final
 
 from smsgw.model import Account, Basis, Message, Rejected
 from smsgw.smpp import const, tlv
-from smsgw.smpp.clock import parse_time
-from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, read_data_sm, read_sm
+from smsgw.smpp.clock import format_relative, parse_time
+from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, encode, read_data_sm, read_sm
 from smsgw.smpp.udh import read_udh, sar
 
 HEADER_LENGTH: Final = 16
@@ -28,7 +28,6 @@ ALPHANUMERIC_MAX: Final = 11
 PRIORITY_MAX_34: Final = 3
 PRIORITY_MAX_50: Final = 4
 RECEIPT_BITS: Final = 3
-MAX_VALIDITY_S: Final = 7 * 86_400
 
 # Octets that fit into one part, and into each part of several: by what data_coding makes of an octet (GSM 23.038).
 _SEPTETS: Final = (160, 153)
@@ -221,6 +220,20 @@ def _reference(octets: bytes, sm: Sm) -> str:
     else:
         concat = sar(octets, sm.tlv_at)
     return f"{concat.width}:{concat.ref}:{concat.total}" if concat is not None else ""
+
+
+def with_validity_left(message: Message, seconds: float) -> bytes:
+    """Return the body with a relative validity_period (or qos_time_to_live) of so many seconds; an absolute one stays."""
+    octets = encode(message.command, 0, 0, message.body)
+    left = max(1, int(seconds))
+    if message.command == const.DATA_SM:
+        sm = read_data_sm(octets)
+        return tlv.replace(octets, sm.tlv_at, const.TAG_QOS_TIME_TO_LIVE, left.to_bytes(4, "big"))[HEADER_LENGTH:]
+    validity = read_sm(octets).validity
+    if not validity.endswith(b"R"):
+        return message.body
+    at = octets.rindex(validity + b"\0", 0, read_sm(octets).registered_at)
+    return (octets[:at] + format_relative(left) + octets[at + len(validity) :])[HEADER_LENGTH:]
 
 
 def _with_octet(body: bytes, at: int, value: int) -> bytes:

@@ -26,7 +26,9 @@ class RoutingTable:
         self._lengths = sorted({len(prefix) for prefix in self._links}, reverse=True)
 
     def choose(self, destination: str) -> tuple[int, ...]:
-        """Return the links for a destination; () when there is no route."""
+        """Return the links for a destination, with or without its +; () when there is no route."""
+        if destination[:1] == "+":
+            destination = destination[1:]
         links = self._links
         for length in self._lengths:
             found = links.get(destination[:length])

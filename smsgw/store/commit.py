@@ -39,6 +39,7 @@ log = structlog.get_logger()
 # By class of SQLSTATE. What may pass is tried again; what speaks against this connection (shut down, cancelled, a standby that
 # takes no writes) is tried on another one; all else is the fault of a row.
 _RETRY_CLASSES: Final = ("40", "53", "55", "58")
+_FULL_CLASS: Final = "53"
 _LOST_CLASSES: Final = ("08", "25", "57")
 FENCED: Final = "SG001"
 
@@ -174,6 +175,8 @@ class Commit(Queues):
                 if state == FENCED:
                     raise Fenced(str(error)) from error
                 if state.startswith(_RETRY_CLASSES):
+                    # A full disk takes nothing new until it has room; a deadlock is over in a moment.
+                    self.available = self.available and not state.startswith(_FULL_CLASS)
                     self._log.warning("cycle_retried", sqlstate=state)
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, 1.0)
@@ -189,6 +192,7 @@ class Commit(Queues):
                 await self._replay_soon(type(error).__name__)
             else:
                 break
+        self.available = True
         if self._probe is not None:
             self._probe("after_commit")
         self.cycles += 1

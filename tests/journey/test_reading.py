@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from smsgw.journey.reading import parts_of, read_submit
+from smsgw.journey.reading import parts_of, read_submit, with_validity_left
 from smsgw.model import Account, Basis, Message, Rejected, Tenant
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import Pdu, data_sm_body, encode, sm_body
@@ -126,3 +126,14 @@ def test_data_sm_carries_its_content_in_a_tlv():
 def test_parts_by_coding_and_length(data_coding: int, length: int, parts: int, *, udhi: bool):
     """160 and 153 septets, 140 and 134 octets; a PDU with a UDH is one part (items 141, 130)."""
     assert parts_of(data_coding, length, udhi=udhi) == parts
+
+
+def test_a_relative_validity_loses_what_was_waited():
+    """After waiting, the carrier gets the seconds that are left; an absolute time stays as it is (item 148)."""
+    body = sm_body(source=b"1", dest=b"2", short_message=b"x", validity=b"000000020000000R")
+    message = read(body)
+    assert isinstance(message, Message)
+    assert with_validity_left(message, 3_661.5) == body.replace(b"000000020000000R", b"000000010101000R")
+    absolute = read(sm_body(source=b"1", dest=b"2", short_message=b"x", validity=b"370101000000000+"))
+    assert isinstance(absolute, Message)
+    assert with_validity_left(absolute, 10) == absolute.body
