@@ -113,7 +113,8 @@ BEGIN
         INSERT INTO ledger (tenant, kind, day, amount, messages)
         SELECT s.tenant, p_kind, p_day, s.amount, s.n
         FROM unnest(p_tenants, p_amounts, p_messages) AS s(tenant, amount, n)
-        WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.tenant = s.tenant AND l.day = p_day AND l.kind = p_kind);
+        WHERE NOT EXISTS (SELECT 1 FROM ledger l WHERE l.tenant = s.tenant AND l.day = p_day AND l.kind = p_kind
+                            AND l.kind IN ('debit', 'refund'));
     END IF;
 END $$;
 
