@@ -1,4 +1,4 @@
-"""Where the libraries of other languages come from: what is installed, else fetched once into build/, else a skip with its reason."""
+"""Where the libraries of other languages come from: installed, else fetched once into build/, else a skip with its reason."""
 
 from __future__ import annotations
 

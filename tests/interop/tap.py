@@ -5,31 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from smsgw.smpp.pdu import Pdu
 
+WAIT_S = 20.0
+
 
 def pdus(octets: bytes) -> list[Pdu]:
-    """Return the whole PDUs in octets."""
+    """Return the PDUs in octets; the last may be under way."""
     found = []
     while len(octets) >= 16:
         length, command, status, sequence = struct.unpack_from(">IIII", octets)
         assert length >= 16
+        if length > len(octets):
+            break
         found.append(Pdu(octets[:length], command, status, sequence))
         octets = octets[length:]
-    assert not octets
     return found
 
 
 @dataclass(slots=True)
 class Line:
-    """One connection: what went to the gateway, what came from it, which end closed (in order)."""
+    """One connection: what went to the gateway, what came from it."""
 
     to_gateway: bytearray = field(default_factory=bytearray)
     from_gateway: bytearray = field(default_factory=bytearray)
-    ended: list[str] = field(default_factory=list)
 
     def sent(self, command: int) -> list[Pdu]:
         """Return what the ESME sent, of a command."""
@@ -47,7 +49,7 @@ class Tap:
         self.port = 0
         self.lines: list[Line] = []
         self._gateway_port = gateway_port
-        self._idle = asyncio.Condition()
+        self._changed = asyncio.Event()
         self._open = 0
 
     @contextlib.asynccontextmanager
@@ -63,8 +65,22 @@ class Tap:
 
     async def idle(self) -> None:
         """Wait until every connection has ended."""
-        async with asyncio.timeout(10), self._idle:
-            await self._idle.wait_for(lambda: not self._open)
+        await self.until(lambda: not self._open)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something that passed makes the condition true."""
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    def sent(self, command: int) -> list[Pdu]:
+        """Return what ESMEs sent, of a command."""
+        return [pdu for line in self.lines for pdu in line.sent(command)]
+
+    def came(self, command: int) -> list[Pdu]:
+        """Return what the gateway sent, of a command."""
+        return [pdu for line in self.lines for pdu in line.came(command)]
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = Line()
@@ -73,22 +89,19 @@ class Tap:
         there, back = await asyncio.open_connection("127.0.0.1", self._gateway_port)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pass(reader, back, line.to_gateway, line, "esme"))
-                group.create_task(self._pass(there, writer, line.from_gateway, line, "gateway"))
+                group.create_task(self._pass(reader, back, line.to_gateway))
+                group.create_task(self._pass(there, writer, line.from_gateway))
         finally:
             back.close()
             writer.close()
-            async with self._idle:
-                self._open -= 1
-                self._idle.notify_all()
+            self._open -= 1
+            self._changed.set()
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray, line: Line, end: str
-    ) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(65_536):
                 kept += data
                 writer.write(data)
                 await writer.drain()
+                self._changed.set()
             writer.write_eof()
-        line.ended.append(end)

@@ -67,9 +67,7 @@ def session(port: int, kind: str, version: int, letters: Sequence[Letter]) -> di
         assert answer.status == 0
         clients.append(client)
     for letter in letters:
-        clients[-1].send_message(
-            source_addr=SOURCE, destination_addr="8613800138000", registered_delivery=1, **fields(letter)
-        )
+        clients[-1].send_message(source_addr=SOURCE, destination_addr="8613800138000", registered_delivery=1, **fields(letter))
     while len(told.ids) < len(letters):
         clients[-1].read_once()
     while len(told.receipts) < len(letters):
