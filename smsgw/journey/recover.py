@@ -83,7 +83,7 @@ class Recover:
             await self._upkeep()
 
     async def _take_over(self, connection: Any, node: int) -> None:
-        adopted = await nodes.take_over(connection, node, int(self._desk.clock.time() * 1000))
+        adopted = await nodes.take_over(connection, node, int(self._desk.clock.time() * 1000), self._takeover_s)
         if adopted is not None:
             self.taken_over += 1
             self._log.warning("node_taken_over", dead_node=node, **adopted)
@@ -103,11 +103,7 @@ class Recover:
                     continue
                 if parked.id not in known:
                     journey.remember(parked)
-                message = self._desk.transit.find(parked.link, parked.upstream_id)
-                if message is not None:
-                    self._forget(parked)
-                    journey.unparked(parked, message)
-                elif (arrival := journey.arrival_of(parked)) is not None:
+                if (arrival := journey.arrival_of(parked)) is not None:
                     arrivals.append((parked, arrival))
             found = await self._recall.search([arrival for _, arrival in arrivals]) if arrivals else {}
             for parked, arrival in arrivals:

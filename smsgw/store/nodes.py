@@ -21,6 +21,9 @@ LOCK_CLASS: Final = 0x534D5347
 
 LOCK_WAIT_S: Final = 30
 
+# A restart of PostgreSQL drops every lock: silence is counted from then at the earliest.
+_SILENT: Final = "greatest(heartbeat, pg_postmaster_start_time()) < clock_timestamp() - make_interval(secs => $2)"
+
 
 class SeatTaken(Exception):
     """Another process runs as this node: two cannot share one id."""
@@ -68,8 +71,7 @@ async def take_seat(connection: asyncpg.Connection[Any], node: int, now_ms: int)
 async def dead_nodes(connection: asyncpg.Connection[Any], own: int, takeover_s: float) -> list[int]:
     """Return nodes whose heartbeat is older than `takeover_s` by the database's clock, counted from its start at the latest."""
     rows = await connection.fetch(
-        "SELECT id FROM node WHERE id <> $1 AND epoch > 0"
-        " AND greatest(heartbeat, pg_postmaster_start_time()) < clock_timestamp() - make_interval(secs => $2)"
+        f"SELECT id FROM node WHERE id <> $1 AND epoch > 0 AND {_SILENT}"
         " AND (EXISTS (SELECT 1 FROM bind b WHERE b.node = node.id)"
         "      OR EXISTS (SELECT 1 FROM waiting w WHERE w.node = node.id)"
         "      OR EXISTS (SELECT 1 FROM owed o WHERE o.node = node.id)"
@@ -81,13 +83,17 @@ async def dead_nodes(connection: asyncpg.Connection[Any], own: int, takeover_s: 
     return [row["id"] for row in rows]
 
 
-async def take_over(connection: asyncpg.Connection[Any], node: int, now_ms: int) -> dict[str, int] | None:
-    """Adopt a dead node's work under a raised epoch; None when it lives after all (its lock is held)."""
+async def take_over(connection: asyncpg.Connection[Any], node: int, now_ms: int, takeover_s: float) -> dict[str, int] | None:
+    """Adopt a dead node's work under a raised epoch; None when it lives after all: its lock is held, or its heart beats again."""
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, node):
         return None
     try:
         async with connection.transaction():
-            await connection.execute("UPDATE node SET epoch = epoch + 1 WHERE id = $1", node)
+            raised = await connection.fetchval(
+                f"UPDATE node SET epoch = epoch + 1 WHERE id = $1 AND {_SILENT} RETURNING epoch", node, takeover_s
+            )
+            if raised is None:
+                return None
             adopted = await connection.fetchval("SELECT adopt($1, $2)", node, now_ms)
     finally:
         await connection.execute("SELECT pg_advisory_unlock($1, $2)", LOCK_CLASS, node)
@@ -107,5 +113,13 @@ async def others_live(connection: asyncpg.Connection[Any], own: int, takeover_s:
 
 
 async def prune_tokens(connection: asyncpg.Connection[Any], hours: int = 1) -> None:
-    """Forget answers of cycles that nobody can replay any more."""
-    await connection.execute("DELETE FROM commit_token WHERE at < now() - make_interval(hours => $1)", hours)
+    """Forget answers of cycles that nobody can replay any more: all old ones but the last of each node.
+
+    A node that lost its connection at COMMIT asks for its last one, however long it was away.
+    """
+    await connection.execute(
+        "DELETE FROM commit_token t WHERE t.at < now() - make_interval(hours => $1)"
+        " AND (t.epoch, t.seq) < (SELECT l.epoch, l.seq FROM commit_token l WHERE l.node = t.node"
+        "                         ORDER BY l.epoch DESC, l.seq DESC LIMIT 1)",
+        hours,
+    )

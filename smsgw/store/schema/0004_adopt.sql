@@ -2,8 +2,9 @@
 
 CREATE FUNCTION adopt(p_node int4, p_now_ms int8) RETURNS jsonb LANGUAGE plpgsql AS $$
 -- The caller holds the node's advisory lock and has raised its epoch. Spills every open row of the node, frees what it had
--- claimed and advances its low water. SUBMITTING without an answer becomes IN_DOUBT, due at once: journey/due knows what the
--- account wants. Returns how many rows of each kind were found. May be run again at any point: it finds nothing twice.
+-- claimed and advances its low water. SUBMITTING without an answer becomes IN_DOUBT. Whatever is not QUEUED is due at once, but
+-- for what had a time of its own: journey/due knows what each state needs. Returns how many rows of each kind were found. May be
+-- run again at any point: it finds nothing twice.
 DECLARE
     low    int8;
     high   int8;
@@ -16,16 +17,18 @@ BEGIN
     SELECT low_water, last_ms INTO low, high FROM node WHERE id = p_node FOR UPDATE;
     high := (greatest(high, (SELECT coalesce(max(m.id), 0) >> 22 FROM message m), (SELECT coalesce(max(o.id), 0) >> 22 FROM owed o),
                       (SELECT coalesce(max(o.id), 0) >> 22 FROM orphan o)) + 1) << 22;
-    UPDATE message SET state = 5, rev = rev + 1
-    WHERE state = 4 AND (id IN (SELECT w.id FROM waiting w WHERE w.node = p_node)
-                         OR id >= low AND id < high AND (id >> 12) & 1023 = p_node);
+    -- the claim owns a message, not its id: what another node has claimed is its own to settle
+    UPDATE message m SET state = 5, rev = rev + 1
+    WHERE m.state = 4 AND (m.id IN (SELECT w.id FROM waiting w WHERE w.node = p_node)
+                           OR m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node
+                              AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.id = m.id AND w.node NOT IN (0, p_node)));
     GET DIAGNOSTICS doubts = ROW_COUNT;
     -- a claimed message that was sent waits no longer: its reference below is what its receipt will find
     DELETE FROM waiting w USING message m WHERE w.node = p_node AND m.id = w.id AND m.state >= 6;
     UPDATE waiting w SET node = 0, epoch = 0, state = m.state, due_ms = CASE WHEN m.state = 5 THEN p_now_ms ELSE w.due_ms END
     FROM message m WHERE w.node = p_node AND m.id = w.id;
     INSERT INTO waiting (id, link, state, due_ms, expires_ms)
-        SELECT m.id, m.link, m.state, CASE WHEN m.state = 5 THEN p_now_ms ELSE 0 END,
+        SELECT m.id, m.link, m.state, CASE WHEN m.state = 3 THEN 0 ELSE p_now_ms END,
                CASE WHEN m.state = 3 THEN m.expires_ms ELSE 0 END
         FROM message m
         WHERE m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node AND m.state < 6
