@@ -8,6 +8,7 @@ READY  := .venv/ready
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+FUZZ_ARGS ?=
 
 .PHONY: help venv test lint format unit demo bench crash fuzz clean
 
@@ -51,7 +52,7 @@ crash: venv
 	SMSGW_CRASH=full $(BIN)/pytest tests/crash -s -p no:cacheprovider $(PYTEST_ARGS)
 
 fuzz: venv
-	SMSGW_FUZZ=full $(BIN)/pytest tests/properties -p no:cacheprovider $(PYTEST_ARGS)
+	$(BIN)/python -m tests.fuzz --count 1000000 $(FUZZ_ARGS)
 
 clean:
 	rm -rf .venv build dist

@@ -78,17 +78,18 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def town(dsn: str, directory: Path, *, more: str = "", window: int = 10) -> AsyncIterator[Town]:
+async def town(dsn: str, directory: Path, *, provision_more: str = "", window: int = 10) -> AsyncIterator[Town]:
     """Everything up within the block; at its end the gateway stops by SIGTERM, with nothing to complain about."""
     carrier = Carrier(CarrierSettings(receipt_delay_ms=10))
     async with carrier.listening() as (_, port):
-        await provision(dsn, directory, provisioning(port) + EVIL.format(window=window))
-        gateway = GatewayProcess(dsn, directory, more=more)
+        await provision(dsn, directory, provisioning(port) + EVIL.format(window=window) + provision_more)
+        gateway = GatewayProcess(dsn, directory)
         await gateway.start()
         try:
             made = Town(gateway, carrier)
             yield made
             assert await gateway.stop() == 0
-            assert made.failures() == []
+            failures = made.failures()
+            assert not failures, failures[:5]
         finally:
             await gateway.kill()
