@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from smsgw.carriers.dialect import second_chances
+from smsgw.receipts.matching import same_number
 from smsgw.store import messages, provisioning, receipts
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Recall:
                 journey.put_back(arrival)
             raise
         for arrival in arrivals:
-            message = self._desk.transit.find(arrival.link.id, arrival.key) or found.get(id(arrival))
+            message = self._desk.transit.find(arrival.link.id, arrival.key, arrival.address) or found.get(id(arrival))
             if message is not None:
                 journey.found(arrival, message)
             else:
@@ -125,16 +126,28 @@ class Recall:
 
     async def search(self, arrivals: list[Arrival]) -> dict[int, Message]:
         """Look arrivals up among the references; returns id(arrival) → message, fresh from its row, one object a message."""
-        by_key = await self._referred([(arrival.link.id, arrival.key) for arrival in arrivals])
+        by_key = await self._referred([(arrival.link.id, arrival.key) for arrival in arrivals if arrival.key])
+        transit = self._desk.transit
         meant: dict[int, int] = {}
         for arrival in arrivals:
-            chosen = _choose(by_key.get((arrival.link.id, arrival.key), []), arrival.sm.source.decode("latin-1"))
+            key = (arrival.link.id, arrival.key)
+            known = dict([(message.id, message.destination) for message in transit.named(*key)] + by_key.get(key, []))
+            chosen = _choose(known, arrival.address)
             if chosen:
                 meant[id(arrival)] = chosen
-        await self._second_chances([arrival for arrival in arrivals if id(arrival) not in meant], meant)
+        await self._second_chances([arrival for arrival in arrivals if arrival.key and id(arrival) not in meant], meant)
+        self._by_addresses([arrival for arrival in arrivals if not arrival.key], meant)
         loaded = {m.id: m for m in await messages.load(self._pool, sorted(set(meant.values())), self._desk.account_of)}
-        in_memory = self._desk.transit.open
+        in_memory = transit.open
         return {key: in_memory.get(message_id) or loaded[message_id] for key, message_id in meant.items() if message_id in loaded}
+
+    def _by_addresses(self, arrivals: list[Arrival], meant: dict[int, int]) -> None:
+        """A receipt that names no id means the one message in memory that is open between its addresses."""
+        keys = {id(arrival): (arrival.link.id, arrival.address.lstrip("+0"), arrival.to.lstrip("+0")) for arrival in arrivals}
+        open_ones = self._desk.transit.between(set(keys.values())) if keys else {}
+        for arrival, key in keys.items():
+            if len(open_ones.get(key, ())) == 1:
+                meant[arrival] = open_ones[key][0].id
 
     async def _referred(self, keys: list[tuple[int, str]]) -> dict[tuple[int, str], list[tuple[int, str]]]:
         """Look keys up; returns (link, key) → (message id, destination), newest first."""
@@ -149,24 +162,17 @@ class Recall:
         keys = [(arrival.link.id, form) for arrival in arrivals for form in forms[id(arrival)]]
         referred = await self._referred(keys) if keys else {}
         for arrival in arrivals:
-            link, address = arrival.link.id, arrival.sm.source.decode("latin-1")
+            link, address = arrival.link.id, arrival.address
             found = {message_id: to for form in forms[id(arrival)] for message_id, to in referred.get((link, form), [])}
             for form in forms[id(arrival)]:
-                message = self._desk.transit.find(link, form)
-                if message is not None:
-                    found[message.id] = message.destination
-            if len(found) == 1 and _same(next(iter(found.values())), address):
+                found.update((message.id, message.destination) for message in self._desk.transit.named(link, form))
+            if len(found) == 1 and same_number(next(iter(found.values())), address):
                 meant[id(arrival)] = next(iter(found))
 
 
-def _same(number: str, other: str) -> bool:
-    """Carriers write an address with and without + or 00."""
-    return number == other or number.lstrip("+0") == other.lstrip("+0")
-
-
-def _choose(candidates: list[tuple[int, str]], destination: str) -> int:
+def _choose(candidates: dict[int, str], destination: str) -> int:
     """Carriers reuse ids: the newest message to the receipt's address is meant; a single candidate is taken as it is."""
-    for message_id, theirs in candidates:
-        if _same(theirs, destination):
-            return message_id
-    return candidates[0][0] if len(candidates) == 1 else 0
+    ours = [message_id for message_id, theirs in candidates.items() if same_number(theirs, destination)]
+    if ours:
+        return max(ours)
+    return next(iter(candidates)) if len(candidates) == 1 else 0

@@ -39,10 +39,20 @@ if TYPE_CHECKING:
     from smsgw.smpp.receipt import Receipt
 
 ACCEPTED: Final = 6
+CLOSED_REMEMBERED: Final = 50_000
+PARKED_CAP: Final = 200_000
+"""Receipts of nothing known that are kept at most, by this process; over it carriers are to try again."""
+
+
+Fate = tuple[int, str, bytes]
+"""(link, id, address) as a final receipt wrote them."""
 
 
 class Arrival(msgspec.Struct, gc=False):
-    """A receipt on the table: what came, from where, and what it was found to mean. `bind` None: it had been parked."""
+    """A receipt on the table: what came, from where, and what it was found to mean.
+
+    `bind` None: it had been parked. `ends`: it brought its message to an end, so that what is said then is said once.
+    """
 
     pdu: Pdu
     link: Link
@@ -53,7 +63,20 @@ class Arrival(msgspec.Struct, gc=False):
     arrived: float
     message: Message | None = None
     owed: Owed | None = None
+    ends: bool = False
     parked_id: int = 0
+
+    @property
+    def address(self) -> str:
+        """The number that the receipt is about, as the carrier writes it."""
+        source: bytes = self.sm.source
+        return source.decode("latin-1")
+
+    @property
+    def to(self) -> str:
+        """The address that the receipt goes to: the message's source."""
+        dest: bytes = self.sm.dest
+        return dest.decode("latin-1")
 
 
 class ReceiptJourney:
@@ -84,6 +107,7 @@ class ReceiptJourney:
         self._unanswered: dict[int, Arrival] = {}
         self.parked: dict[tuple[int, str], list[ParkedReceipt]] = {}
         self.parked_count = 0
+        self._closed: tuple[set[Fate], set[Fate]] = (set(), set())
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
@@ -108,11 +132,15 @@ class ReceiptJourney:
         key = key_of(link.dialect, receipt)
         arrival = Arrival(pdu, link, key, receipt, sm, bind, desk.clock.now())
         self._unanswered[id(arrival)] = arrival
-        message = desk.transit.find(link.id, key)
+        message = desk.transit.find(link.id, key, arrival.address)
         if message is not None:
             self.found(arrival, message)
             return
-        if len(self._unmatched) >= self._unmatched_cap:
+        if (link.id, key, sm.source) in self._closed[0] or (link.id, key, sm.source) in self._closed[1]:
+            desk.process.duplicate_receipts += 1
+            self._answer(arrival, 0)
+            return
+        if len(self._unmatched) >= self._unmatched_cap or self.parked_count >= PARKED_CAP:
             self._answer(arrival, const.ESME_RX_T_APPN)
             return
         self._unmatched.append(arrival)
@@ -149,6 +177,7 @@ class ReceiptJourney:
         if not message.sent_at:
             message.sent_at = desk.clock.time()
         message.state = state
+        arrival.ends = True
         message.error = _error_number(receipt.error) if state is not State.DELIVERED else 0
         message.done_at = desk.clock.time()
         desk.meters.receipt_delay.observe(message.done_at - seconds_of(message.id))
@@ -156,9 +185,11 @@ class ReceiptJourney:
         if message.waiting:
             message.waiting = False
             desk.commit.unwait(message.id)
+        if state is State.UNKNOWN:
+            desk.commit.refer(message)  # the one final state that a later receipt still moves
         owed: Owed | None = None
         if wants(message.registered, state):
-            owed = self._ending.owe(message, self._rewritten(arrival, message), command=arrival.pdu.command)
+            owed = self._ending.owe(message, self._rewritten(arrival, message), command=_command(arrival))
             arrival.owed = owed
         desk.commit.change(message, self._durable, arrival, owed)
 
@@ -167,11 +198,27 @@ class ReceiptJourney:
         desk = self._desk
         if message.state < FIRST_FINAL and wants_intermediate(message.registered):
             body = self._rewritten(arrival, message)
-            arrival.owed = self._ending.owe(message, body, OwedKind.INTERMEDIATE, arrival.pdu.command)
+            arrival.owed = self._ending.owe(message, body, OwedKind.INTERMEDIATE, _command(arrival))
         desk.commit.change(message, self._durable, arrival, arrival.owed)
 
     def _rewritten(self, arrival: Arrival, message: Message) -> bytes:
         source, dest = addresses(message)
+        receipt = arrival.receipt
+        if not receipt.message_id:  # nowhere to put our id: the same in words of our own
+            return receipts.build(
+                our_id=message.text_id,
+                source=dest,
+                dest=source,
+                state=receipt.state,
+                stat=receipt.stat,
+                error=receipt.error,
+                submit_date=receipt.submit_date[:10],
+                done_date=receipt.done_date[:10],
+                sub=message.parts,
+                text=receipt.text,
+                esm_class=arrival.sm.esm_class,
+                data_coding=arrival.sm.data_coding,
+            )
         return receipts.rewrite(arrival.pdu.octets, arrival.sm, arrival.receipt, our_id=message.text_id, source=dest, dest=source)
 
     def _durable(self, arrival: Arrival, verdict: Rejected | None) -> None:
@@ -181,22 +228,28 @@ class ReceiptJourney:
         if verdict is not None:
             # Somebody else changed the row first (another node had the first receipt): read it afresh and judge again.
             arrival.message = arrival.owed = None
+            arrival.ends = False
             self._unmatched.append(arrival)
             self._look_up()
             return
         self._answer(arrival, 0)
-        if message.state >= FIRST_FINAL and message.done_at and arrival.owed is None:
-            self._finish(arrival, message)
-        elif arrival.owed is not None:
-            owed = arrival.owed
+        owed = arrival.owed
+        if owed is not None:
             owed.session = message.session
-            if owed.kind == OwedKind.RECEIPT:
-                self._finish(arrival, message)
+        if arrival.ends:
+            self._close(arrival, message)
+        if owed is not None:
             self._deliver.push(owed, message.answered_at)
 
-    def _finish(self, arrival: Arrival, message: Message) -> None:
-        if not arrival.receipt.intermediate and (needs_receipt(message) or message.id in self._desk.transit.open):
+    def _close(self, arrival: Arrival, message: Message) -> None:
+        """The message has come to its end; a repetition of its receipt will mean nothing new."""
+        if needs_receipt(message) or message.id in self._desk.transit.open:
             self._ending.ended(message, None)
+        if message.state is not State.UNKNOWN and arrival.key:
+            recent, _ = self._closed
+            recent.add((arrival.link.id, arrival.key, arrival.sm.source))
+            if len(recent) >= CLOSED_REMEMBERED:
+                self._closed = (set(), recent)
 
     def _answer(self, arrival: Arrival, status: int) -> None:
         self._unanswered.pop(id(arrival), None)
@@ -214,7 +267,7 @@ class ReceiptJourney:
         desk = self._desk
         if arrival.parked_id:
             return
-        message = desk.transit.find(arrival.link.id, arrival.key)
+        message = desk.transit.find(arrival.link.id, arrival.key, arrival.address)
         if message is not None:
             self.found(arrival, message)
             return
@@ -284,6 +337,11 @@ class ReceiptJourney:
     def unanswered(self) -> int:
         """How many receipts wait for their COMMIT."""
         return len(self._unanswered)
+
+
+def _command(arrival: Arrival) -> int:
+    """What the tenant gets it by: as it came, but for what had to be written anew."""
+    return arrival.pdu.command if arrival.receipt.message_id else const.DELIVER_SM
 
 
 def _error_number(error: bytes) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smsgw.model import Account, Message, Tenant
+from smsgw.model import Account, Message, State, Tenant
 from smsgw.receipts.matching import Transit
 
 ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"))
@@ -56,3 +56,33 @@ def test_the_low_water_is_the_oldest_open_id():
     assert transit.low_water() == 6
     assert [entered.id for entered in transit.oldest()] == [6, 7]
     assert len(transit) == 2
+
+
+def test_of_reused_ids_the_newest_to_the_address_is_meant():
+    """Messages of one id are told apart by where they went, with and without + and 0; each is forgotten by itself."""
+    transit = Transit()
+    sent = [message(number, 1, "x") for number in (1, 2, 3)]
+    for one, destination in zip(sent, ("+861", "862", "861"), strict=True):
+        one.destination = destination
+        transit.enter(one)
+        transit.sent(one)
+    assert transit.find(1, "x", "00861") is sent[2]
+    assert transit.find(1, "x", "862") is sent[1]
+    assert transit.find(1, "x", "863") is None
+    assert transit.named(1, "x") == [sent[2], sent[1], sent[0]]
+    transit.leave(sent[1])
+    assert transit.find(1, "x", "862") is None
+    transit.leave(sent[2])
+    assert transit.find(1, "x", "861") is sent[0]
+    transit.leave(sent[0])
+    assert transit.named(1, "x") == []
+
+
+def test_what_a_carrier_has_is_found_by_its_addresses():
+    """Only what went to the carrier and is open: not what is queued, not what has ended."""
+    transit = Transit()
+    for number, state in enumerate((State.QUEUED, State.SUBMITTING, State.SENT, State.DELIVERED), 1):
+        entered = message(number)
+        entered.state = state
+        transit.enter(entered)
+    assert [one.id for one in transit.between({(1, "2", "1"), (2, "2", "1")})[1, "2", "1"]] == [2, 3]
