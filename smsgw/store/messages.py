@@ -77,7 +77,7 @@ async def referred(connection: Any, keys: Sequence[tuple[int, str]]) -> list[tup
 
 async def query(connection: Any, account: int, text_id: str) -> asyncpg.Record | None:
     """Read what query_sm answers: source, state, error, done_ms of an account's own message, by the id it was given."""
-    if not text_id.isascii():
+    if not (text_id.isascii() and text_id.isalnum()):
         return None
     by_short = await connection.fetchval("SELECT message FROM short_id WHERE account = $1 AND short = $2", account, text_id)
     if by_short is None and not (text_id.isdigit() and len(text_id) <= 19):

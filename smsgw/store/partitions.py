@@ -111,7 +111,9 @@ async def drop_old(connection: Connection, now: datetime.datetime) -> Upkeep:
                     held.append(name)
                     continue
                 try:
-                    await _patiently(connection, [f"DROP TABLE {name}"])
+                    _, after = day_range(day)
+                    kept = f"UPDATE partitioned SET kept_from = greatest(kept_from, {after}) WHERE parent = '{parent.name}'"
+                    await _patiently(connection, [f"DROP TABLE {name}", kept])
                     dropped.append(name)
                 except asyncpg.LockNotAvailableError:
                     busy.append(name)

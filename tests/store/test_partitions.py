@@ -19,7 +19,8 @@ async def small(connection: Connection) -> Connection:
     await connection.execute("""
         DROP SCHEMA public CASCADE;
         CREATE SCHEMA public;
-        CREATE TABLE partitioned (parent text PRIMARY KEY, retention_days int NOT NULL, storage text NOT NULL);
+        CREATE TABLE partitioned (parent text PRIMARY KEY, retention_days int NOT NULL, storage text NOT NULL,
+                                  kept_from int8 NOT NULL DEFAULT 0);
         CREATE TABLE message (id int8 PRIMARY KEY, state int2 NOT NULL DEFAULT 10) PARTITION BY RANGE (id);
         CREATE TABLE message_default PARTITION OF message DEFAULT;
         CREATE TABLE reference (at int8 NOT NULL, what text) PARTITION BY RANGE (at);
@@ -63,6 +64,8 @@ async def test_old_days_are_dropped_and_young_ones_stay(small: Connection):
         *("message_20260224", "message_20260225"),
         *("reference_20260224", "reference_20260225", "reference_20260226", "reference_20260227"),
     )
+    kept = dict(await small.fetch("SELECT parent, kept_from FROM partitioned"))
+    assert kept == {"message": day_range(TODAY - 3 * DAY)[0], "reference": day_range(TODAY - DAY)[0]}
 
 
 async def test_a_day_with_an_open_message_is_never_dropped(small: Connection):

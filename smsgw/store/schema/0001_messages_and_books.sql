@@ -172,7 +172,8 @@ CREATE TABLE quota (
 CREATE TABLE partitioned (
     parent         text PRIMARY KEY,
     retention_days int NOT NULL,
-    storage        text NOT NULL DEFAULT ''
+    storage        text NOT NULL DEFAULT '',
+    kept_from      int8 NOT NULL DEFAULT 0    -- ids below may have been dropped; 0 = none was
 );
 INSERT INTO partitioned (parent, retention_days, storage) VALUES
     ('message', 180, 'fillfactor = 55'),

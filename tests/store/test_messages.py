@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+
+from smsgw.model import Account, Message, State, Tenant
+from smsgw.store import messages
+from smsgw.store.database import Connection
+from tests.store.cycles import Cycles, change
+from tests.store.work import Node, account, fund, seat, working
+
+
+def account_of(number: int, tenant: int) -> Account:
+    """A Directory of one account, and a stand-in for any other."""
+    return account(number) if number == 1 else Account(id=number, system_id="", tenant=Tenant(tenant, "", ""))
+
+
+@pytest.fixture
+async def cycle(connection: Connection) -> Cycles:
+    """Node 1, and a tenant with money."""
+    await fund(connection, 1_000)
+    await seat(connection)
+    return Cycles(connection)
+
+
+async def test_a_message_comes_back_as_it_was_written(database: str, connection: Connection):
+    """Every stored field of a message reads back equal, times to the millisecond, its content octet by octet."""
+    await fund(connection, 1_000)
+    node = Node(database, await seat(connection))
+    async with working(node.commit):
+        written = node.submit(
+            source='"短信"', destination="+86 138\\", body=bytes(range(256)), command=0x103, parts=3, price=7, basis=2, registered=17,
+            mode=1, short_id="0000beef", expires_at=1_800_000_000.125,
+        )  # fmt: skip
+        await node.effects.count(1)
+        written.state, written.upstream_id, written.error, written.refund = State.FAILED, 'up "1"', 2**40, 7
+        written.attempt, written.resends, written.link = 9, 3, 12
+        written.sent_at, written.done_at = 1_700_000_000.5, 1_700_000_001.25
+        node.commit.change(written)
+    (read,) = await messages.load(connection, [written.id], account_of)
+    assert read.debit_day > 20_000
+    assert (read.rev, written.rev) == (1, 1)
+    stored = Message.__struct_fields__[: Message.__struct_fields__.index("done_at") + 1]
+    for name in set(stored) - {"debit_day", "accepted_at"}:
+        assert getattr(read, name) == getattr(written, name), name
+    assert read.text_id == b"0000beef"
+
+
+async def test_messages_are_read_in_order_and_gaps_are_left_out(cycle: Cycles, connection: Connection):
+    """Ids come back in order, without those that have no row; a dropped content reads as empty, a gone account as a stand-in."""
+    await fund(connection, 10, tenant=9)
+    await cycle(new=[cycle.new(1), cycle.new(2, tenant=9, account=5), cycle.new(3)])
+    await connection.execute("DELETE FROM content WHERE id = 3")
+    read = await messages.load(connection, [3, 99, 2, 1], account_of)
+    assert [(message.id, message.body) for message in read] == [(1, b"body 1"), (2, b"body 2"), (3, b"")]
+    assert [(message.account.system_id, message.account.tenant.id) for message in read] == [("a1", 1), ("", 9), ("a1", 1)]
+    assert await messages.load(connection, [], account_of) == []
+
+
+async def test_references_are_found_newest_first(cycle: Cycles, connection: Connection):
+    """A carrier's id leads to every message of that link that had it, the newest first; other links' are others."""
+    rows = [(7, 1, '"up 1"', "86138"), (7, 3, '"up 1"', "86139"), (8, 2, '"up 1"', "86137"), (7, 4, "99", "86136")]
+    await cycle(refer=rows)
+    found = await messages.referred(connection, [(7, "up 1"), (7, "none"), (8, "99")])
+    assert found == [(7, "up 1", 3, "86139"), (7, "up 1", 1, "86138")]
+    assert await messages.referred(connection, []) == []
+
+
+async def test_an_account_finds_its_own_messages_only(cycle: Cycles, connection: Connection):
+    """query_sm finds a message by the id that its account was given, decimal or short, and never another account's."""
+    number = 5 << 40
+    await cycle(new=[cycle.new(number), cycle.new(7, account=2)], short=[(7, 2, "0000000a")])
+    await cycle(changed=[change(number, state=State.DELIVERED)])
+    row = await messages.query(connection, 1, str(number))
+    assert row is not None
+    assert tuple(row) == (number, "1069", State.DELIVERED, 5, 222)
+    assert await messages.query(connection, 2, str(number)) is None
+    short = await messages.query(connection, 2, "0000000a")
+    assert short is not None
+    assert short["id"] == 7
+    assert await messages.query(connection, 1, "0000000a") is None
+
+
+@pytest.mark.parametrize("text", ["", "abc", "-5", " 7", "9" * 19, "9" * 20, "9" * 65, "٣", "7\x00", "短", "7; DROP"])
+async def test_ids_that_are_none_find_nothing(cycle: Cycles, connection: Connection, text: str):
+    """Whatever a tenant asks for, an id that was never given finds nothing and breaks nothing."""
+    await cycle(new=[cycle.new(7)])
+    assert await messages.query(connection, 1, text) is None
+
+
+async def test_what_never_got_a_receipt_is_found(cycle: Cycles, connection: Connection):
+    """SENT messages with references from before a moment are found once each; younger, settled or open ones are not."""
+    numbers = [1 << 30, 2 << 30, 3 << 30]
+    await cycle(new=[cycle.new(number) for number in numbers], refer=[(7, number, '"x"', "86") for number in numbers], at=5 << 30)
+    await cycle(refer=[(7, numbers[0], '"y"', "86")], at=6 << 30)
+    states = [State.SENT, State.DELIVERED, State.SENT]
+    await cycle(changed=[change(number, state=state) for number, state in zip(numbers, states, strict=True)])
+    assert await messages.stale_sent(connection, 4 << 30, 10) == []
+    assert sorted(await messages.stale_sent(connection, 7 << 30, 10)) == [numbers[0], numbers[2]]
+    assert len(await messages.stale_sent(connection, 7 << 30, 1)) == 1
+
+
+async def test_short_ids_are_leased_in_blocks(connection: Connection):
+    """Each lease of an account begins where the last one ended; accounts do not share."""
+    assert [await messages.lease_short_ids(connection, 1, 1_000) for _ in range(3)] == [1, 1_001, 2_001]
+    assert await messages.lease_short_ids(connection, 2, 10) == 1
+    assert await messages.lease_short_ids(connection, 2, 10) == 11
