@@ -28,8 +28,8 @@ async def test_a_message_comes_back_as_it_was_written(database: str, connection:
     node = Node(database, await seat(connection))
     async with working(node.commit):
         written = node.submit(
-            source='"短信"', destination="+86 138\\", body=bytes(range(256)), command=0x103, parts=3, price=7, basis=2, registered=17,
-            mode=1, short_id="0000beef", expires_at=1_800_000_000.125,
+            source='"短信"', destination="+86 138\\", body=bytes(range(256)), command=0x103, parts=3, price=7, basis=2,
+            registered=17, mode=1, short_id="0000beef", expires_at=1_800_000_000.125,
         )  # fmt: skip
         await node.effects.count(1)
         written.state, written.upstream_id, written.error, written.refund = State.FAILED, 'up "1"', 2**40, 7
