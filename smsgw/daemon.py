@@ -375,6 +375,8 @@ class Daemon:
             self.listener.tick(now)
             self.carriers.tick(now)
             self.receipt.tick(now)
+            if self.records is not None:
+                self.records.pack()
             second = int(now)
             if second != self._second:
                 self._second = second

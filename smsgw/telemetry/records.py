@@ -116,6 +116,9 @@ class RecordFile:
         self._path.replace(f"{self._path}.1")
         self._open()
 
+PACKED: Final = 5_000
+"""Records that `pack` encodes at once: some 4 ms."""
+
 
 class RecordLog:
     """Takes records from the loop and writes them from a thread. `written` and `dropped` count lines."""
@@ -128,6 +131,8 @@ class RecordLog:
         # The raw descriptor: a thread that hangs in the buffered one would block the interpreter's end.
         self._sink: Sink = self._file or sink or io.FileIO(1, "wb", closefd=False)
         self._encoder = msgspec.json.Encoder()
+        self._packed: deque[tuple[bytes, int]] = deque()
+        self._packs = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="records", daemon=True)
         self.dropped = 0
@@ -142,29 +147,50 @@ class RecordLog:
             return
         queue.append(record)
 
+    def pack(self) -> None:
+        """Encode what waits, in the loop; the thread then only writes.
+
+        For an owner who calls it ten times a second: two threads that both run Python take the interpreter from each other, which
+        cost more than the encoding (2 µs a line of the loop's time at 20,000 lines a second).
+        """
+        self._packs = True
+        queue = self._queue
+        if queue:
+            lines = [queue.popleft() for _ in range(min(len(queue), PACKED))]
+            for record in lines:
+                _finish(record)
+            self._packed.append((self._encoder.encode_lines(lines), len(lines)))
+
     @property
     def waiting(self) -> int:
-        """How many records wait for the thread."""
-        return len(self._queue)
+        """How many records wait to be written."""
+        return len(self._queue) + sum(count for _, count in self._packed)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Write what is left and end the thread; after `timeout_s` the rest is lost to a reader that does not read."""
         self._stop.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            self.dropped += len(self._queue)
+            self.dropped += self.waiting
         elif self._file is not None:
             self._file.close()
 
     def _run(self) -> None:
         while not self._stop.wait(EVERY_S):
             self._write()
+        self._packs = False
         self._write()
 
     def _write(self) -> None:
         """Write all that waits, a slice at a time."""
+        while self._packed:
+            octets, count = self._packed.popleft()
+            if self._put(memoryview(octets)):
+                self.written += count
+            else:
+                self.dropped += count
         queue = self._queue
-        while queue:
+        while queue and not self._packs:
             lines = [queue.popleft() for _ in range(min(len(queue), SLICE))]
             for record in lines:
                 _finish(record)
