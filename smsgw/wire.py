@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, cast
 import structlog
 
 from smsgw.smpp.pdu import Pdu
-from smsgw.smpp.session import Session
+from smsgw.smpp.session import LateResponse, Session
 
 TLS_HANDSHAKE_S: Final = 10.0
 """How long a peer may take for its TLS handshake; until then its connection counts nowhere."""
@@ -92,6 +92,7 @@ class Wire(asyncio.Protocol):
         "_loop",
         "_scheduled",
         "_transport",
+        "_untold",
         "blocked_since",
         "clock",
         "limits",
@@ -116,6 +117,7 @@ class Wire(asyncio.Protocol):
         self.octets_out = 0
         self._transport: asyncio.Transport | None = None
         self._scheduled = False
+        self._untold: list[Any] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log = structlog.get_logger().bind()
 
@@ -139,16 +141,19 @@ class Wire(asyncio.Protocol):
         peer = self.peer
         assert peer is not None
         self.octets_in += len(data)
+        pdus = iter(session.receive(data, self.clock.now()))
         try:
-            for pdu in session.receive(data, self.clock.now()):
+            for pdu in pdus:
                 context = pdu.context
                 if context is None:
                     peer.on_request(pdu)
                 else:
                     peer.on_response(pdu, context)
         except Exception as error:  # noqa: BLE001 - the wall around one connection
-            self._log.error("connection_failed", error=type(error).__name__, where=where_raised(error))
-            self.abort("internal_error")
+            # The answers behind it are not taken any more: for their requests that is a loss like any other.
+            contexts = (pdu.context for pdu in pdus)
+            self._untold = [context for context in contexts if context is not None and type(context) is not LateResponse]
+            self._failed(error)
             return
         if session.out or session.closing:
             self.flush()
@@ -177,7 +182,8 @@ class Wire(asyncio.Protocol):
         self.writable = False
         self._transport = None
         reason = self.reason or self.session.closing or (type(exc).__name__ if exc else "closed_by_peer")
-        contexts = self.session.lost()
+        contexts = self._untold + self.session.lost()
+        self._untold = []
         if self.peer is not None:
             self.peer.on_lost(reason, contexts)
 
@@ -265,11 +271,19 @@ class Wire(asyncio.Protocol):
         session = self.session
         for context in session.tick(now):
             assert self.peer is not None
-            self.peer.on_expired(context)
+            try:
+                self.peer.on_expired(context)
+            except Exception as error:  # noqa: BLE001 - the wall around one connection
+                self._failed(error)
         if self.blocked_since and now - self.blocked_since > self.limits.stalled_s:
             self.abort("peer_does_not_read")
         elif (session.out or session.closing) and not self._scheduled:
             self.flush()
+
+    def _failed(self, error: Exception) -> None:
+        """The peer above could not go on: its connection ends, and no other."""
+        self._log.error("connection_failed", error=type(error).__name__, where=where_raised(error))
+        self.abort("internal_error")
 
 
 def where_raised(error: Exception) -> list[str]:
