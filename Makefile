@@ -49,7 +49,7 @@ bench: venv
 
 # The long forms; `make test` runs short ones.
 crash: venv
-	SMSGW_CRASH=full $(BIN)/pytest tests/crash -s -p no:cacheprovider $(PYTEST_ARGS)
+	SMSGW_CRASH=full $(BIN)/pytest tests/crash -s $(PYTEST_ARGS)
 
 fuzz: venv
 	$(BIN)/python -m tests.fuzz --count 1000000 $(FUZZ_ARGS)
