@@ -67,15 +67,8 @@ class Carriers:
 
     # ---- room -----------------------------------------------------------------------------------------------------
 
-    def reserve(self, links: Sequence[int], prefer: int = 0) -> LinkBind | None:
-        """Take a slot on the first of these links that has room and leave to send; None when none has.
-
-        `prefer`: a link id of `links` that is asked first (the one which the other parts of a long message took), 0 for none.
-        """
-        if prefer and prefer in links:
-            bind = self._take(prefer)
-            if bind is not None:
-                return bind
+    def reserve(self, links: Sequence[int]) -> LinkBind | None:
+        """Take a slot on the first of these links that has room and leave to send; None when none has."""
         for link_id in links:
             bind = self._take(link_id)
             if bind is not None:

@@ -18,6 +18,7 @@ from smsgw.model import Basis, Message, Mode, Rejected, State
 from smsgw.smpp import const
 
 if TYPE_CHECKING:
+    from smsgw.carriers.link import LinkBind
     from smsgw.carriers.pool import Carriers
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
@@ -100,18 +101,18 @@ class Accept:
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
-        bind = self._carriers.reserve(message.links, self._link_of_parts(message) if message.long_message else 0)
+        bind = self._reserve(message)
         if bind is not None:
             message.bind = bind
             message.link = bind.link.id
             message.attempt = 1
             message.state = State.SUBMITTING
-            if message.long_message:
-                self._parts[message.account.id, message.source, message.destination, message.long_message] = message.link
         elif message.mode == Mode.RELAY:
             return LINK_BUSY if any(map(self._carriers.bound, message.links)) else LINK_DOWN
-        else:
+        elif not message.link:
             message.link = message.links[0]
+        if message.long_message:
+            self._remember_part(message)
         desk = self._desk
         desk.transit.enter(message)
         desk.commit.add(message, self.committed)
@@ -119,15 +120,23 @@ class Accept:
             self._dispatch.spill_if_unsendable(message)
         return None
 
-    def _link_of_parts(self, message: Message) -> int:
-        """Return the link that the other parts of a long message took, 0 when this is the first."""
+    def _reserve(self, message: Message) -> LinkBind | None:
+        """Take a slot on the first link that has one; for a part, on the link of the parts before it while it is up."""
+        if message.long_message:
+            link = self._parts.get(_whole(message), 0)
+            if link in message.links and self._carriers.bound(link):
+                message.link = link
+                return self._carriers.reserve((link,))
+        return self._carriers.reserve(message.links)
+
+    def _remember_part(self, message: Message) -> None:
+        """The parts that follow are to take the same link."""
         seen = self._parts
-        key = (message.account.id, message.source, message.destination, message.long_message)
-        link = seen.pop(key, 0) or message.links[0]
-        seen[key] = link
+        whole = _whole(message)
+        seen.pop(whole, None)
+        seen[whole] = message.link
         if len(seen) > PARTS_REMEMBERED:
             del seen[next(iter(seen))]
-        return link
 
     def committed(self, message: Message, rejected: Rejected | None) -> None:
         """The cycle has decided: answer the tenant, and let the message go."""
@@ -172,6 +181,11 @@ class Accept:
         if self.draining:
             return DRAINING
         return QUEUE_FULL if self._desk.commit.available else STORE_UNAVAILABLE
+
+
+def _whole(message: Message) -> tuple[int, str, str, str]:
+    """What the parts of one long message have in common (CONFORMANCE 139)."""
+    return message.account.id, message.source, message.destination, message.long_message
 
 
 def needs_receipt(message: Message) -> bool:

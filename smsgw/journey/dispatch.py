@@ -215,8 +215,8 @@ class Dispatch:
         """The carrier wants less: the message was not taken and loses nothing by waiting."""
         message.error = status
         if message.mode == Mode.RELAY:
-            others = tuple(link for link in message.links if link != message.link)
-            bind = self._carriers.reserve(others) if others else None
+            later = message.links[message.links.index(message.link) + 1 :] if message.link in message.links else ()
+            bind = self._carriers.reserve(later) if later else None
             if bind is not None:
                 self._prepare(message, bind)
                 return
@@ -290,7 +290,7 @@ class Dispatch:
                 self._prepare(message, bind)
                 return
         if after_s or not any(map(self._carriers.bound, message.links)) or message.id not in desk.transit.open:
-            self._leave(message, desk.clock.time() + after_s)
+            self._leave(message, desk.clock.time() + after_s if after_s else 0.0)
             return
         desk.commit.change(message, self._requeue, message)
 
@@ -311,10 +311,11 @@ class Dispatch:
         """A relay tenant is answered after the COMMIT of the settle."""
         session = message.session
         message.session = None
+        message.answered_at = self._desk.clock.time()
         session.meter.accepted += 1
         session.meter.accepted_parts += message.parts
         session.answer_submit(message.command, message.sequence, 0, message.text_id)
-        self._desk.meters.submit_response.observe(self._desk.clock.time() - message.accepted_at)
+        self._desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
         if not needs_receipt(message):
             self._ending.ended(message, verdict)
 

@@ -35,16 +35,6 @@ async def test_unbound_and_unknown_links_are_passed_over():
             assert [ours.carriers.room(number) for number in (1, 2, 99)] == [99, 0, 0]
 
 
-async def test_parts_of_one_message_prefer_their_link():
-    """The link that took the first part is asked first; when it is full the route's order rules; a stranger is not asked."""
-    async with Smsc() as smsc, side(*two(smsc, window=1)) as ours:
-        await ours.bound(1)
-        await ours.bound(2)
-        taken = [ours.carriers.reserve((1, 2), prefer=2), ours.carriers.reserve((1, 2), prefer=2)]
-        assert [bind and bind.link.id for bind in taken] == [2, 1]
-        assert ours.carriers.reserve((1,), prefer=99) is None
-
-
 async def test_binds_of_a_link_share_its_load():
     """Within a link the bind with the most room takes the next message."""
     async with Smsc() as smsc, side(link(smsc.port, binds=2, window=10)) as ours:

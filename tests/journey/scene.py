@@ -6,8 +6,7 @@
         scene.smsc.receipt(await scene.smsc.submit())
         receipt = await scene.receipt(tenant)
 
-At the end of every scene the books must balance. `later` lets time pass: for the gateway by its clock, for what waits in the
-store by its due times.
+At the end of every scene the books must balance. `later` lets time pass, for the gateway and for its database.
 """
 
 from __future__ import annotations
@@ -31,6 +30,14 @@ from smsgw.store.database import Connection, connect
 from tests.peers import WAIT_S, Esme
 from tests.rig import process_settings, provision, provisioning
 from tests.smsc import Smsc
+
+# The database's clock is ahead by as much as the gateway's: its own function is found before that of the system.
+HANDS = """
+CREATE TABLE hands AS SELECT 0::float8 AS ahead;
+CREATE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    AS 'SELECT pg_catalog.clock_timestamp() + make_interval(secs => ahead) FROM public.hands';
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); END $$;
+"""
 
 
 class Hands:
@@ -89,6 +96,7 @@ class Scene:
                 await self._stack.enter_async_context(smsc)
             self.connection = await connect(self.dsn, name="test", batches=True)
             self._stack.push_async_callback(self.connection.close)
+            await self.connection.execute(HANDS)
             self.directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="smsgw-scene-")))
             await self.provision(self._text(*(smsc.port for smsc in self.smscs)))
             async with asyncio.TaskGroup() as self._group:
@@ -169,12 +177,16 @@ class Scene:
     # ---- time and waiting -----------------------------------------------------------------------------------------
 
     async def later(self, seconds: float) -> None:
-        """Let so much time pass."""
+        """Let so much time pass, in the gateway and in its database."""
+        await self.connection.execute("UPDATE hands SET ahead = $1", self.clock.ahead + seconds)
         self.clock.ahead += seconds
-        past = int(seconds * 1000)
-        await self.connection.execute("UPDATE waiting SET due_ms = greatest(due_ms - $1, 1) WHERE due_ms > 0", past)
-        await self.connection.execute("UPDATE waiting SET expires_ms = greatest(expires_ms - $1, 1) WHERE expires_ms > 0", past)
-        await self.connection.execute("UPDATE owed SET due_ms = greatest(due_ms - $1, 0)", past)
+
+    async def hastened(self, condition: Callable[[], Any], pace: float = 0.25) -> None:
+        """Wait until a condition holds, while time runs faster: `pace` seconds with each look."""
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                await self.later(pace)
+                await self.connection.execute("SELECT pg_sleep(0.003)")
 
     async def until(self, condition: Callable[[], Any]) -> Any:
         """Wait until a condition holds (it may be a coroutine function); returns what it returned. Raises TimeoutError."""
@@ -186,6 +198,14 @@ class Scene:
                 if found:
                     return found
                 await self.connection.execute("SELECT pg_sleep(0.003)")
+
+    async def turns(self) -> None:
+        """Let the gateway's once-a-second work be done twice, and all that follows from it."""
+        for _ in range(2):
+            second = self.daemon._second
+            await self.later(1.0)
+            await self.until(lambda second=second: self.daemon._second > second)
+            await self.settled()
 
     async def settled(self) -> None:
         """Wait until nothing is on the way into the store any more, and what came of it has gone out and been answered."""

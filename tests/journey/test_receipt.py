@@ -291,9 +291,9 @@ async def test_a_receipt_after_unknown_moves_the_message_once(database: str):
         smsc, tenant = scene.smsc, await scene.tenant()
         ours, submit = await _submitted(scene, tenant)
         await scene.in_state(ours, State.SENT)
-        scene.clock.ahead += 6
+        await scene.later(6)
         await scene.until(lambda: scene.count("upstream_ref"))
-        scene.clock.ahead += 72 * 3600 + 60
+        await scene.later(72 * 3600 + 60)
         await scene.daemon.recover._upkeep()
         assert (await scene.receipt(tenant)).stat == b"UNKNOWN"
         await scene.in_state(ours, State.UNKNOWN)
