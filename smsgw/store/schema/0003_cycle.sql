@@ -313,13 +313,11 @@ BEGIN
     IF cardinality(l_account) > 0 THEN
         missing := '{}';
         FOR i IN 1 .. cardinality(l_account) LOOP
-            WITH mine AS (
-                UPDATE owed w SET node = p_node, epoch = p_epoch
-                WHERE w.id IN (SELECT f.id FROM owed f WHERE f.account = l_account[i] AND f.node = 0
-                                 AND f.due_ms <= now_ms
-                               ORDER BY f.id LIMIT l_count[i] FOR UPDATE SKIP LOCKED)
-                RETURNING w.id
-            ) SELECT coalesce(array_agg(id), '{}') INTO found_id FROM mine;
+            -- found first, then marked: within the UPDATE the planner, which takes owed for small, would find them again for each row
+            SELECT coalesce(array_agg(f.id), '{}') INTO found_id FROM (
+                SELECT o.id FROM owed o WHERE o.account = l_account[i] AND o.node = 0 AND o.due_ms <= now_ms
+                ORDER BY o.id LIMIT l_count[i] FOR UPDATE SKIP LOCKED) f;
+            UPDATE owed SET node = p_node, epoch = p_epoch WHERE id = ANY (found_id);
             missing := missing || found_id;
         END LOOP;
         result := result || jsonb_build_object('leased', to_jsonb(missing));

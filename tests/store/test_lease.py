@@ -1,0 +1,35 @@
+"""Leasing from a long backlog: one account that answers nothing must not stop the unit of work of all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from smsgw.store.database import Connection
+from tests.store.work import Effects, Node, seat, working
+
+BACKLOG = 10_000
+LEASED = 500
+LIMIT_S = 3.0
+
+
+async def test_a_lease_does_not_grow_with_the_backlog(connection: Connection, database: str):
+    """Of 10,000 rows that came since the plan was made, 500 are leased in moments, the oldest, and no more than 500."""
+    commit = Node(database, await seat(connection)).commit
+    effects = Effects()
+    async with working(commit):
+        await connection.execute("ANALYZE owed")
+        commit.lease(1, LEASED, effects)  # the plan is made for a table that is empty, and known to be
+        await effects.count(1)
+        await connection.execute(
+            "INSERT INTO owed (id, account, message, kind, command, node, epoch, expires_ms, body)"
+            " SELECT n, 1, 0, 2, 5, 0, 0, 4000000000000, 'owed' FROM generate_series(1, $1) AS n",
+            BACKLOG,
+        )
+        began = time.monotonic()
+        async with asyncio.timeout(10 * LIMIT_S):
+            commit.lease(1, LEASED, effects)
+            (_, _), (leased, verdict) = await effects.count(2)
+        assert time.monotonic() - began < LIMIT_S
+    assert verdict is None
+    assert sorted(leased) == list(range(1, LEASED + 1))
