@@ -60,7 +60,11 @@ def connecting(dsn: str, node: int = 1) -> Connect:
 
     async def ready() -> Connection:
         connection = await connect(dsn, name=f"unit of work {node}", batches=True)
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        try:
+            await connection.execute("SET plan_cache_mode = force_generic_plan")
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     return ready
