@@ -13,7 +13,7 @@ Must never: keep more than `claim_cap` rows of an account in memory; await.
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING, Any, Final
 
 from smsgw.model import Owed, OwedKind
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from smsgw.tenants.session import TenantSession
 
 BACK_OFF_S: Final = (1, 2, 5, 10, 30, 60)
+LEASE_PAGE: Final = 500
 RETRY_STATUSES: Final = frozenset({const.ESME_RTHROTTLED, const.ESME_RMSGQFUL, const.ESME_RX_T_APPN, const.ESME_RSYSERR})
 
 
@@ -126,7 +127,10 @@ class Deliver:
         meter = session.meter
         if status == 0:
             commit.close(owed.id)
-            meter.receipts_delivered += 1
+            if owed.kind == OwedKind.MO:
+                meter.mo_delivered += 1
+            else:
+                meter.receipts_delivered += 1
             if owed.kind == OwedKind.INTERMEDIATE:
                 self._forget_intermediate(owed)
         elif status is None or status in RETRY_STATUSES:
@@ -142,38 +146,51 @@ class Deliver:
             self._pump(account)
 
     def _retry(self, owed: Owed, *, lost: bool) -> None:
+        """Again, with back-off; whoever binds first when nobody is left gets it at once."""
         owed.tries += 1
         owed.session = None
         now = self._desk.clock.time()
-        wait = 0.0 if lost and owed.tries == 1 else BACK_OFF_S[min(owed.tries, len(BACK_OFF_S)) - 1]
-        owed.due_at = now + wait
-        if now >= owed.expires_at:
+        overtaken = owed.kind == OwedKind.INTERMEDIATE and owed.message not in self._intermediate
+        if overtaken or now >= owed.expires_at:
             self._desk.commit.close(owed.id)
+            self._desk.process.receipts_expired += not overtaken
+            self._forget_intermediate(owed)
             return
         keep = bool(self._registry.receivers(owed.account))
+        wait = 0.0 if not keep or (lost and owed.tries == 1) else BACK_OFF_S[min(owed.tries, len(BACK_OFF_S)) - 1]
+        owed.due_at = now + wait if wait else 0.0
         owed.claimed = keep
         self._desk.commit.postpone(owed, keep=keep)
         if keep:
             heapq.heappush(self._later, (self._desk.clock.now() + wait, owed.id, owed))
+        else:
+            self._forget_intermediate(owed)
 
     def _give_up(self, account_id: int) -> None:
         """The last receiver here has gone: whoever binds next, on whichever node, takes the rows."""
         queue = self._ready.pop(account_id, None)
         self._blocked.discard(account_id)
         for owed in queue or ():
-            if owed.body:
-                owed.claimed = False
-                self._desk.commit.postpone(owed, keep=False)
+            self._free(owed)
 
-    def on_receivers_gone(self, account_id: int) -> None:
-        """The account has no receiver here any more."""
-        self._give_up(account_id)
+    def _free(self, owed: Owed) -> None:
+        """Let go of a row: anybody may take it, now."""
+        if owed.body:
+            owed.claimed = False
+            owed.due_at = 0.0
+            self._desk.commit.postpone(owed, keep=False)
+            self._forget_intermediate(owed)
 
     # ---- free rows ------------------------------------------------------------------------------------------------
 
     def on_receiver_bound(self, account_id: int) -> None:
-        """A receiver has bound: take up what its account is owed."""
+        """A receiver has bound: take up what its account is owed, also what others were to be asked again for later."""
         self._blocked.discard(account_id)
+        now = self._desk.clock.now()
+        for at, (due, owed_id, owed) in enumerate(self._later):
+            if owed.account == account_id and owed.tries:
+                self._later[at] = (min(due, now), owed_id, owed)
+        heapq.heapify(self._later)
         self._pump(account_id)
         self._lease(account_id)
 
@@ -182,22 +199,23 @@ class Deliver:
             return
         self._more.discard(account_id)
         self._leasing.add(account_id)
-        page = min(self._claim_cap, 500)
 
         def leased(ids: list[int], _verdict: Any) -> None:
             self._leasing.discard(account_id)
             if ids:
-                if len(ids) >= page:
-                    self._more.add(account_id)
                 self._load(ids, self._loaded)
 
-        self._desk.commit.lease(account_id, page, leased)
+        self._desk.commit.lease(account_id, min(self._claim_cap, LEASE_PAGE), leased)
 
     def _loaded(self, rows: list[Owed]) -> None:
+        """Rows that are ours now, of several accounts where leases shared a cycle. After a whole page there are more."""
         now = self._desk.clock.time()
+        page = min(self._claim_cap, LEASE_PAGE)
+        self._more.update(account for account, count in Counter(owed.account for owed in rows).items() if count >= page)
         for owed in rows:
             if now >= owed.expires_at:
                 self._desk.commit.close(owed.id)
+                self._desk.process.receipts_expired += 1
             else:
                 self.push(owed)
 
@@ -209,8 +227,7 @@ class Deliver:
             if not owed.body:
                 continue
             if not self._registry.receivers(owed.account):
-                owed.claimed = False
-                self._desk.commit.postpone(owed, keep=False)
+                self._free(owed)
                 continue
             owed.session = None
             queue = self._ready.setdefault(owed.account, deque())
