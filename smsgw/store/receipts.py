@@ -60,8 +60,9 @@ async def accounts_owed(connection: Any, accounts: Sequence[int]) -> list[int]:
 async def expire_owed(connection: Any, now_ms: int, limit: int = 1_000) -> list[tuple[int, int]]:
     """Drop free owed rows whose time to live is over; returns (account, message) of each."""
     rows = await connection.fetch(
-        "DELETE FROM owed WHERE id IN (SELECT id FROM owed WHERE node = 0 AND expires_ms <= $1 LIMIT $2"
-        " FOR UPDATE SKIP LOCKED) RETURNING account, message",
+        # An array is made once; a subquery after IN may be run again for each row, and take more than the limit.
+        "DELETE FROM owed WHERE id = ANY (ARRAY(SELECT id FROM owed WHERE node = 0 AND expires_ms <= $1 LIMIT $2"
+        " FOR UPDATE SKIP LOCKED)) RETURNING account, message",
         now_ms,
         limit,
     )

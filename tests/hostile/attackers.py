@@ -86,6 +86,13 @@ def floods_enquire_link(port: int) -> None:
     pour(peers, b"".join(pdu.encode(const.ENQUIRE_LINK, 0, sequence) for sequence in range(1, 4_000)), reads=True)
 
 
+def never_answers(port: int) -> None:
+    """Submit as fast as it is taken, asking for receipts and answering none of them."""
+    peers = [bound(port) for _ in range(4)]
+    ready()
+    pour(peers, b"".join(submit(sequence) for sequence in range(1, 1_000)), reads=True)
+
+
 def one_octet_a_second(port: int) -> None:
     """Half of them bound, half not: each sends a submit_sm or a bind, an octet a second."""
     half = SLOW // 2
@@ -115,7 +122,7 @@ def half_open(port: int) -> None:
 
 
 ATTACKS: dict[str, Callable[[int], None]] = {
-    each.__name__: each for each in (never_reads, floods_enquire_link, one_octet_a_second, half_open)
+    each.__name__: each for each in (never_reads, never_answers, floods_enquire_link, one_octet_a_second, half_open)
 }
 
 
