@@ -116,6 +116,7 @@ class RecordFile:
         self._path.replace(f"{self._path}.1")
         self._open()
 
+
 PACKED: Final = 5_000
 """Records that `pack` encodes at once: some 4 ms."""
 
