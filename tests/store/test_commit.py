@@ -203,6 +203,7 @@ async def test_two_nodes_spend_the_last_units_together(database: str, connection
             for node in nodes:
                 await node.effects.count(80 * turn)
             assert sum(len(node.effects.passed) for node in nodes) == 100 * turn
+            assert {reason for node in nodes for _, reason in node.effects.refused} == {"balance"}
             await whole(connection, 0)
 
 
