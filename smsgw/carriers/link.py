@@ -160,8 +160,11 @@ class LinkBind:
             self.line.freed()
 
     def answer(self, pdu: Pdu, status: int) -> None:
-        """Answer a deliver_sm or data_sm; the message_id of a deliver_sm_resp is a single NUL (SMPP 3.4 §4.6.2)."""
-        if self.wire is not None:
+        """Answer a deliver_sm or data_sm; the message_id of a deliver_sm_resp is a single NUL (SMPP 3.4 §4.6.2).
+
+        On the session that it came by or not at all: on the next one its sequence number may be another request's.
+        """
+        if self.wire is not None and self.wire is pdu.context:
             self.wire.answer(pdu.command, pdu.sequence, status, b"\0")
 
     # ---- what the wire calls --------------------------------------------------------------------------------------
@@ -212,6 +215,7 @@ class LinkBind:
     def on_request(self, pdu: Pdu) -> None:
         """A deliver_sm or data_sm goes on, on a transmitter too; alert_notification and outbind have no answer and are counted."""
         if pdu.command in _DELIVERIES:
+            pdu.context = self.wire
             try:
                 self.line.events.on_deliver(self, pdu)
             except Exception as error:  # noqa: BLE001 - the wall around one message; the carrier is to try again

@@ -110,8 +110,12 @@ class Dispatch:
             self._queued -= 1
             if message.state is not State.QUEUED or message.spilled:
                 bind.release()
-                continue
-            self._prepare(message, bind)
+            elif message.expires_at and self._desk.clock.time() >= message.expires_at:
+                bind.release()
+                message.state = State.EXPIRED
+                self._ending.end(message)
+            else:
+                self._prepare(message, bind)
 
     def claimed(self, message: Message) -> None:
         """A message of the store that is ours now: to any link of its routes with room, else back for whoever has."""

@@ -28,6 +28,8 @@ ALPHANUMERIC_MAX: Final = 11
 PRIORITY_MAX_34: Final = 3
 PRIORITY_MAX_50: Final = 4
 RECEIPT_BITS: Final = 3
+BOTH: Final = 1
+"""registered_delivery that asks for a receipt of success and of failure: what a price by delivery needs."""
 
 # Octets that fit into one part, and into each part of several: by what data_coding makes of an octet (GSM 23.038).
 _SEPTETS: Final = (160, 153)
@@ -87,8 +89,8 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         parts = parts_of(sm.data_coding, sm.sm_length, udhi=bool(sm.esm_class & UDHI))
     body = octets[HEADER_LENGTH:]
     basis = account.tenant.basis
-    if basis is Basis.DELIVERED and not registered & RECEIPT_BITS:
-        body = _with_octet(body, sm.registered_at - HEADER_LENGTH, registered | 1)
+    if basis is Basis.DELIVERED and registered & RECEIPT_BITS != BOTH:
+        body = _with_octet(body, sm.registered_at - HEADER_LENGTH, registered & ~RECEIPT_BITS | BOTH)
     source = sm.source
     if not source:
         source = account.default_source.encode()
@@ -122,8 +124,8 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
         return Rejected(const.ESME_RMISSINGOPTPARAM, "message_payload_missing")
     body = octets[HEADER_LENGTH:]
     basis = account.tenant.basis
-    if basis is Basis.DELIVERED and not sm.registered_delivery & RECEIPT_BITS:
-        body = _with_octet(body, sm.registered_at - HEADER_LENGTH, sm.registered_delivery | 1)
+    if basis is Basis.DELIVERED and sm.registered_delivery & RECEIPT_BITS != BOTH:
+        body = _with_octet(body, sm.registered_at - HEADER_LENGTH, sm.registered_delivery & ~RECEIPT_BITS | BOTH)
     source = sm.source or account.default_source.encode()
     if source and not sm.source:
         body = _with_source(body, sm.source_at - HEADER_LENGTH, source)

@@ -23,12 +23,15 @@ class Bucket:
         self._at = now
 
     def take(self, count: int, now: float) -> bool:
-        """Take `count` tokens; False, and nothing taken, when there are not that many."""
+        """Take `count` tokens; False, and nothing taken, when there are not that many.
+
+        More than the whole burst pass when the bucket is full, and leave it in debt: else they would never pass.
+        """
         tokens = self._tokens + (now - self._at) * self.rate
         self._at = now
         if tokens > self.burst:
             tokens = float(self.burst)
-        if tokens < count:
+        if tokens < count and tokens < self.burst:
             self._tokens = tokens
             return False
         self._tokens = tokens - count

@@ -16,6 +16,7 @@ from smsgw.smpp import receipt
 from smsgw.smpp.clock import format_receipt_date
 from smsgw.smpp.const import DATA_SM
 from smsgw.smpp.pdu import HEADER, read_data_sm, read_sm
+from smsgw.store.ids import seconds_of
 
 BOTH: Final = 1
 FAILURE_ONLY: Final = 2
@@ -59,7 +60,7 @@ def own_receipt(message: Message, now: float) -> bytes:
         state=MESSAGE_STATE[state],
         stat=STAT[state],
         error=b"%03d" % (message.error % 1000),
-        submit_date=format_receipt_date(datetime.fromtimestamp(message.accepted_at or now, UTC)),
+        submit_date=format_receipt_date(datetime.fromtimestamp(message.accepted_at or seconds_of(message.id), UTC)),
         done_date=format_receipt_date(datetime.fromtimestamp(now, UTC)),
         sub=message.parts,
         dlvrd=message.parts if state is State.DELIVERED else 0,

@@ -41,7 +41,7 @@ class BadPdu(Exception):
 
 
 class Pdu:
-    """One whole PDU: header decoded, body left as octets. `context`: of the own request that this answers, else None."""
+    """One whole PDU: header decoded, body left as octets. `context`: of the own request that this answers, else the reader's."""
 
     __slots__ = ("command", "context", "octets", "sequence", "status")
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from smsgw.model import State
-from smsgw.smpp import const
+from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
 from tests.journey.scene import Scene, id_of
 from tests.smsc import Smsc
@@ -117,6 +117,74 @@ async def test_messages_over_the_limit_of_memory_wait_in_the_store(database: str
         submits = await scene.smsc.submitted(30)
         assert [submit.content for submit in submits] == [b"%d" % number for number in range(30)]
         await scene.emptied("waiting")
+
+
+VENDOR = tlv.append(0x1400, b"\0a\0\xff\0") + tlv.append(0x3FFF, b"") + tlv.append(0x1400, b"again") + tlv.append(0x0005, b"\1")
+STRANGE = sm_body(
+    source=b"Shop",
+    source_ton=5,
+    dest=b"8613800138000",
+    dest_ton=1,
+    dest_npi=1,
+    service_type=b"CMT",
+    esm_class=0xC3,
+    protocol_id=0x41,
+    priority=2,
+    data_coding=0xF6,
+    short_message=b"\x06\x08\x04\0\xff\x02\x01\0\xfe\0",
+    tlvs=VENDOR,
+)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_every_octet_reaches_the_carrier(database: str, waits: bool):  # noqa: FBT001 - the two ways
+    """UDH, flags, coding, vendor TLVs with NULs, twice and empty: as the tenant sent them, at once or after a wait."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        if waits:
+            await scene.smsc.close()
+            scene.smsc.cut()
+            await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        await tenant.ask(const.SUBMIT_SM, STRANGE)
+        if waits:
+            assert await scene.count("waiting") == 1
+            await scene.smsc.open()
+        assert (await scene.smsc.submit()).pdu.body == STRANGE
+
+
+async def test_a_carrier_that_was_away_for_long_gets_everything_soon(database: str):
+    """Hundreds of rows wait; when the carrier is back they go in pages, in order, as fast as its window allows."""
+    async with Scene(database, link="enquire_link_s = 3600", more="[unit_of_work]\nspill_after_s = 3600").playing() as scene:
+        smsc = scene.smsc
+        await smsc.close()
+        smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        tenant = await scene.tenant()
+        asked = [tenant.send(const.SUBMIT_SM, sm_body(source=b"1", dest=b"86", short_message=b"%d" % n)) for n in range(800)]
+        for sequence in asked:
+            assert (await tenant.answer_to(sequence)).status == const.ESME_ROK
+        assert len(scene.daemon.transit) == 0
+        await smsc.open()
+        await smsc.bound()
+        began = scene.clock.now()
+        await smsc.submitted(800)
+        assert scene.clock.now() - began < 4.0
+        assert [submit.content for submit in smsc.submits] == [b"%d" % n for n in range(800)]
+        await scene.emptied("waiting")
+
+
+async def test_what_expires_in_memory_is_not_sent(database: str):
+    """A message that waits behind a slow link past its validity is EXPIRED and paid back, not submitted."""
+    async with Scene(database, link="rate = 1", more="[unit_of_work]\nspill_after_s = 3600").playing() as scene:
+        tenant = await scene.tenant()
+        await tenant.submit()
+        ours = id_of(await tenant.submit(validity=b"000000000100000R", registered_delivery=1))
+        scene.smsc.cut()
+        await scene.later(3601)
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat) == (ours, b"EXPIRED")
+        assert (await scene.row(ours))["refund"] == PRICE
+        assert len(scene.smsc.submits) == 1
 
 
 async def test_submitting_is_durable_before_the_first_octet(database: str):

@@ -85,13 +85,14 @@ def test_an_empty_source_becomes_the_default():
     assert message.body == sm_body(source=b"10690001", dest=b"8613800138000", short_message=b"hello")
 
 
-def test_a_price_by_delivery_needs_a_receipt():
-    """Where delivery is paid for, the carrier is asked for a receipt although the tenant was not interested."""
+@pytest.mark.parametrize(("asked", "sent"), [(0, 1), (1, 1), (2, 1), (0x10, 0x11), (0x12, 0x11)])
+def test_a_price_by_delivery_needs_a_receipt(asked: int, sent: int):
+    """Where delivery is paid for, the carrier is asked for a receipt of success and failure, whatever the tenant wants to know."""
     account = Account(1, "acme1", Tenant(1, "acme", "CNY", basis=Basis.DELIVERED))
-    message = read(sm_body(source=b"1", dest=b"2", short_message=b"x"), account=account)
+    message = read(sm_body(source=b"1", dest=b"2", short_message=b"x", registered_delivery=asked), account=account)
     assert isinstance(message, Message)
-    assert message.registered == 0
-    assert message.body == sm_body(source=b"1", dest=b"2", short_message=b"x", registered_delivery=1)
+    assert message.registered == asked
+    assert message.body == sm_body(source=b"1", dest=b"2", short_message=b"x", registered_delivery=sent)
 
 
 def test_a_validity_counts_from_now():

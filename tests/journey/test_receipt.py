@@ -323,6 +323,24 @@ async def test_while_the_store_is_away_a_receipt_waits_and_comes_again(database:
         assert len(tenant.requests) == 1
 
 
+async def test_a_receipt_is_answered_on_its_own_session_or_not_at_all(database: str):
+    """The link breaks and returns while the store is away: the new session's requests are not answered by old answers."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours, submit = await _submitted(scene, tenant)
+        await scene.in_state(ours, State.SENT)
+        async with scene.storeless():
+            smsc.receipt(submit)
+            await scene.until(lambda: scene.daemon.receipt.unanswered)
+            smsc.cut()
+            await smsc.until(lambda: len(smsc.sessions) == 2)
+            [again] = await smsc.bound()
+        assert (await scene.receipt(tenant)).message_id == ours
+        assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        assert [response.sequence for response in again.responses] == [1]
+        assert len(tenant.requests) == 1
+
+
 async def test_a_receipt_that_cannot_be_read_harms_nobody(database: str):
     """A deliver_sm that is broken gets the status of its field, and the next receipt goes its way."""
     async with Scene(database).playing() as scene:
@@ -348,6 +366,7 @@ async def test_receipts_survive_a_restart(database: str):
         scene.smsc.receipt(sent[0][1])
         tenant = await scene.tenant()
         assert (await scene.receipt(tenant)).message_id == sent[0][0]
+        await scene.emptied("owed")
         await scene.kill()
         await scene.start()
         scene.smsc.receipt(sent[1][1])

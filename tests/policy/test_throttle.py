@@ -30,8 +30,19 @@ def test_it_refills_at_its_rate_and_no_further_than_the_burst():
 
 def test_without_a_burst_a_second_of_the_rate_may_come_at_once():
     """A burst of 0, or one below the rate, is the rate."""
-    assert Bucket(10, 0, 0.0).take(10, 0.0)
-    assert not Bucket(10, 3, 0.0).take(11, 0.0)
+    for burst in (0, 3):
+        bucket = Bucket(10, burst, 0.0)
+        assert all(bucket.take(1, 0.0) for _ in range(10))
+        assert not bucket.take(1, 0.0)
+
+
+def test_a_message_longer_than_the_burst_passes_when_the_bucket_is_full():
+    """It leaves a debt, which is refilled before anything else passes: no message is throttled for ever."""
+    bucket = Bucket(2, 3, 0.0)
+    assert bucket.take(7, 0.0)
+    assert not bucket.take(1, 2.0)
+    assert bucket.take(1, 2.5)
+    assert not bucket.take(7, 3.0)
 
 
 def test_what_is_given_back_can_be_taken_again():
@@ -41,7 +52,8 @@ def test_what_is_given_back_can_be_taken_again():
     bucket.give_back(5)
     assert bucket.take(5, 0.0)
     bucket.give_back(100)
-    assert not bucket.take(31, 0.0)
+    assert bucket.take(30, 0.0)
+    assert not bucket.take(1, 0.0)
 
 
 def test_each_account_has_its_own_bucket():
@@ -60,8 +72,8 @@ def test_new_limits_hold_at_once():
     assert throttle.take(replace(ACCOUNT, rate=100, burst=0), 100, 0.0)
     full = replace(ACCOUNT, id=8)
     throttle.take(full, 1, 0.0)
-    assert not throttle.take(replace(full, burst=0), 11, 60.0)
     assert throttle.take(replace(full, burst=0), 10, 60.0)
+    assert not throttle.take(replace(full, burst=0), 1, 60.0)
 
 
 def test_accounts_that_are_gone_are_forgotten():
@@ -80,9 +92,9 @@ def test_accounts_that_are_gone_are_forgotten():
     st.lists(st.tuples(st.floats(0.0, 5.0), st.integers(1, 20)), max_size=60),
 )
 def test_no_more_passes_than_burst_plus_rate(rate: int, burst: int, asked: list[tuple[float, int]]):
-    """However messages come, no more than burst + rate × time ever passes."""
+    """However messages come, no more than burst (or one message that is longer) + rate × time ever passes."""
     bucket, now, passed = Bucket(rate, burst, 0.0), 0.0, 0
     for pause, parts in asked:
         now += pause
         passed += parts if bucket.take(parts, now) else 0
-        assert passed <= max(burst, rate) + rate * now + 1e-6
+        assert passed <= max(burst, rate, *(parts for _, parts in asked)) + rate * now + 1e-6

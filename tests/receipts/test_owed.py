@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from smsgw.model import Account, Message, State, Tenant
 from smsgw.receipts.owed import addresses, own_receipt, wants, wants_intermediate
 from smsgw.smpp import const, receipt
 from smsgw.smpp.pdu import HEADER, data_sm_body, read_sm, sm_body
+from smsgw.store.ids import least_id_at
 
 ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"))
 
@@ -60,6 +63,15 @@ def test_our_own_receipt_speaks_the_tenants_language(state: State, stat: bytes, 
     assert (found.message_id, found.text_id, found.stat, found.state) == (b"77", b"77", stat, number)
     assert (sm.source, sm.source_ton, sm.dest, sm.dest_ton) == (b"8613", 1, b"1069", 5)
     assert sm.esm_class & 0x3C == 0x04
+
+
+def test_our_own_receipt_dates_from_when_the_message_came():
+    """A message that was read back from the store says when it was accepted by its id."""
+    came = datetime(2026, 11, 24, 3, 17, tzinfo=UTC)
+    stored = message(State.EXPIRED, sm_body(source=b"1069", dest=b"8613"))
+    stored.id = least_id_at(came.timestamp()) + 1
+    body = own_receipt(stored, (came + timedelta(days=2)).timestamp())
+    assert b"submit date:2611240317 done date:2611260317 " in body
 
 
 def test_addresses_are_read_from_either_pdu():
