@@ -15,6 +15,7 @@ KNOWN = sorted(number for number in const.COMMAND_NAMES if not number & const.RE
 
 
 def session(role: Role = Role.MC, *, bound: int | None = const.BIND_TRANSCEIVER, **settings: float) -> Session:
+    """Make a session, bound unless told otherwise."""
     made = Session(role, SessionSettings(**settings), 0.0)  # type: ignore[arg-type]
     if bound is not None:
         made.bound_as(bound, const.V34)

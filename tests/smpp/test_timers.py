@@ -16,6 +16,7 @@ SETTINGS = {
 
 
 def due(timers: Timers, now: float, *, bound: bool = True, **changed: float) -> Due:
+    """Ask the timers with these settings changed."""
     return timers.due(now, bound=bound, **{**SETTINGS, **changed})
 
 
