@@ -283,10 +283,17 @@ class ReceiptJourney:
         self.remember(parked)
         desk.commit.park(parked, self._parked, arrival)
 
-    def remember(self, parked: ParkedReceipt) -> None:
-        """Have a parked receipt at hand for the moment when its message is settled here."""
-        self.parked.setdefault((parked.link, parked.upstream_id), []).append(parked)
+    def remember(self, parked: ParkedReceipt) -> bool:
+        """Have a parked receipt at hand for the moment when its message is settled here; False where there is no room for it."""
+        key = (parked.link, parked.upstream_id)
+        waiting = self.parked.get(key, [])
+        if any(other.id == parked.id for other in waiting):
+            return True
+        if self.parked_count >= PARKED_CAP:
+            return False
+        self.parked[key] = [*waiting, parked]
         self.parked_count += 1
+        return True
 
     def _parked(self, arrival: Arrival, _verdict: Rejected | None) -> None:
         self._answer(arrival, 0)

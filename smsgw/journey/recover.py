@@ -55,6 +55,7 @@ class Recover:
         self._due = due
         self._takeover_s = takeover_s
         self._log = structlog.get_logger().bind()
+        self._swept_at = 0.0
         self.taken_over = 0
         self.default_rows = 0
 
@@ -64,11 +65,11 @@ class Recover:
         while True:
             try:
                 if self._desk.commit.available:
-                    await self._round(second)
+                    second += 1
+                    await self._round(second - 1)
             except provisioning.LOST as error:
                 self._log.warning("upkeep_failed", error=type(error).__name__)
             await asyncio.sleep(1.0)
-            second += 1
 
     async def _round(self, second: int) -> None:
         own = self._desk.commit.seat.node
@@ -89,9 +90,14 @@ class Recover:
             self._log.warning("node_taken_over", dead_node=node, **adopted)
 
     async def _sweep_parked(self) -> None:
-        """Match parked receipts again: those of dead processes, and those whose message another node has settled."""
-        journey, after, now = self._receipt, 0, self._desk.clock.time()
-        known = {parked.id for waiting in journey.parked.values() for parked in waiting}
+        """Match parked receipts again: those of dead processes, and those whose message another node has settled.
+
+        Fresh ones each time, all of them each minute: most receipts that match at all do so soon.
+        """
+        journey, now = self._receipt, self._desk.clock.time()
+        whole = now - self._swept_at >= MINUTE
+        fresh = least_id_at(now - MINUTE)
+        after, kept = 0 if whole else fresh, set[int]()
         while page := await receipts.load_parked(self._pool, after, PAGE):
             after = page[-1].id
             arrivals = []
@@ -101,15 +107,21 @@ class Recover:
                     self._forget(parked)
                     self._desk.process.parked_expired += 1
                     continue
-                if parked.id not in known:
-                    journey.remember(parked)
+                kept.add(parked.id)
+                remembered = journey.remember(parked)
                 if (arrival := journey.arrival_of(parked)) is not None:
-                    arrivals.append((parked, arrival))
-            found = await self._recall.search([arrival for _, arrival in arrivals]) if arrivals else {}
-            for parked, arrival in arrivals:
+                    arrivals.append((parked, arrival, remembered))
+            found = await self._recall.search([arrival for _, arrival, _ in arrivals]) if arrivals else {}
+            for parked, arrival, remembered in arrivals:
                 message = found.get(id(arrival))
-                if message is not None and self._forget(parked):
+                # One that is not remembered any more has found its message while the store was being asked.
+                if message is not None and (self._forget(parked) or not remembered):
                     journey.found(arrival, message)
+        if whole:
+            self._swept_at = now
+            gone = [one for waiting in journey.parked.values() for one in waiting if one.id < fresh and one.id not in kept]
+            for parked in gone:  # another node has matched it
+                self._forget(parked)
 
     def _forget(self, parked: receipts.ParkedReceipt) -> bool:
         """Take a parked receipt out of memory; False when it has found its message meanwhile."""

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from smsgw.model import State
 from smsgw.smpp import const
+from smsgw.smpp.pdu import sm_body
 from smsgw.store.database import Connection
+from tests.journey.scene import Scene, id_of
 from tests.peers import Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -63,3 +68,99 @@ async def test_a_parked_receipt_finds_its_message_after_a_restart(database: str,
             came = await esme.request(const.DELIVER_SM)
             assert b"id:" + message_id in came.octets
     assert await connection.fetchval("SELECT count(*) FROM orphan") == 0
+
+
+# ---- after a crash --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "submits", "state"),
+    [("resend", 2, State.SENT), ("hold", 1, State.IN_DOUBT), ("resend_if_no_receipt", 2, State.SENT)],
+)
+async def test_what_was_on_its_way_when_the_gateway_died_is_in_doubt(database: str, policy: str, submits: int, state: State):
+    """Submitted and unanswered: each account's policy decides; nothing is debited again, and the tenant's id stays the same."""
+    async with Scene(database, account=f'in_doubt = "{policy}"').playing() as scene:
+        scene.smsc.late = True
+        tenant = await scene.tenant()
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await scene.smsc.submit()
+        await scene.kill()
+        scene.smsc.late = False
+        await scene.start()
+        tenant = await scene.tenant()
+        if policy != "resend":
+            await scene.until(lambda: scene.count("message WHERE state = 5 AND error <> 0"))
+            await scene.later(31)
+        if policy == "hold":
+            await scene.turns()
+        row = await scene.in_state(ours, state)
+        assert len(scene.smsc.submits) == submits
+        assert (row["refund"], await scene.spent()) == (0, row["price"])
+        if submits == 2:
+            scene.smsc.receipt(scene.smsc.submits[1])
+            assert (await scene.receipt(tenant)).message_id == ours
+
+
+async def test_a_receipt_parked_by_another_process_is_matched_or_expires(database: str):
+    """Whoever parked it: it is tried again each second while fresh, each minute later, and goes when its time is over."""
+    async with Scene(database, more="[receipts]\nparked_ttl_s = 600.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        submit = await smsc.submit()
+        await scene.in_state(ours, State.SENT)
+        for text_id in (b"elsewhere", b"never"):
+            assert (await smsc.delivered(smsc.receipt(submit, text_id=text_id, tlv_id=text_id))).status == const.ESME_ROK
+        await scene.kill()
+        await scene.start()
+        tenant = await scene.tenant()
+        await scene.until(lambda: scene.daemon.receipt.parked_count == 2)
+        await scene.later(300)
+        await scene.connection.execute("UPDATE upstream_ref SET upstream_id = 'elsewhere'")
+        await scene.later(61)
+        await scene.daemon.recover._sweep_parked()
+        assert (await scene.receipt(tenant)).message_id == ours
+        await scene.later(300)
+        await scene.daemon.recover._sweep_parked()
+        await scene.emptied("orphan")
+        assert (scene.daemon.receipt.parked_count, scene.daemon.receipt.parked) == (0, {})
+        assert scene.daemon.meters.process.parked_expired == 1
+
+
+async def test_what_waits_for_no_receipt_stays_sent(database: str):
+    """SENT is the end where nobody waits for a receipt: after 72 hours it is not made UNKNOWN, however it was sent."""
+    async with Scene(database).playing() as scene:
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        tenant = await scene.tenant()
+        waited = id_of(await tenant.submit())
+        await scene.smsc.open()
+        await scene.in_state(waited, State.SENT)
+        asked = id_of(await tenant.submit(registered_delivery=1))
+        await scene.in_state(asked, State.SENT)
+        await scene.later(6)
+        await scene.until(lambda: scene.count("upstream_ref WHERE message = $1", int(asked)))
+        await scene.later(72 * 3600 + 60)
+        await scene.daemon.recover._upkeep()
+        await scene.in_state(asked, State.UNKNOWN)
+        await scene.settled()
+        assert (await scene.row(waited))["state"] == State.SENT
+
+
+async def test_nothing_is_accepted_while_the_gateway_drains(database: str):
+    """SIGTERM: a new submit reads ESME_RSYSERR, what is undecided is answered with its id, then both sides are unbound."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        async with scene.stalled():
+            undecided = tenant.send(const.SUBMIT_SM, sm_body(source=b"1", dest=b"86138", short_message=b"x"))
+            await scene.until(lambda: len(scene.daemon.transit))
+            scene._stop.set()
+            await scene.until(lambda: scene.daemon.accept.draining)
+            assert (await tenant.submit()).status == const.ESME_RSYSERR
+            assert all(response.sequence != undecided for response in tenant.responses)
+        ours = id_of(await tenant.answer_to(undecided))
+        await tenant.request(const.UNBIND)
+        await scene.smsc.live[0].request(const.UNBIND)
+        await scene._life
+        assert [row["id"] for row in await scene.rows()] == [int(ours)]
+        assert (await scene.row(ours))["state"] == State.SENT
