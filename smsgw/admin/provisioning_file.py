@@ -48,7 +48,7 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 _AT_LEAST: Final = {"window": 1, "binds": 1, "reconnect_min_s": 0.05, "reconnect_max_s": 0.05, "response_timeout_s": 0.1}
 _AT_MOST: Final = {"port": 65_535, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
-NOT_YET: Final = frozenset({"strict_34", "receipt_cap"})
+NOT_YET: Final = frozenset({"strict_34"})
 """Fields of the model that nothing acts on yet: a file that gives one is told so, instead of being believed."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
 

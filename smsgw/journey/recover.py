@@ -56,6 +56,8 @@ class Recover:
         self._takeover_s = takeover_s
         self._log = structlog.get_logger().bind()
         self._swept_at = 0.0
+        self._stale_after = 0
+        self._stale_more = False
         self.taken_over = 0
         self.default_rows = 0
 
@@ -82,6 +84,8 @@ class Recover:
                     await self._take_over(connection, node)
         if second % MINUTE == 0:
             await self._upkeep()
+        if self._stale_more:
+            await self._give_up_receipts()
 
     async def _take_over(self, connection: Any, node: int) -> None:
         adopted = await nodes.take_over(connection, node, int(self._desk.clock.time() * 1000), self._takeover_s)
@@ -146,11 +150,31 @@ class Recover:
             moment = datetime.fromtimestamp(now, UTC)
             await partitions.ensure_days(connection, moment)
             await partitions.drop_old(connection, moment)
-            expired = await receipts.expire_owed(connection, int(now * 1000))
-            self._desk.process.receipts_expired += len(expired)
-            stale = await messages.stale_sent(connection, least_id_at(now - RECEIPT_WAIT_S), PAGE)
+            await self._drop_owed(connection, int(now * 1000))
+        self._stale_more = True
+
+    async def _drop_owed(self, connection: Any, now_ms: int) -> None:
+        """What is owed too long, or more than an account's cap, goes: the oldest first, in pages."""
+        process = self._desk.process
+        while expired := await receipts.expire_owed(connection, now_ms):
+            process.receipts_expired += len(expired)
+        for account_id, count in (await receipts.free_receipts(connection)).items():
+            account = self._desk.directory.account_by_id(account_id)
+            over = count - account.receipt_cap if account is not None and account.receipt_cap else 0
+            while over > 0 and (dropped := await receipts.drop_oldest(connection, account_id, min(over, PAGE))):
+                process.receipts_dropped += dropped
+                over -= dropped
+
+    async def _give_up_receipts(self) -> None:
+        """Messages whose receipt never came: a page at a time, those of the time since the last look."""
+        before = least_id_at(self._desk.clock.time() - RECEIPT_WAIT_S)
+        async with self._pool.acquire() as connection:
+            stale = await messages.stale_sent(connection, before, PAGE, after_id=self._stale_after)
+        self._stale_more = len(stale) == PAGE
         if stale:
             self._recall.load_messages(stale, self._never_receipted)
+        if not self._stale_more:
+            self._stale_after = before
 
     def _never_receipted(self, message: Message) -> None:
         self._due.never_receipted(message)

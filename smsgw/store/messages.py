@@ -90,16 +90,17 @@ async def query(connection: Any, account: int, text_id: str) -> asyncpg.Record |
     return row
 
 
-async def stale_sent(connection: Any, before_id: int, limit: int) -> list[int]:
-    """Return messages still SENT whose reference was written before an id of that moment: no receipt is to be expected.
+async def stale_sent(connection: Any, before_id: int, limit: int, *, after_id: int = 0) -> list[int]:
+    """Return messages still SENT whose reference was written between ids of those moments: no receipt is to be expected.
 
     SENT with a time of its end is final: nobody waits for a receipt of it.
     """
     rows = await connection.fetch(
         "SELECT DISTINCT r.message FROM upstream_ref r JOIN message m ON m.id = r.message"
-        " WHERE r.at < $1 AND m.id < $1 AND m.state = 6 AND m.done_ms = 0 LIMIT $2",
+        " WHERE r.at < $1 AND r.at >= $3 AND m.id < $1 AND m.state = 6 AND m.done_ms = 0 LIMIT $2",
         before_id,
         limit,
+        after_id,
     )
     return [row["message"] for row in rows]
 

@@ -48,15 +48,6 @@ async def load_owed(connection: Any, ids: Sequence[int]) -> list[Owed]:
     ]
 
 
-async def accounts_owed(connection: Any, accounts: Sequence[int]) -> list[int]:
-    """Return which of these accounts have free owed rows."""
-    rows = await connection.fetch(
-        "SELECT a FROM unnest($1::int4[]) AS a WHERE EXISTS (SELECT 1 FROM owed o WHERE o.account = a AND o.node = 0)",
-        list(accounts),
-    )
-    return [row["a"] for row in rows]
-
-
 async def expire_owed(connection: Any, now_ms: int, limit: int = 1_000) -> list[tuple[int, int]]:
     """Drop free owed rows whose time to live is over; returns (account, message) of each."""
     rows = await connection.fetch(
@@ -67,6 +58,23 @@ async def expire_owed(connection: Any, now_ms: int, limit: int = 1_000) -> list[
         limit,
     )
     return [(row["account"], row["message"]) for row in rows]
+
+
+async def free_receipts(connection: Any) -> dict[int, int]:
+    """Count the receipts that wait for a receiver to bind, by account."""
+    rows = await connection.fetch("SELECT account, count(*) AS n FROM owed WHERE node = 0 AND kind <> 2 GROUP BY account")
+    return {row["account"]: row["n"] for row in rows}
+
+
+async def drop_oldest(connection: Any, account: int, count: int) -> int:
+    """Drop so many of an account's free receipts, the oldest first; MO messages stay. Returns how many went."""
+    rows = await connection.fetch(
+        "DELETE FROM owed WHERE id = ANY (ARRAY(SELECT id FROM owed WHERE account = $1 AND node = 0 AND kind <> 2"
+        " ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)) RETURNING id",
+        account,
+        count,
+    )
+    return len(rows)
 
 
 async def load_parked(connection: Any, after: int, limit: int) -> list[ParkedReceipt]:

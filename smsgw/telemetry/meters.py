@@ -136,6 +136,7 @@ class ProcessMeter:
         "mo_unowned",
         "parked_expired",
         "parked_receipts",
+        "receipts_dropped",
         "receipts_expired",
         "session_closes",
     )
@@ -150,6 +151,7 @@ class ProcessMeter:
         self.parked_receipts = 0
         self.parked_expired = 0
         self.receipts_expired = 0
+        self.receipts_dropped = 0
         self.mo_unowned = 0
         self.loop_lag_s = 0.0
         self.loop_stalls = 0

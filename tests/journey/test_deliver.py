@@ -242,6 +242,22 @@ async def test_what_is_owed_too_long_is_dropped_and_counted(database: str):
         assert scene.daemon.meters.process.receipts_expired == 2
 
 
+async def test_no_more_receipts_wait_than_the_cap(database: str):
+    """Over `receipt_cap` the oldest are dropped and counted; who binds then gets the newest."""
+    async with Scene(database, account="receipt_cap = 7").playing() as scene:
+        scene.smsc.receipts = "DELIVRD"
+        ours = await _receipted(await scene.tenant("tx"), 20)
+        for message_id in ours:
+            await scene.in_state(message_id, State.DELIVERED)
+        await scene.daemon.recover._upkeep()
+        assert scene.daemon.meters.process.receipts_dropped == 13
+        receiver = await scene.tenant("rx")
+        await scene.emptied("owed")
+        kept = await scene.connection.fetch("SELECT id FROM message")
+        assert len(_ids(receiver)) == 7
+        assert {int(message_id) for message_id in _ids(receiver)} < {row["id"] for row in kept}
+
+
 async def test_a_final_receipt_overtakes_no_intermediate_one_and_cancels_those_that_wait(database: str):
     """What is still to be repeated of the intermediate ones says nothing new after the final one: it is dropped."""
     async with Scene(database).playing() as scene:

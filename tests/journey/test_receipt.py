@@ -294,7 +294,7 @@ async def test_a_receipt_after_unknown_moves_the_message_once(database: str):
         await scene.later(6)
         await scene.until(lambda: scene.count("upstream_ref"))
         await scene.later(72 * 3600 + 60)
-        await scene.daemon.recover._upkeep()
+        await scene.daemon.recover._give_up_receipts()
         assert (await scene.receipt(tenant)).stat == b"UNKNOWN"
         await scene.in_state(ours, State.UNKNOWN)
         for stat in ("DELIVRD", "UNDELIV"):

@@ -141,7 +141,7 @@ async def test_what_waits_for_no_receipt_stays_sent(database: str):
         await scene.later(6)
         await scene.until(lambda: scene.count("upstream_ref WHERE message = $1", int(asked)))
         await scene.later(72 * 3600 + 60)
-        await scene.daemon.recover._upkeep()
+        await scene.daemon.recover._give_up_receipts()
         await scene.in_state(asked, State.UNKNOWN)
         await scene.settled()
         assert (await scene.row(waited))["state"] == State.SENT

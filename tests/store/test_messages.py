@@ -88,13 +88,17 @@ async def test_ids_that_are_none_find_nothing(cycle: Cycles, connection: Connect
 
 
 async def test_what_never_got_a_receipt_is_found(cycle: Cycles, connection: Connection):
-    """SENT messages with references from before a moment are found once each; younger, settled or open ones are not."""
+    """SENT messages that are not done, with references from the time asked about, are found once each; others are not."""
     numbers = [1 << 30, 2 << 30, 3 << 30]
     await cycle(new=[cycle.new(number) for number in numbers], refer=[(7, number, '"x"', "86") for number in numbers], at=5 << 30)
     await cycle(refer=[(7, numbers[0], '"y"', "86")], at=6 << 30)
     states = [State.SENT, State.DELIVERED, State.SENT]
     await cycle(changed=[change(number, state=state) for number, state in zip(numbers, states, strict=True)])
+    assert await messages.stale_sent(connection, 7 << 30, 10) == []
+    await connection.execute("UPDATE message SET done_ms = 0")
     assert await messages.stale_sent(connection, 4 << 30, 10) == []
+    assert await messages.stale_sent(connection, 7 << 30, 10, after_id=7 << 30) == []
+    assert await messages.stale_sent(connection, 7 << 30, 10, after_id=6 << 30) == [numbers[0]]
     assert sorted(await messages.stale_sent(connection, 7 << 30, 10)) == [numbers[0], numbers[2]]
     assert len(await messages.stale_sent(connection, 7 << 30, 1)) == 1
 

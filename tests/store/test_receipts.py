@@ -30,11 +30,14 @@ async def test_what_was_leased_is_read_oldest_first(cycle: Cycles, connection: C
     assert read == expected
 
 
-async def test_only_accounts_with_free_rows_are_owed(cycle: Cycles, connection: Connection):
-    """An account whose rows are all claimed has nothing to be fetched; nor has one that was not asked about."""
-    await cycle(owed=[cycle.owed(1), cycle.owed(2, account=2, node=1), cycle.owed(3, account=3), cycle.owed(4, account=1)])
-    assert sorted(await receipts.accounts_owed(connection, [1, 2, 4])) == [1]
-    assert await receipts.accounts_owed(connection, []) == []
+async def test_the_oldest_free_receipts_go_first(cycle: Cycles, connection: Connection):
+    """Over its cap an account loses the oldest of what waits: no MO message, nothing claimed, nothing of another account."""
+    rows = [cycle.owed(number, message=number * 10, kind=0) for number in (1, 2, 3, 4)]
+    rows += [cycle.owed(5, kind=2), cycle.owed(6, kind=0, node=1), cycle.owed(7, kind=1, account=2)]
+    await cycle(owed=rows)
+    assert await receipts.free_receipts(connection) == {1: 4, 2: 1}
+    assert await receipts.drop_oldest(connection, 1, 3) == 3
+    assert await connection.fetchval("SELECT array_agg(id ORDER BY id) FROM owed") == [4, 5, 6, 7]
 
 
 async def test_free_rows_end_with_their_time(cycle: Cycles, connection: Connection):
