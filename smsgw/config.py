@@ -106,7 +106,7 @@ class UnitOfWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     new: Some = 128
     owed: Some = 512
-    changed: Some = 2_048
+    changed: Some = 512
     pace_ms: Milliseconds = 2.0
     timeout_s: Seconds = 30.0
     undecided: Some = 20_000

@@ -27,7 +27,7 @@ class CommitCaps:
 
     new: int = 128
     owed: int = 512
-    changed: int = 2_048
+    changed: int = 512
     pace_s: float = 0.002
     timeout_s: float = 30.0
     busy_share: float = 0.5
