@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from smsgw.smpp import const, tlv
-from smsgw.smpp.pdu import Pdu, read_sm, sm_body
+from smsgw.smpp.pdu import Pdu, data_sm_body, read_sm, sm_body
+from tests.journey.scene import Scene
 from tests.peers import Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -46,3 +47,49 @@ async def test_a_number_that_nobody_owns_is_refused(database: str):
         answer = await smsc.delivered(smsc.deliver(sm_body(source=b"86138", dest=b"95555", short_message=b"x")))
         assert answer.status == const.ESME_RX_R_APPN
         assert daemon.meters.process.mo_unowned == 1
+
+
+OTHERS = """
+[[account]]
+tenant = "acme"
+system_id = "acme2"
+password = "secret"
+
+[[number]]
+number = "106900011"
+account = "acme2"
+"""
+
+
+async def test_the_longest_number_decides(database: str):
+    """A number and an extension of it belong to different accounts: each gets what is its own, also by data_sm."""
+    async with Scene(database, account=OTHERS).playing() as scene:
+        first, second = await scene.tenant("rx"), await scene.tenant("rx", system_id="acme2")
+        payload = tlv.append(const.TAG_MESSAGE_PAYLOAD, b"\0long\xff")
+        for dest, owner in ((b"10690001", first), (b"1069000119", second), (b"+106900011", second), (b"1069000122", first)):
+            for command, body in (
+                (const.DELIVER_SM, sm_body(source=b"86138", dest=dest, short_message=b"x")),
+                (const.DATA_SM, data_sm_body(source=b"86138", dest=dest, tlvs=payload)),
+            ):
+                assert (await scene.smsc.delivered(scene.smsc.deliver(body, command))).status == const.ESME_ROK
+                assert (await owner.request(command)).body == body
+        await scene.emptied("owed")
+        assert scene.daemon.meters.account("acme1").mo_delivered == 4
+
+
+async def test_an_mo_message_is_answered_after_its_commit(database: str):
+    """Not before it is stored; while the store is away the carrier is asked to come again."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        async with scene.stalled():
+            sent = scene.smsc.deliver(MO)
+            for _ in range(50):
+                await tenant.ask(const.ENQUIRE_LINK)
+            assert not sent[0].responses
+            assert not tenant.requests
+        assert (await scene.smsc.delivered(sent)).status == const.ESME_ROK
+        assert (await tenant.request(const.DELIVER_SM)).body == MO
+        async with scene.storeless():
+            assert (await scene.smsc.delivered(scene.smsc.deliver(MO))).status == const.ESME_RX_T_APPN
+        await scene.settled()
+        assert len(tenant.requests) == 1

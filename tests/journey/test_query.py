@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from smsgw.model import State
 from smsgw.smpp import bodies, const, multi
+from tests.journey.scene import Scene, id_of
 from tests.peers import Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -45,3 +47,50 @@ async def test_what_is_not_offered_is_said_so(database: str):
         nacked = await esme.ask(const.SUBMIT_MULTI, body)
         assert (nacked.command, nacked.status) == (const.GENERIC_NACK, const.ESME_RINVCMDID)
         assert (await esme.ask(const.ENQUIRE_LINK)).status == const.ESME_ROK
+
+
+OTHER = '[[account]]\ntenant = "acme"\nsystem_id = "acme2"\npassword = "secret"'
+
+
+async def test_nobody_learns_of_anothers_message(database: str):
+    """An account of the same tenant asks with the right id and source and finds nothing."""
+    async with Scene(database, account=OTHER).playing() as scene:
+        tenant, other = await scene.tenant(), await scene.tenant(system_id="acme2")
+        ours = id_of(await tenant.submit(source=b"1069"))
+        asked = bodies.query_sm_body(message_id=ours, source=b"1069")
+        assert (await tenant.ask(const.QUERY_SM, asked)).status == const.ESME_ROK
+        assert (await other.ask(const.QUERY_SM, asked)).status == const.ESME_RQUERYFAIL
+
+
+async def test_a_state_is_told_with_its_error(database: str):
+    """REFUSED is message_state 8 with the carrier's error; what waits in the store is still on its way."""
+    async with Scene(database).playing() as scene:
+        scene.smsc.statuses.append(const.ESME_RINVDSTADR)
+        tenant = await scene.tenant()
+        refused = id_of(await tenant.submit())
+        await scene.in_state(refused, State.REFUSED)
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        waiting = id_of(await tenant.submit())
+        for message_id, state, error in ((refused, 8, 11), (waiting, 1, 0)):
+            answer = await tenant.ask(const.QUERY_SM, bodies.query_sm_body(message_id=message_id, source=b"1069"))
+            told = bodies.read_query_sm_resp(answer.octets)
+            assert (told.message_id, told.message_state, told.error_code) == (message_id, state, error)
+
+
+async def test_an_old_session_asks_by_its_short_id(database: str):
+    """SMPP 3.3: the 8 hex digits of its submit_sm_resp name the message, before and after a restart."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant(version=const.V33)
+        while (answer := await tenant.submit()).status == const.ESME_RTHROTTLED:
+            assert not tenant.ended.is_set()
+        short = id_of(answer)
+        await scene.kill()
+        await scene.start()
+        tenant = await scene.tenant(version=const.V33)
+        found = await tenant.ask(const.QUERY_SM, bodies.query_sm_body(message_id=short, source=b"1069"))
+        assert bodies.read_query_sm_resp(found.octets).message_id == short
+        while (answer := await tenant.submit()).status == const.ESME_RTHROTTLED:
+            assert not tenant.ended.is_set()
+        assert id_of(answer) > short

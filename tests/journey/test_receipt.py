@@ -6,7 +6,7 @@ import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, pdu, tlv
-from tests.journey.scene import Scene, id_of
+from tests.journey.scene import Scene, id_of, read_receipt
 from tests.peers import Esme
 from tests.smsc import Submit
 
@@ -228,6 +228,24 @@ async def test_a_carrier_may_close_with_acceptd(database: str):
         await scene.settled()
         assert scene.daemon.meters.process.final == {State.DELIVERED: 1}
         assert len(scene.daemon.transit) == 0
+
+
+async def test_each_wish_for_receipts_is_honoured(database: str):
+    """registered_delivery: none, both, failure only, success only on 5.0, with and without SME acks; nothing more, nothing less."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant(version=const.V50)
+        wanted = []
+        for registered in (0, 1, 2, 3, 0x05, 0x0E, 0x10):
+            for stat in ("DELIVRD", "UNDELIV"):
+                ours, submit = await _submitted(scene, tenant, registered_delivery=registered)
+                assert submit.sm.registered_delivery == registered
+                assert (await smsc.delivered(smsc.receipt(submit, stat))).status == const.ESME_ROK
+                if stat in {1: "DELIVRD UNDELIV", 2: "UNDELIV", 3: "DELIVRD"}.get(registered & 3, "").split():
+                    wanted.append((ours, stat.encode()))
+        await tenant.until(lambda: len(tenant.requests) >= len(wanted))
+        await scene.settled()
+        came = [read_receipt(request) for request in tenant.requests]
+        assert [(one.message_id, one.stat) for one in came] == wanted
 
 
 async def test_a_retry_keeps_the_wish_for_a_receipt(database: str):
