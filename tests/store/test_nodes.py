@@ -302,6 +302,21 @@ async def test_the_claim_owns_a_message_not_its_id(cycle: Cycles, connection: Co
     assert [row[3] for row in (await picture(connection))["waiting"]] == [0, 2]
 
 
+async def test_what_another_node_is_just_settling_is_waited_for(cycle: Cycles, connection: Connection, other: Connection):
+    """A message that another node's cycle is bringing to its end while it is adopted waits nowhere afterwards."""
+    ending, open_one = await put(cycle, [State.QUEUED, State.QUEUED])
+    async with asyncio.TaskGroup() as group:
+        async with other.transaction():
+            await Cycles(other, node=2)(changed=[change(ending, rev=1, state=State.DELIVERED)], unwait=[(ending,)])
+            adopting = group.create_task(adopt(connection))
+            async with asyncio.timeout(WAIT_S):
+                while not adopting.done() and not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                    pass
+        assert (await adopting)["waiting"] == 1
+    assert [row[0] for row in (await picture(connection))["waiting"]] == [open_one]
+    assert await invariants.check(connection) == []
+
+
 async def test_only_what_is_above_the_low_water_is_read(cycle: Cycles, connection: Connection):
     """Rows below the low water have been spilled before; adoption leaves the low water above everything."""
     low, high = await put(cycle, [State.QUEUED, State.QUEUED])

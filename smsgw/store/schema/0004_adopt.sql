@@ -32,6 +32,7 @@ BEGIN
                CASE WHEN m.state = 3 THEN m.expires_ms ELSE 0 END
         FROM message m
         WHERE m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node AND m.state < 6
+        FOR SHARE  -- what another node is just settling is looked at again, once that is committed
         ON CONFLICT (id) DO NOTHING;
     GET DIAGNOSTICS opened = ROW_COUNT;
     INSERT INTO upstream_ref (at, link, message, upstream_id, destination)
