@@ -44,10 +44,6 @@ PARKED_CAP: Final = 200_000
 """Receipts of nothing known that are kept at most, by this process; over it carriers are to try again."""
 
 
-Fate = tuple[int, str, bytes]
-"""(link, id, address) as a final receipt wrote them."""
-
-
 class Arrival(msgspec.Struct, gc=False):
     """A receipt on the table: what came, from where, and what it was found to mean.
 
@@ -107,7 +103,7 @@ class ReceiptJourney:
         self._unanswered: dict[int, Arrival] = {}
         self.parked: dict[tuple[int, str], list[ParkedReceipt]] = {}
         self.parked_count = 0
-        self._closed: tuple[set[Fate], set[Fate]] = (set(), set())
+        self._closed: tuple[set[int], set[int]] = (set(), set())
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
@@ -136,7 +132,8 @@ class ReceiptJourney:
         if message is not None:
             self.found(arrival, message)
             return
-        if (link.id, key, sm.source) in self._closed[0] or (link.id, key, sm.source) in self._closed[1]:
+        fate = _fate(arrival)
+        if fate in self._closed[0] or fate in self._closed[1]:
             desk.process.duplicate_receipts += 1
             self._answer(arrival, 0)
             return
@@ -247,7 +244,7 @@ class ReceiptJourney:
             self._ending.ended(message, None)
         if message.state is not State.UNKNOWN and arrival.key:
             recent, _ = self._closed
-            recent.add((arrival.link.id, arrival.key, arrival.sm.source))
+            recent.add(_fate(arrival))
             if len(recent) >= CLOSED_REMEMBERED:
                 self._closed = (set(), recent)
 
@@ -344,6 +341,11 @@ class ReceiptJourney:
     def unanswered(self) -> int:
         """How many receipts wait for their COMMIT."""
         return len(self._unanswered)
+
+
+def _fate(arrival: Arrival) -> int:
+    """What a repetition of a receipt has in common with it, in 64 bits: link, id and address as the carrier wrote them."""
+    return hash((arrival.link.id, arrival.key, arrival.sm.source))
 
 
 def _command(arrival: Arrival) -> int:
