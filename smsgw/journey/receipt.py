@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from smsgw.smpp.receipt import Receipt
 
 ACCEPTED: Final = 6
-CLOSED_REMEMBERED: Final = 50_000
+CLOSED_REMEMBERED: Final = 25_000
 PARKED_CAP: Final = 200_000
 """Receipts of nothing known that are kept at most, by this process; over it carriers are to try again."""
 
@@ -103,7 +103,7 @@ class ReceiptJourney:
         self._unanswered: dict[int, Arrival] = {}
         self.parked: dict[tuple[int, str], list[ParkedReceipt]] = {}
         self.parked_count = 0
-        self._closed: tuple[set[int], set[int]] = (set(), set())
+        self._closed: tuple[dict[int, int], dict[int, int]] = ({}, {})
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
@@ -132,8 +132,7 @@ class ReceiptJourney:
         if message is not None:
             self.found(arrival, message)
             return
-        fate = _fate(arrival)
-        if fate in self._closed[0] or fate in self._closed[1]:
+        if self._repeated(arrival):
             desk.process.duplicate_receipts += 1
             self._answer(arrival, 0)
             return
@@ -244,9 +243,16 @@ class ReceiptJourney:
             self._ending.ended(message, None)
         if message.state is not State.UNKNOWN and arrival.key:
             recent, _ = self._closed
-            recent.add(_fate(arrival))
+            recent[_fate(arrival.link.id, arrival.key, arrival.address)] = hash(arrival.pdu.body)
             if len(recent) >= CLOSED_REMEMBERED:
-                self._closed = (set(), recent)
+                self._closed = ({}, recent)
+
+    def _repeated(self, arrival: Arrival) -> bool:
+        """Tell whether the very same receipt has brought its message to its end, and its id was not given again since."""
+        fate = _fate(arrival.link.id, arrival.key, arrival.address)
+        recent, earlier = self._closed
+        said = recent.get(fate) or earlier.get(fate)
+        return said is not None and said == hash(arrival.pdu.body)
 
     def _answer(self, arrival: Arrival, status: int) -> None:
         self._unanswered.pop(id(arrival), None)
@@ -297,7 +303,13 @@ class ReceiptJourney:
 
     def on_known(self, message: Message) -> None:
         """A message has just got its carrier's id: a receipt may have been waiting for it."""
-        if not self.parked or not message.upstream_id:
+        if not message.upstream_id:
+            return
+        fate = _fate(message.link, message.upstream_id, message.destination)
+        for closed in self._closed:
+            if fate in closed:  # the carrier has given the id again: what it says of it from now on is new
+                del closed[fate]
+        if not self.parked:
             return
         waiting = self.parked.pop((message.link, message.upstream_id), None)
         for parked in waiting or ():
@@ -343,9 +355,9 @@ class ReceiptJourney:
         return len(self._unanswered)
 
 
-def _fate(arrival: Arrival) -> int:
-    """What a repetition of a receipt has in common with it, in 64 bits: link, id and address as the carrier wrote them."""
-    return hash((arrival.link.id, arrival.key, arrival.sm.source))
+def _fate(link: int, upstream_id: str, address: str) -> int:
+    """What a receipt that closed its message is remembered by, in 64 bits."""
+    return hash((link, upstream_id, address.lstrip("+0")))
 
 
 def _command(arrival: Arrival) -> int:

@@ -158,7 +158,7 @@ async def test_a_receipt_repeated_changes_nothing(database: str):
     async with Scene(database, tenant='basis = "delivered"').playing() as scene:
         tenant = await scene.tenant()
         ours, submit = await _submitted(scene, tenant)
-        for stat in ("UNDELIV", "UNDELIV", "DELIVRD"):
+        for stat in ("UNDELIV", "UNDELIV", "UNDELIV"):
             assert (await scene.smsc.delivered(scene.smsc.receipt(submit, stat))).status == const.ESME_ROK
             await scene.settled()
         row = await scene.row(ours)
@@ -199,6 +199,23 @@ async def test_a_carrier_may_use_an_id_again(database: str):
             scene.smsc.receipt(submit)
             came.append((await scene.receipt(tenant)).message_id)
         assert came == [second, third, first]
+
+
+async def test_an_id_given_again_starts_anew(database: str):
+    """A carrier that counts from one again: the same receipt, to the same address, is no repetition but the next message's."""
+    async with Scene(database).playing() as scene:
+        scene.smsc.ids = lambda _: b"7"
+        tenant = await scene.tenant()
+        for spilled in (False, True, False):
+            ours, submit = await _submitted(scene, tenant)
+            await scene.in_state(ours, State.SENT)
+            if spilled:
+                await scene.later(6)
+                await scene.until(lambda ours=ours: scene.count("upstream_ref WHERE message = $1", int(ours)))
+            scene.smsc.receipt(submit)
+            assert (await scene.receipt(tenant)).message_id == ours
+            await scene.settled()
+        assert scene.daemon.meters.process.duplicate_receipts == 0
 
 
 async def test_the_same_id_on_two_links_means_two_messages(database: str):
