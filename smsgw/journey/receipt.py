@@ -25,7 +25,7 @@ from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
 from smsgw.smpp.pdu import HEADER, BadPdu, Pdu, read_data_sm, read_sm
-from smsgw.store.ids import seconds_of
+from smsgw.store.ids import TIME_SHIFT, seconds_of
 from smsgw.store.receipts import ParkedReceipt
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 ACCEPTED: Final = 6
 CLOSED_REMEMBERED: Final = 25_000
+CLOCKS_APART: Final = 10_000 << TIME_SHIFT
 PARKED_CAP: Final = 200_000
 """Receipts of nothing known that are kept at most, by this process; over it carriers are to try again."""
 
@@ -311,9 +312,18 @@ class ReceiptJourney:
                 del closed[fate]
         if not self.parked:
             return
-        waiting = self.parked.pop((message.link, message.upstream_id), None)
-        for parked in waiting or ():
-            self.parked_count -= 1
+        key = (message.link, message.upstream_id)
+        waiting = self.parked.get(key)
+        if not waiting:
+            return
+        meant = [parked for parked in waiting if may_mean(parked, message)]
+        left = [parked for parked in waiting if not may_mean(parked, message)]
+        if left:
+            self.parked[key] = left
+        else:
+            del self.parked[key]
+        self.parked_count -= len(meant)
+        for parked in meant:
             self.unparked(parked, message)
 
     def unparked(self, parked: ParkedReceipt, message: Message) -> None:
@@ -353,6 +363,11 @@ class ReceiptJourney:
     def unanswered(self) -> int:
         """How many receipts wait for their COMMIT."""
         return len(self._unanswered)
+
+
+def may_mean(parked: ParkedReceipt, message: Message) -> bool:
+    """Tell whether a receipt came after its message: else its id was another one's before. Clocks of nodes may differ a little."""
+    return parked.id > message.id - CLOCKS_APART
 
 
 def _fate(link: int, upstream_id: str, address: str) -> int:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
 from smsgw.store import messages, nodes, partitions, provisioning, receipts
 from smsgw.store.ids import least_id_at
@@ -119,7 +120,9 @@ class Recover:
             for parked, arrival, remembered in arrivals:
                 message = found.get(id(arrival))
                 # One that is not remembered any more has found its message while the store was being asked.
-                if message is not None and (self._forget(parked) or not remembered):
+                if message is None or not may_mean(parked, message):
+                    continue
+                if self._forget(parked) or not remembered:
                     journey.found(arrival, message)
         if whole:
             self._swept_at = now

@@ -48,26 +48,43 @@ async def test_messages_that_waited_go_after_a_restart(database: str, connection
     assert await connection.fetchval("SELECT count(*) FROM message WHERE state IN (3, 4)") == 0
 
 
-async def test_a_parked_receipt_finds_its_message_after_a_restart(database: str, connection: Connection):
-    """A receipt that matched nothing is kept by the store; what later names its id gets it, and it is kept no longer."""
-    async with Smsc() as smsc:
-        async with running(database, provisioning(smsc.port)) as daemon:
-            await smsc.bound()
-            async with await Esme.connect(daemon.ports[0]) as esme:
-                await esme.bind("acme1", "secret")
-                await esme.submit(registered_delivery=1)
-                (submit,) = await smsc.submitted(1)
-                body = smsc.receipt_body(submit, text_id=b"4711", tlv_id=b"4711")
-                assert (await smsc.delivered(smsc.deliver(body))).status == const.ESME_ROK
-        assert await connection.fetchval("SELECT upstream_id FROM orphan") == "4711"
-        smsc.ids = lambda _number: b"4711"
-        async with running(database, provisioning(smsc.port)) as daemon, await Esme.connect(daemon.ports[0]) as esme:
-            await smsc.bound()
-            await esme.bind("acme1", "secret")
-            message_id = (await esme.submit(registered_delivery=1)).body[:-1]
-            came = await esme.request(const.DELIVER_SM)
-            assert b"id:" + message_id in came.octets
-    assert await connection.fetchval("SELECT count(*) FROM orphan") == 0
+async def test_a_parked_receipt_finds_its_message_after_a_crash(database: str):
+    """A receipt came before the answer, then the gateway died; when the carrier names the id, its message gets the receipt."""
+    async with Scene(database).playing() as scene:
+        smsc = scene.smsc
+        smsc.ids = lambda _: b"4711"
+        smsc.late = True
+        tenant = await scene.tenant()
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        assert (await smsc.delivered(smsc.receipt(await smsc.submit()))).status == const.ESME_ROK
+        await scene.kill()
+        assert await scene.connection.fetchval("SELECT upstream_id FROM orphan") == "4711"
+        smsc.late = False
+        await scene.start()
+        tenant = await scene.tenant()
+        assert (await scene.receipt(tenant)).message_id == ours
+        await scene.emptied("orphan")
+        assert len(smsc.submits) == 2
+
+
+async def test_a_parked_receipt_means_no_message_that_came_after_it(database: str):
+    """What was reported before it was submitted was reported of another message with the same id."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        submit = await smsc.submit()
+        await scene.in_state(ours, State.SENT)
+        assert (await smsc.delivered(smsc.receipt(submit, text_id=b"4711", tlv_id=b"4711"))).status == const.ESME_ROK
+        await scene.later(60)
+        smsc.ids = lambda _: b"4711"
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await scene.in_state(ours, State.SENT)
+        await scene.later(6)
+        await scene.until(lambda: scene.count("upstream_ref WHERE upstream_id = '4711'"))
+        await scene.daemon.recover._sweep_parked()
+        await scene.settled()
+        assert (await scene.row(ours))["state"] == State.SENT
+        assert await scene.count("orphan") == 1
 
 
 # ---- after a crash --------------------------------------------------------------------------------------------------
