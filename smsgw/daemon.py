@@ -324,6 +324,7 @@ class Daemon:
         ]
         if self._server is not None:
             self._background.append(group.create_task(self._server.run(), name="embedded server"))
+        await self.commit.ready()
         self.carriers.start(group)
         self.carriers.apply(self.directory.links())
         await self._stack.enter_async_context(self.listener)

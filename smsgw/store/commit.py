@@ -138,6 +138,11 @@ class Commit(Queues):
                 answer = await sending
                 finished = batch
 
+    async def ready(self) -> None:
+        """Wait until cycles can run: who is let in before would be sent back."""
+        while not self.available:  # noqa: ASYNC110 - once in a life
+            await asyncio.sleep(0.005)
+
     def stop(self) -> None:
         """Finish what was handed over, then end `run`."""
         self._stopping = True
