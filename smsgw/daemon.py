@@ -391,8 +391,7 @@ class Daemon:
 
     def _release_binds(self) -> None:
         """Give ended sessions' binds back to the store, soon."""
-        if self._released and not self._releasing:
-            self._releasing = self.jobs.ask(self._give_binds_back)
+        self._releasing = self._releasing or (bool(self._released) and self.jobs.ask(self._give_binds_back))
 
     async def _give_binds_back(self) -> None:
         sessions, seat = list(self._released), self.seating.seat
