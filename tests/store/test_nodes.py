@@ -83,7 +83,7 @@ async def test_a_start_waits_for_the_backend_of_a_dead_process(
     async with asyncio.TaskGroup() as group:
         taking = group.create_task(nodes.take_seat(other, 5, NOW_MS))
         async with asyncio.timeout(WAIT_S):
-            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            while not await locks(connection, "locktype = 'advisory' AND NOT granted"):
                 pass
         await connection.close()
     assert taking.result().seat.epoch == 2
@@ -99,6 +99,16 @@ async def test_ids_begin_above_everything_stored(connection: Connection):
 
 
 # ---- the life and death of other nodes ------------------------------------------------------------------------------
+
+
+async def locks(connection: Connection, condition: str) -> int:
+    """How many locks of this database are so."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM pg_locks WHERE pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())"
+            f" AND {condition}"
+        )
+    )
 
 
 async def with_work(connection: Connection, node: int = 2) -> Cycles:
@@ -166,7 +176,7 @@ async def test_a_node_whose_heart_beats_is_not_taken_over(connection: Connection
     await aged(connection, 2, TAKEOVER_S - 2)
     assert await nodes.take_over(connection, 2, NOW_MS, TAKEOVER_S) is None
     assert await connection.fetchval("SELECT epoch FROM node WHERE id = 2") == 1
-    assert await connection.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    assert await locks(connection, "locktype = 'advisory'") == 0
 
 
 async def test_a_take_over_fences_and_frees(connection: Connection, other: Connection, database: str):
@@ -310,7 +320,7 @@ async def test_what_another_node_is_just_settling_is_waited_for(cycle: Cycles, c
             await Cycles(other, node=2)(changed=[change(ending, rev=1, state=State.DELIVERED)], unwait=[(ending,)])
             adopting = group.create_task(adopt(connection))
             async with asyncio.timeout(WAIT_S):
-                while not adopting.done() and not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                while not adopting.done() and not await locks(other, "NOT granted"):
                     pass
         assert (await adopting)["waiting"] == 1
     assert [row[0] for row in (await picture(connection))["waiting"]] == [open_one]
