@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,7 +13,7 @@ from smsgw.model import State
 from smsgw.store import invariants
 from smsgw.store.database import Connection, connect
 from tests.store.cycles import DAY, Cycles, change, wait
-from tests.store.work import fund, seat
+from tests.store.work import WAIT_S, fund, seat
 
 PAST, FUTURE = 1, 4_000_000_000_000
 
@@ -223,6 +224,28 @@ async def test_balances_are_locked_in_one_order(cycle: Cycles, database: str):
                 await cycle(**rows)
     finally:
         await other.close()
+
+
+async def test_a_balance_is_read_under_its_lock(cycle: Cycles, database: str):
+    """What another node is just spending is waited for: then the rest is judged, and nothing breaks the balance's own check."""
+    connection = cycle._connection
+    other = await connect(database, batches=True)
+    try:
+        await seat(connection, 2)
+        async with asyncio.TaskGroup() as group:
+            async with other.transaction():
+                two = Cycles(other, node=2)
+                await two(new=[two.new(50, price=995)])
+                asked = group.create_task(cycle(new=[cycle.new(1, price=3), cycle.new(2, price=3)]))
+                async with asyncio.timeout(WAIT_S):
+                    while not await other.fetchval(
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    ):
+                        assert not asked.done()
+            assert await asked == {"refused": [[2, "balance"]]}
+    finally:
+        await other.close()
+    await whole(connection)
 
 
 async def test_a_conflict_frees_what_waits(cycle: Cycles, connection: Connection):
