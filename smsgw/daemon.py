@@ -303,8 +303,9 @@ class Daemon:
         return await messages.query(self.pool, account_id, text_id)
 
     def _conflict(self, message: Message) -> None:
-        """Somebody else changed the row first: what we have in memory is history."""
-        self.transit.leave(message)
+        """Somebody else changed the row first: what we have in memory is history. What was read again since is not."""
+        if self.transit.open.get(message.id, message) is message:
+            self.transit.leave(message)
 
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""

@@ -30,7 +30,7 @@ from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
 from smsgw.store.batch import Batch, halves_of, keys_of, statement
 from smsgw.store.errors import StoreError
-from smsgw.store.queues import CommitCaps, Queues, Seat
+from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
 __all__ = ["CONFLICT", "FENCED", "POISON", "Commit", "CommitCaps", "Fenced", "Seat"]
 
@@ -137,6 +137,8 @@ class Commit(Queues):
                     self._run_effects(finished, answer)
                 answer = await sending
                 finished = batch
+                if answer:
+                    _disown(batch, answer)
 
     async def ready(self) -> None:
         """Wait until cycles can run: who is let in before would be sent back."""
@@ -306,6 +308,15 @@ class Commit(Queues):
         self.effect_failures += 1
         where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self._log.error("effect_failed", error=type(error).__name__, where=where)
+
+
+def _disown(batch: Batch, answer: dict[str, Any]) -> None:
+    """What was not written has another state in its row: what memory makes of it meanwhile must not be written over that."""
+    failed = {*answer.get("unapplied", ()), *answer.get("poisoned", ())}
+    if failed:
+        for message, _ in batch.changes:
+            if message.id in failed:
+                message.rev = HISTORY
 
 
 def _ignore(_message: Message) -> None:

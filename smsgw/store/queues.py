@@ -53,6 +53,8 @@ class Orphan(Protocol):
 
 
 _NO_ID: Final = 1 << 63
+HISTORY: Final = -(1 << 30)
+"""The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
 
 
 class Queues:
@@ -68,6 +70,7 @@ class Queues:
         self._low_water_at = 0.0
         self.new: deque[tuple[Message, Effect]] = deque()
         self.changed: dict[int, Message] = {}
+        self._second: list[Message] = []
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
         self.done: list[int] = []
         self.put_back: list[tuple[Any, ...]] = []
@@ -89,7 +92,8 @@ class Queues:
 
     def change(self, message: Message, effect: Effect | None = None, argument: Any = None, owed: Owed | None = None) -> None:
         """The message has changed: its present state is written; effect(argument, None | CONFLICT); `owed` goes with it."""
-        self.changed[message.id] = message
+        if self.changed.setdefault(message.id, message) is not message:
+            self._second.append(message)
         if effect is not None or owed is not None:
             if message.pending is None:
                 message.pending = [(effect, argument, owed)]
@@ -222,7 +226,16 @@ class Queues:
         if now - self._low_water_at >= 1.0:
             self._low_water_at = now
             batch.low_water = self.low_water()
+        if self._second:
+            self._next_in_line()
         return batch
+
+    def _next_in_line(self) -> None:
+        """Of a message that was read twice there are two objects: one's change is packed, now the other's, which will conflict."""
+        second, self._second = self._second, []
+        for message in second:
+            if self.changed.setdefault(message.id, message) is not message:
+                self._second.append(message)
 
     def _pack_changes(self, batch: Batch) -> None:
         changed, rows = self.changed, batch.changed
