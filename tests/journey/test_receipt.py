@@ -91,6 +91,16 @@ async def test_one_id_is_enough(database: str):
         await _whole_way(scene, tenant, tlv_id=b"")
 
 
+@pytest.mark.parametrize("where", [{"text_id": b""}, {"tlv_id": b""}], ids=["tlv", "text"])
+async def test_an_id_ends_with_its_first_nul(database: str, where: dict[str, bytes]):
+    """What stands behind a NUL in a receipt's id is no part of it: the receipt finds its message, and holds up no other one."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        scene.smsc.ids = lambda _: b"7f3a"
+        await _whole_way(scene, tenant, **{"text_id": b"7f3a\0xyz", "tlv_id": b"7f3a\0xyz", **where})
+        await _whole_way(scene, tenant)
+
+
 @pytest.mark.parametrize("prefer", ["tlv", "text"])
 async def test_of_two_ids_the_carriers_habit_decides(database: str, prefer: str):
     """Where TLV and text differ, the TLV counts, or the text for a carrier that puts something else into the TLV."""
