@@ -140,8 +140,40 @@ class Campaign:
                 if not left and not without_receipt(ledgers) and not any(t.unanswered for t in self.tenants if not t.stopping):
                     return
                 await asyncio.sleep(0.2)
+            await self._dump(connection)
         finally:
             await connection.close()
+
+    async def _dump(self, connection):
+        import json
+        w = sys.stderr.write
+        w(f"--- not quiet, {self.directory}\n")
+        for q in ("SELECT id, epoch, low_water, last_ms, heartbeat, now() FROM node", "SELECT node, epoch, kind, count(*), min(due_ms), max(due_ms), max(tries), min(id), max(id) FROM owed GROUP BY 1,2,3",
+                  "SELECT * FROM waiting LIMIT 10", "SELECT id,node,epoch,due_ms,tries,message FROM owed ORDER BY id LIMIT 10", "SELECT * FROM bind", "SELECT id, state, rev, attempt, resends, link, upstream_id, error, sent_ms, done_ms FROM message WHERE state < 10 AND state <> 6 LIMIT 10",
+                  "SELECT id, state, rev, attempt, resends, link, upstream_id, error, sent_ms, done_ms FROM message WHERE state = 6 LIMIT 20",
+                  "SELECT r.* FROM upstream_ref r JOIN message m ON m.id = r.message WHERE m.state=6 LIMIT 20", "SELECT count(*) FROM orphan"):
+            w(q + "\n")
+            for row in await connection.fetch(q):
+                w("   " + repr(dict(row)) + "\n")
+        for row in await connection.fetch("SELECT upstream_id FROM message WHERE state = 6 LIMIT 20"):
+            n = row["upstream_id"]
+            if n:
+                n = int(n)
+                w(f"carrier: {n} taken {self.carrier.ledger.taken.get(n)} acknowledged {self.carrier.ledger.acknowledged.get(n)}"
+                  f" scheduled {[1 for d in self.carrier.receipts._heap if d[-1][1].number == n] if hasattr(self.carrier.receipts,'_heap') else '?'}"
+                  f" outstanding {[(b.system_id, b.receives) for b in self.carrier.binds if any(getattr(c,'number',None)==n for c in list(b.pending))]}\n")
+        w(json.dumps(self.carrier.ledger.figures()) + f" owing {self.carrier.owing}\n")
+        for t in self.tenants:
+            w(json.dumps(t.ledger.figures()) + f" unanswered {t.unanswered} stopping {t.stopping} bound {[b.bound.is_set() for b in t.binds]}\n")
+        w(f"alive {[g.alive for g in self.gateways]} without receipt {[(i) for i in without_receipt([t.ledger for t in self.tenants])][:10]}\n")
+        for gateway in self.gateways:
+            proc = await asyncio.create_subprocess_exec(sys.executable, "-c", "import asyncio", )
+            await proc.wait()
+            for what in ("queues", "links", "binds"):
+                p = await asyncio.create_subprocess_exec(sys.executable, "-m", "smsgw", "show", what, "--config", str(gateway.config), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+                out, _ = await p.communicate()
+                w(out.decode()[-3000:] + "\n")
+        sys.stderr.flush()
 
     async def verdict(self) -> Verdict:
         """Judge once the load is over."""
@@ -159,6 +191,7 @@ class Campaign:
 async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gateways: int, seed: int) -> Verdict:
     """Run one campaign; returns the oracle's verdict."""
     run = Campaign(gateways=gateways, seed=seed)
+    keep = bool(os.environ.get("SMSGW_KEEP_CRASH"))
     try:
         async with run.load():
             kills = ["gateway"] * gateway_kills + ["server"] * server_kills
@@ -167,11 +200,13 @@ async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gatew
                 await (run.kill_gateway() if kind == "gateway" else run.kill_server())
             for point in POINTS if points else ():
                 await run.crash_at(point)
-        return await run.verdict()
+        verdict = await run.verdict()
+        keep = keep and bool(verdict.faults)
+        return verdict
     finally:
         with contextlib.suppress(Exception):
             await run.server.stop()
-        if not os.environ.get("SMSGW_KEEP_CRASH"):
+        if not keep:
             run.close()
 
 

@@ -476,3 +476,64 @@ async def test_a_receipt_says_how_it_ended_and_what_it_costs(database: str, basi
             row = await scene.row(ours)
             assert (came.stat, row["state"], row["refund"]) == (stat.encode(), state, refund)
         assert await scene.spent() == len(FATES) * PRICE - refunds
+
+
+# ---- what the store will not take -----------------------------------------------------------------------------------
+
+
+async def _refusing(scene: Scene, what: str, when: str) -> None:
+    """From now on PostgreSQL takes some rows for nonsense."""
+    await scene.connection.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN IF {when} THEN RAISE 'nonsense' USING ERRCODE = '22003'; END IF; RETURN NEW; END $$"
+    )
+    await scene.connection.execute(f"CREATE TRIGGER refuse BEFORE {what} FOR EACH ROW EXECUTE FUNCTION refuse()")
+
+
+async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str):
+    """The carrier is told ESME_RX_P_APPN once, nothing of it is written, it is counted, and the receipts beside it are stored."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        bad, submit = await _submitted(scene, tenant)
+        good, other = await _submitted(scene, tenant)
+        await scene.in_state(good, State.SENT)
+        await _refusing(scene, "UPDATE ON message", "NEW.state = 11")
+        async with scene.stalled():
+            refused, taken = smsc.receipt(submit, "UNDELIV"), smsc.receipt(other)
+        assert (await smsc.delivered(refused)).status == const.ESME_RX_P_APPN
+        assert (await smsc.delivered(taken)).status == const.ESME_ROK
+        assert (await scene.receipt(tenant)).message_id == good
+        assert (await scene.row(bad))["state"] == State.SENT
+        assert scene.daemon.meters.process.receipts_not_stored == 1
+        assert scene.daemon.receipt.unanswered == 0
+        assert await scene.count("owed WHERE message = $1", int(bad)) == 0
+        scene.daemon.commit.poisoned = 0
+
+
+async def test_a_receipt_that_cannot_be_parked_is_refused_for_good(database: str):
+    """No answer but an error for what is not kept, and memory lets go of it."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        _, submit = await _submitted(scene, tenant)
+        await _refusing(scene, "INSERT ON orphan", "true")
+        answer = await smsc.delivered(smsc.receipt(submit, text_id=b"nobody", tlv_id=b"nobody"))
+        assert answer.status == const.ESME_RX_P_APPN
+        assert scene.daemon.receipt.parked_count == 0
+        assert scene.daemon.meters.process.receipts_not_stored == 1
+        scene.daemon.commit.poisoned = 0
+
+
+async def test_a_parked_receipt_that_cannot_be_applied_is_left_alone(database: str):
+    """It was acknowledged, so its row stays for whoever looks into it; it is tried once and not with every sweep."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        _, submit = await _submitted(scene, tenant)
+        assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        await _refusing(scene, "UPDATE ON message", "NEW.state = 10")
+        smsc.answer_late()
+        await scene.until(lambda: scene.daemon.meters.process.receipts_not_stored)
+        await scene.turns()
+        assert scene.daemon.commit.poisoned == 1
+        assert await scene.count("orphan") == 1
+        scene.daemon.commit.poisoned = 0
