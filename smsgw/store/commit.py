@@ -42,6 +42,7 @@ _RETRY_CLASSES: Final = ("40", "53", "55", "58")
 _FULL_CLASS: Final = "53"
 _LOST_CLASSES: Final = ("08", "25", "57")
 FENCED: Final = "SG001"
+_UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
 
 CONFLICT: Final = Rejected(ESME_RSYSERR, "conflict")
 POISON: Final = Rejected(ESME_RSYSERR, "not_storable")
@@ -224,7 +225,7 @@ class Commit(Queues):
             try:
                 self._connection = await self._connect()
                 self._statement = await self._connection.prepare(statement())
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, StoreError) as error:
+            except _UNREACHABLE as error:
                 self._log.warning("store_unreachable", why=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
