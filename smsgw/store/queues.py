@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import operator
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ class Orphan(Protocol):
 
 
 _NO_ID: Final = 1 << 63
+_ID: Final = operator.attrgetter("id")
 HISTORY: Final = -(1 << 30)
 """The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
 
@@ -245,6 +247,7 @@ class Queues:
         else:
             ids = [key for key, _ in zip(changed, range(self.caps.changed), strict=False)]
             messages = [changed.pop(key) for key in ids]
+        messages.sort(key=_ID)  # every cycle of every node locks rows in this order
         for message in messages:
             rows.append((
                 message.id, message.rev, int(message.state), message.attempt, message.resends, message.link, message.error,
@@ -276,6 +279,7 @@ class Queues:
                 self.waits[key] = row
             else:
                 batch.wait.append(row)
+        batch.wait.sort()
         for key in unwaits:
             if key in changed:
                 self.unwaits.append(key)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from smsgw.model import Message, Rejected, State
 from smsgw.store import invariants
+from smsgw.store.batch import Batch
 from smsgw.store.commit import CONFLICT, POISON, CommitCaps, Fenced
 from smsgw.store.database import Connection, connect
 from smsgw.store.receipts import ParkedReceipt
@@ -509,6 +510,24 @@ async def test_a_message_that_was_read_twice_is_changed_once(node: Node, connect
     assert effects.seen[1:] == [(State.DELIVERED, None), (State.FAILED, CONFLICT), (State.EXPIRED, CONFLICT)]
     assert await connection.fetchval("SELECT state FROM message") == State.DELIVERED
     assert await connection.fetchval("SELECT count(*) FROM owed") == 1
+
+
+async def test_rows_are_locked_in_one_order(node: Node):
+    """Whatever the order in which messages changed or went to wait, a cycle writes them by id: no two can block each other."""
+    commit, effects = node.commit, node.effects
+    async with working(commit):
+        news = [node.submit() for _ in range(4)]
+        await effects.count(4)
+        packed: list[Batch] = []
+        pack = commit._pack
+        commit._pack = lambda: packed.append(pack()) or packed[-1]  # type: ignore[method-assign, func-returns-value]
+        for new in reversed(news):
+            new.state = State.QUEUED
+            commit.change(new, effects, new)
+            commit.wait(new, 7, 0.0, claimed=False)
+        await effects.count(8)
+    ids = [new.id for new in news]
+    assert [[row[0] for row in rows] for batch in packed for rows in (batch.changed, batch.wait) if rows] == [ids, ids]
 
 
 # ---- fencing and the end --------------------------------------------------------------------------------------------
