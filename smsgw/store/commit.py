@@ -88,6 +88,7 @@ class Commit(Queues):
         self._log = log.bind(node=seat.node)
         self.available = False
         self.on_conflict: Callable[[Message], None] = _ignore
+        self.on_poison: Callable[[Message], None] = _ignore
         # ---- what is told
         self.cycles = 0
         self.rows = 0
@@ -270,6 +271,8 @@ class Commit(Queues):
             if verdict is not None:
                 self.conflicts += verdict is CONFLICT
                 self._tell(self.on_conflict, message)
+                if verdict is POISON:
+                    self._tell(self.on_poison, message)
             if pending is None:
                 continue
             for follow, argument, _ in pending:

@@ -481,15 +481,6 @@ async def test_a_receipt_says_how_it_ended_and_what_it_costs(database: str, basi
 # ---- what the store will not take -----------------------------------------------------------------------------------
 
 
-async def _refusing(scene: Scene, what: str, when: str) -> None:
-    """From now on PostgreSQL takes some rows for nonsense."""
-    await scene.connection.execute(
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-        f" $$ BEGIN IF {when} THEN RAISE 'nonsense' USING ERRCODE = '22003'; END IF; RETURN NEW; END $$"
-    )
-    await scene.connection.execute(f"CREATE TRIGGER refuse BEFORE {what} FOR EACH ROW EXECUTE FUNCTION refuse()")
-
-
 async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str):
     """The carrier is told ESME_RX_P_APPN once, nothing of it is written, it is counted, and the receipts beside it are stored."""
     async with Scene(database).playing() as scene:
@@ -497,7 +488,7 @@ async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str
         bad, submit = await _submitted(scene, tenant)
         good, other = await _submitted(scene, tenant)
         await scene.in_state(good, State.SENT)
-        await _refusing(scene, "UPDATE ON message", "NEW.state = 11")
+        await scene.refusing("UPDATE ON message", "NEW.state = 11")
         async with scene.stalled():
             refused, taken = smsc.receipt(submit, "UNDELIV"), smsc.receipt(other)
         assert (await smsc.delivered(refused)).status == const.ESME_RX_P_APPN
@@ -507,7 +498,10 @@ async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str
         assert scene.daemon.meters.process.receipts_not_stored == 1
         assert scene.daemon.receipt.unanswered == 0
         assert await scene.count("owed WHERE message = $1", int(bad)) == 0
-        scene.daemon.commit.poisoned = 0
+        await scene.until(lambda: scene.count("upstream_ref WHERE message = $1", int(bad)))
+        await scene.taking()
+        assert (await smsc.delivered(smsc.receipt(submit, "UNDELIV"))).status == const.ESME_ROK
+        assert (await scene.row(bad))["state"] == State.FAILED
 
 
 async def test_a_receipt_that_cannot_be_parked_is_refused_for_good(database: str):
@@ -515,12 +509,12 @@ async def test_a_receipt_that_cannot_be_parked_is_refused_for_good(database: str
     async with Scene(database).playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
         _, submit = await _submitted(scene, tenant)
-        await _refusing(scene, "INSERT ON orphan", "true")
+        await scene.refusing("INSERT ON orphan", "true")
         answer = await smsc.delivered(smsc.receipt(submit, text_id=b"nobody", tlv_id=b"nobody"))
         assert answer.status == const.ESME_RX_P_APPN
         assert scene.daemon.receipt.parked_count == 0
         assert scene.daemon.meters.process.receipts_not_stored == 1
-        scene.daemon.commit.poisoned = 0
+        await scene.taking()
 
 
 async def test_a_parked_receipt_that_cannot_be_applied_is_left_alone(database: str):
@@ -530,10 +524,10 @@ async def test_a_parked_receipt_that_cannot_be_applied_is_left_alone(database: s
         smsc.late = True
         _, submit = await _submitted(scene, tenant)
         assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
-        await _refusing(scene, "UPDATE ON message", "NEW.state = 10")
+        await scene.refusing("UPDATE ON message", "NEW.state = 10")
         smsc.answer_late()
         await scene.until(lambda: scene.daemon.meters.process.receipts_not_stored)
         await scene.turns()
         assert scene.daemon.commit.poisoned == 1
         assert await scene.count("orphan") == 1
-        scene.daemon.commit.poisoned = 0
+        await scene.taking()
