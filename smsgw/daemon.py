@@ -216,6 +216,7 @@ class Daemon:
             self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
         )
         self.commit.on_conflict = self._conflict
+        self.commit.on_poison = self._poisoned
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -303,8 +304,13 @@ class Daemon:
         return await messages.query(self.pool, account_id, text_id)
 
     def _conflict(self, message: Message) -> None:
-        """Somebody else changed the row first: what we have in memory is history."""
-        self.transit.leave(message)
+        """Somebody else changed the row first: what we have in memory is history. What was read again since is not."""
+        if self.transit.open.get(message.id, message) is message:
+            self.transit.leave(message)
+
+    def _poisoned(self, message: Message) -> None:
+        """A change could not be stored: its row stands as it was, and must not fall out of sight."""
+        self.recall.load_messages([message.id], self.due.set_aside)
 
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""

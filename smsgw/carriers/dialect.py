@@ -89,7 +89,7 @@ def second_chances(dialect: Dialect, receipt: Receipt | PlainReceipt) -> tuple[s
 
 
 def _key(dialect: Dialect, text: str, rule: str) -> str:
-    text = text.strip(" \0")
+    text = _ended(text)
     if 0 < len(text) <= _LONGEST_NUMBER:
         if rule == "hex-to-dec" and _HEX.issuperset(text):
             text = str(int(text, 16))
@@ -101,8 +101,13 @@ def _key(dialect: Dialect, text: str, rule: str) -> str:
     return text
 
 
+def _ended(text: str) -> str:
+    """Return an id without blanks, up to its NUL: what a careless carrier leaves behind that is no part of it, nor storable."""
+    return text.lstrip("\0").partition("\0")[0].strip(" ")
+
+
 def _folded(dialect: Dialect, text: str) -> str:
-    text = text.strip(" \0")
+    text = _ended(text)
     if dialect.ignore_case and _HEX_OR_UUID.issuperset(text):
         return text.lower()
     return text

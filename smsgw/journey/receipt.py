@@ -26,6 +26,7 @@ from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
 from smsgw.smpp.pdu import HEADER, BadPdu, Pdu, read_data_sm, read_sm
 from smsgw.smpp.receipt_plain import PlainReceipt, read_plain, rewrite_plain
+from smsgw.store.commit import POISON
 from smsgw.store.ids import TIME_SHIFT, seconds_of
 from smsgw.store.receipts import ParkedReceipt
 
@@ -50,7 +51,8 @@ class Arrival(msgspec.Struct, gc=False):
     """A receipt on the table: what came, from where, and what it was found to mean.
 
     `sm`: its fields, whose `source` and `dest` are its addresses; `address`: the number that it is about, as the carrier writes it.
-    `bind` None: it had been parked. `ends`: it brought its message to an end, so that what is said then is said once.
+    `bind` None: it had been parked, as `parked_id`. `parked`: what it is being parked as. `ends`: it brought its message to an end,
+    so that what is said then is said once.
     """
 
     pdu: Pdu
@@ -65,6 +67,7 @@ class Arrival(msgspec.Struct, gc=False):
     owed: Owed | None = None
     ends: bool = False
     parked_id: int = 0
+    parked: ParkedReceipt | None = None
 
     @property
     def to(self) -> str:
@@ -101,6 +104,7 @@ class ReceiptJourney:
         self._unanswered: dict[int, Arrival] = {}
         self.parked: dict[tuple[int, str], list[ParkedReceipt]] = {}
         self.parked_count = 0
+        self.given_up: set[int] = set()
         self._closed: tuple[dict[int, int], dict[int, int]] = ({}, {})  # hash of (link, id) → hash of the body that closed it
 
     # ---- in -------------------------------------------------------------------------------------------------------
@@ -224,6 +228,9 @@ class ReceiptJourney:
         """What the receipt meant is committed: answer the carrier, and let the tenant have it."""
         message = arrival.message
         assert message is not None
+        if verdict is POISON:
+            self._give_up(arrival)
+            return
         if verdict is not None:
             # Somebody else changed the row first (another node had the first receipt): read it afresh and judge again.
             arrival.message = arrival.owed = None
@@ -239,6 +246,18 @@ class ReceiptJourney:
             self._close(arrival, message)
         if owed is not None:
             self._deliver.push(owed, message.answered_at)
+
+    def _give_up(self, arrival: Arrival) -> None:
+        """PostgreSQL will not take what the receipt says, now or ever: the carrier is told so, because "later" would come again.
+
+        One that had been parked was answered then: its row stays for whoever looks into it, until its time is over.
+        """
+        self._desk.process.receipts_not_stored += 1
+        if arrival.parked_id:
+            if len(self.given_up) < PARKED_CAP:
+                self.given_up.add(arrival.parked_id)
+            arrival.parked_id = 0
+        self._answer(arrival, const.ESME_RX_P_APPN)
 
     def _close(self, arrival: Arrival, message: Message) -> None:
         """The message has come to its end; a repetition of its receipt will mean nothing new."""
@@ -287,6 +306,7 @@ class ReceiptJourney:
             expires_at=desk.clock.time() + self._parked_ttl_s,
         )
         self.remember(parked)
+        arrival.parked = parked
         desk.commit.park(parked, self._parked, arrival)
 
     def remember(self, parked: ParkedReceipt) -> bool:
@@ -301,8 +321,29 @@ class ReceiptJourney:
         self.parked_count += 1
         return True
 
-    def _parked(self, arrival: Arrival, _verdict: Rejected | None) -> None:
-        self._answer(arrival, 0)
+    def _parked(self, arrival: Arrival, verdict: Rejected | None) -> None:
+        if verdict is None:
+            self._answer(arrival, 0)
+            return
+        assert arrival.parked is not None
+        self.forget(arrival.parked)
+        self._give_up(arrival)
+
+    def forget(self, parked: ParkedReceipt) -> bool:
+        """Take a parked receipt out of memory; False when it has found its message meanwhile."""
+        key = (parked.link, parked.upstream_id)
+        waiting = self.parked.get(key)
+        if waiting is None:
+            return False
+        left = [other for other in waiting if other.id != parked.id]
+        if len(left) == len(waiting):
+            return False
+        self.parked_count -= 1
+        if left:
+            self.parked[key] = left
+        else:
+            del self.parked[key]
+        return True
 
     def on_known(self, message: Message) -> None:
         """A message has just got its carrier's id: a receipt may have been waiting for it."""

@@ -23,7 +23,8 @@ from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
 
 CHANNEL: Final = "smsgw_provisioning"
-LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError)
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
+"""What a connection that is gone may say. The last but one is asyncpg's own confusion about one that ended amid an answer."""
 Unseal = Callable[[str], str]
 """A link's stored password → the password itself. Raises ConfigError where it cannot be had."""
 NO_NODE: Final = -1

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import operator
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, quote
@@ -53,6 +54,11 @@ class Orphan(Protocol):
     expires_at: float
 
 
+_ID: Final = operator.attrgetter("id")
+HISTORY: Final = -(1 << 30)
+"""The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
+
+
 class Queues:
     """The queues of the unit of work. `Commit` is one of these with a loop that empties it."""
 
@@ -66,6 +72,7 @@ class Queues:
         self._low_water_at = 0.0
         self.new = Turns()
         self.changed: dict[int, Message] = {}
+        self._second: list[Message] = []
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
         self.done: list[int] = []
         self.put_back: list[tuple[Any, ...]] = []
@@ -87,7 +94,8 @@ class Queues:
 
     def change(self, message: Message, effect: Effect | None = None, argument: Any = None, owed: Owed | None = None) -> None:
         """The message has changed: its present state is written; effect(argument, None | CONFLICT); `owed` goes with it."""
-        self.changed[message.id] = message
+        if self.changed.setdefault(message.id, message) is not message:
+            self._second.append(message)
         if effect is not None or owed is not None:
             if message.pending is None:
                 message.pending = [(effect, argument, owed)]
@@ -218,7 +226,16 @@ class Queues:
         if now - self._low_water_at >= 1.0:
             self._low_water_at = now
             batch.low_water = self.low_water()
+        if self._second:
+            self._next_in_line()
         return batch
+
+    def _next_in_line(self) -> None:
+        """Of a message that was read twice there are two objects: one's change is packed, now the other's, which will conflict."""
+        second, self._second = self._second, []
+        for message in second:
+            if self.changed.setdefault(message.id, message) is not message:
+                self._second.append(message)
 
     def _pack_changes(self, batch: Batch) -> None:
         changed, rows = self.changed, batch.changed
@@ -228,6 +245,7 @@ class Queues:
         else:
             ids = [key for key, _ in zip(changed, range(self.caps.changed), strict=False)]
             messages = [changed.pop(key) for key in ids]
+        messages.sort(key=_ID)  # every cycle of every node locks rows in this order
         for message in messages:
             rows.append((
                 message.id, message.rev, int(message.state), message.attempt, message.resends, message.link, message.error,
@@ -259,6 +277,7 @@ class Queues:
                 self.waits[key] = row
             else:
                 batch.wait.append(row)
+        batch.wait.sort()
         for key in unwaits:
             if key in changed:
                 self.unwaits.append(key)

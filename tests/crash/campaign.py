@@ -1,6 +1,7 @@
 """A crash campaign: load, kills at random instants, restarts, and the oracle at the end.
 
-`python -m tests.crash.campaign --gateway 100 --postgres 30` is what `make crash` runs; a short one is part of the tests.
+`python -m tests.crash.campaign --gateway 100 --postgres 30` is what `make crash` runs; a short one is part of the tests. With
+SMSGW_KEEP_CRASH=1 the directory of a campaign that found a fault is kept: its database, and the gateways' logs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from smsgw.sim.carrier import Carrier
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
-from tests.crash.oracle import Verdict, judge, without_receipt
+from tests.crash.oracle import LEFT, WATCH, Verdict, evidence, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
 POINTS = ("seated", "before_commit", "after_commit", "between_effects", "after_effects")
@@ -44,6 +45,8 @@ class Campaign:
         self._rate = rate
         self.killed_gateways = 0
         self.killed_servers = 0
+        self.fenced = 0
+        self.faults: list[str] = []
 
     @contextlib.asynccontextmanager
     async def load(self) -> AsyncIterator[Campaign]:
@@ -51,6 +54,7 @@ class Campaign:
         dsn = await self.server.start()
         connection = await connect(dsn)
         await migrate(connection)
+        await connection.execute(WATCH)
         await connection.close()
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._down)
@@ -84,24 +88,38 @@ class Campaign:
             await gateway.kill()
 
     async def kill_gateway(self) -> None:
-        """kill -9 at a random instant, and up again."""
+        """kill -9 at a random instant, and up again; one in five times once more while it starts."""
         gateway = self.random.choice(self.gateways)
         await asyncio.sleep(self.random.uniform(0.05, 0.6))
+        await self.revive()
         await gateway.kill()
         self.killed_gateways += 1
+        if self.random.random() < 0.2:
+            await gateway.launch()
+            await asyncio.sleep(self.random.uniform(0.2, 1.5))
+            await gateway.kill()
+            self.killed_gateways += 1
         await gateway.start()
 
     async def kill_server(self) -> None:
-        """kill -9 of PostgreSQL's postmaster at a random instant, and up again."""
+        """kill -9 of PostgreSQL's postmaster at a random instant, and up again; one in five times with a gateway."""
         await asyncio.sleep(self.random.uniform(0.05, 0.6))
         pid = self.server.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         self.killed_servers += 1
+        if self.random.random() < 0.2:
+            gateway = self.random.choice(self.gateways)
+            await gateway.kill()
+            self.killed_gateways += 1
+            await self.server.start()
+            await gateway.start()
+            return
         await self.server.start()
 
     async def crash_at(self, point: str) -> None:
         """Start a gateway that ends hard at a named point, wait for it, and start it anew."""
+        await self.revive()
         gateway = self.gateways[0]
         await gateway.kill()
         if point == "seated":  # before it listens: it never gets ready
@@ -126,20 +144,50 @@ class Campaign:
         tenant.stopping = True
         self.killed_gateways += 1
 
+    async def sleep_through_a_restart(self) -> None:
+        """Stop the first gateway, kill PostgreSQL, wait until the other one has taken over, and wake it."""
+        gateway = self.gateways[0]
+        gateway.pause(on=True)
+        pid = self.server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.killed_servers += 1
+        await self.server.start()
+        connection = await connect(self.server.dsn)
+        async with asyncio.timeout(60):
+            while await connection.fetchval("SELECT epoch FROM node WHERE id = $1", gateway.node) == 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await connection.close()
+        gateway.pause(on=False)
+        await gateway.ended()
+
+    async def revive(self) -> None:
+        """What a supervisor does: start again what has ended by itself. Only who was fenced may have; anything else is a fault."""
+        for gateway in self.gateways:
+            if gateway.alive:
+                continue
+            said = await asyncio.to_thread(gateway.log.read_text, "utf-8", "replace")
+            if '"fenced"' in said[-3000:]:
+                self.fenced += 1
+            else:
+                self.faults.append(f"gateway {gateway.node} ended by itself: {said[-1000:]}")
+            await gateway.start()
+
     async def _quiet(self, dsn: str, timeout_s: float = 90.0) -> None:
-        """Wait until every tenant has every receipt and nothing waits in the store."""
+        """Wait until every tenant has every receipt and nothing waits in the store; else say what stands in the way."""
         connection = await connect(dsn)
         try:
             until = time.monotonic() + timeout_s
             while time.monotonic() < until:
-                left = await connection.fetchval(
-                    "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM owed)"
-                    " + (SELECT count(*) FROM message WHERE state < 10 AND state <> 6)"
-                )
+                await self.revive()
+                left = await connection.fetchrow(LEFT)
                 ledgers = [tenant.ledger for tenant in self.tenants]
-                if not left and not without_receipt(ledgers) and not any(t.unanswered for t in self.tenants if not t.stopping):
+                unanswered = any(t.unanswered for t in self.tenants if not t.stopping)
+                if not any(left.values()) and not without_receipt(ledgers) and not unanswered:
                     return
                 await asyncio.sleep(0.2)
+            self.faults.append(f"not quiet after {timeout_s:.0f} s")
+            self.faults += await evidence(connection, [self.carrier.ledger])
         finally:
             await connection.close()
 
@@ -147,7 +195,12 @@ class Campaign:
         """Judge once the load is over."""
         connection = await connect(self.server.dsn)
         try:
-            return await judge(connection, [tenant.ledger for tenant in self.tenants], [self.carrier.ledger])
+            ledgers = [tenant.ledger for tenant in self.tenants]
+            verdict = await judge(connection, ledgers, [self.carrier.ledger], self.server.log_directory)
+            verdict.fenced = self.fenced
+            verdict.killed = (self.killed_gateways, self.killed_servers)
+            verdict.faults += self.faults
+            return verdict
         finally:
             await connection.close()
 
@@ -159,6 +212,7 @@ class Campaign:
 async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gateways: int, seed: int) -> Verdict:
     """Run one campaign; returns the oracle's verdict."""
     run = Campaign(gateways=gateways, seed=seed)
+    faulty = True
     try:
         async with run.load():
             kills = ["gateway"] * gateway_kills + ["server"] * server_kills
@@ -167,11 +221,13 @@ async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gatew
                 await (run.kill_gateway() if kind == "gateway" else run.kill_server())
             for point in POINTS if points else ():
                 await run.crash_at(point)
-        return await run.verdict()
+        verdict = await run.verdict()
+        faulty = bool(verdict.faults)
+        return verdict
     finally:
         with contextlib.suppress(Exception):
             await run.server.stop()
-        if not os.environ.get("SMSGW_KEEP_CRASH"):
+        if not (faulty and os.environ.get("SMSGW_KEEP_CRASH")):
             run.close()
 
 
