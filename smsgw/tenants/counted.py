@@ -9,8 +9,8 @@ Must never: hold a session up; lose count of a bind that was taken (`adopt()` cl
 from __future__ import annotations
 
 from smsgw.store import provisioning
-from smsgw.store.database import Pool
 from smsgw.store.commit import Seat
+from smsgw.store.database import Pool
 
 
 class CountedBinds:
