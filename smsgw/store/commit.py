@@ -124,7 +124,9 @@ class Commit(Queues):
                     if self._stopping:
                         break
                     self._wake.clear()
+                    self._asleep = True
                     await self._wake.wait()
+                    self._asleep = False
                 if finished is not None and not self._busy():
                     self._run_effects(finished, answer)
                     finished = None

@@ -68,6 +68,7 @@ class Queues:
         self.caps = caps
         self._clock = clock
         self._wake = asyncio.Event()
+        self._asleep = True  # whether anybody waits for it: looked at some times a message
         self.low_water: Callable[[], int] = _no_low_water
         self._low_water_at = 0.0
         self.new = Turns()
@@ -89,7 +90,7 @@ class Queues:
     def add(self, message: Message, effect: Effect) -> None:
         """A new message: written, debited and counted in quotas; effect(message, None | Rejected)."""
         self.new.append(message, effect)
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def change(self, message: Message, effect: Effect | None = None, argument: Any = None, owed: Owed | None = None) -> None:
@@ -101,7 +102,7 @@ class Queues:
                 message.pending = [(effect, argument, owed)]
             else:
                 message.pending.append((effect, argument, owed))
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def owe(self, owed: Owed, effect: Effect, argument: Any) -> None:
@@ -112,7 +113,7 @@ class Queues:
     def close(self, owed_id: int) -> None:
         """What was owed is done: its row goes."""
         self.done.append(owed_id)
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def postpone(self, owed: Owed, *, keep: bool) -> None:
