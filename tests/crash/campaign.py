@@ -17,15 +17,24 @@ import time
 from collections.abc import AsyncIterator
 
 from smsgw.sim.carrier import Carrier
+from smsgw.sim.fates import Shares
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
+from smsgw.smpp import const
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
 from tests.crash.oracle import LEFT, WATCH, Verdict, evidence, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
 POINTS = ("seated", "before_commit", "after_commit", "between_effects", "after_effects")
 MORE = "[unit_of_work]\nspill_after_s = 1.0\n"
-ACCOUNT = "max_resends = 50\n"
+ACCOUNT = "max_resends = 50\nquota_day = 100_000_000\nquota_month = 100_000_000\n"
+TENANT = 'basis = "delivered"\n'
+LINK = "response_timeout_s = 3\n"
+FATES = Shares(
+    errors={const.ESME_RSUBMITFAIL: 0.01}, stats={"UNDELIV": 0.04, "EXPIRED": 0.01}, throttled=0.01, mute=0.002, early=0.05,
+    duplicate=0.03, stray=0.005,
+)  # fmt: skip
+"""What a carrier does to messages on a bad day; what it did not deliver is refunded."""
 
 
 class Campaign:
@@ -39,7 +48,9 @@ class Campaign:
         self.gateways: list[GatewayProcess] = []
         self.tenants: list[Tenant] = []
         self.carrier = Carrier(
-            CarrierSettings(seed=seed, receipt_delay_ms=150, receipt_jitter_ms=300, response_delay_ms=5, keep=True, verify=True)
+            CarrierSettings(
+                seed=seed, receipt_delay_ms=150, receipt_jitter_ms=300, response_delay_ms=5, keep=True, verify=True, shares=FATES
+            )
         )
         self._count = gateways
         self._rate = rate
@@ -61,7 +72,7 @@ class Campaign:
             _, port = await stack.enter_async_context(self.carrier.listening())
             own = self.directory / "gateways"
             own.mkdir()
-            await provision(dsn, own, provisioning(port, account=ACCOUNT))
+            await provision(dsn, own, provisioning(port, tenant=TENANT, account=ACCOUNT, link=LINK))
             for number in range(1, self._count + 1):
                 gateway = GatewayProcess(dsn, own, node=number, more=MORE)
                 await gateway.start()
