@@ -31,10 +31,10 @@ ACCOUNT = "max_resends = 50\nquota_day = 100_000_000\nquota_month = 100_000_000\
 TENANT = 'basis = "delivered"\n'
 LINK = "response_timeout_s = 3\n"
 FATES = Shares(
-    errors={const.ESME_RSUBMITFAIL: 0.01}, stats={"UNDELIV": 0.04, "EXPIRED": 0.01}, throttled=0.01, mute=0.002, early=0.05,
+    errors={const.ESME_RSUBMITFAIL: 0.01}, stats={"UNDELIV": 0.04, "EXPIRED": 0.01}, mute=0.002, early=0.05,
     duplicate=0.03, stray=0.005,
 )  # fmt: skip
-"""What a carrier does to messages on a bad day; what it did not deliver is refunded."""
+"""What a carrier does to messages on a bad day; what it did not deliver is refunded. It never throttles: a link would slow down."""
 
 
 class Campaign:
