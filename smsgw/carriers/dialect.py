@@ -18,6 +18,7 @@ from smsgw.model import Dialect
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import HEADER_LENGTH, BadPdu, read_sm
 from smsgw.smpp.receipt import Receipt, for_version
+from smsgw.smpp.receipt_plain import PlainReceipt
 
 _HEX: Final = frozenset(hexdigits)
 _HEX_OR_UUID: Final = _HEX | {"-"}
@@ -48,7 +49,7 @@ def receipt_key(dialect: Dialect, raw: bytes) -> str:
     return _key(dialect, text, dialect.receipt_id)
 
 
-def key_of(dialect: Dialect, receipt: Receipt) -> str:
+def key_of(dialect: Dialect, receipt: Receipt | PlainReceipt) -> str:
     """Return the form in which a receipt is matched; "" for one without an id.
 
     Where TLV and text name different ids the TLV counts, or the text for a carrier that puts something else into the TLV
@@ -59,7 +60,7 @@ def key_of(dialect: Dialect, receipt: Receipt) -> str:
     return receipt_key(dialect, receipt.message_id)
 
 
-def second_chances(dialect: Dialect, receipt: Receipt) -> tuple[str, ...]:
+def second_chances(dialect: Dialect, receipt: Receipt | PlainReceipt) -> tuple[str, ...]:
     """Return other forms in which the message of a receipt may be known, likelier ones first.
 
     The other one of its two ids; without zeros, padded with them; hex read as decimal and the reverse. For receipts that match

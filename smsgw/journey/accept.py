@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import read_submit
 from smsgw.model import Basis, Message, Mode, Rejected, State
+from smsgw.policy.statuses import refusal
 from smsgw.smpp import const
 
 if TYPE_CHECKING:
@@ -36,10 +37,6 @@ LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
 PARTS_REMEMBERED: Final = 10_000
-DURABLE_STATUS: Final = {
-    "balance": const.ESME_RSUBMITFAIL,
-    "quota": const.ESME_RSUBMITFAIL,
-}
 
 
 class Accept:
@@ -62,6 +59,7 @@ class Accept:
         self._throttle = throttle
         self._short_id = short_id
         self._max_undecided = max_undecided
+        self._observe_response = desk.meters.submit_response.observe
         self._parts: dict[tuple[int, str, str, str], int] = {}
         self.draining = False
 
@@ -150,7 +148,7 @@ class Accept:
             session.answer_submit(message.command, message.sequence, 0, message.text_id)
             session.meter.accepted += 1
             session.meter.accepted_parts += message.parts
-            desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
+            self._observe_response(message.answered_at - message.accepted_at)
         bind = message.bind
         if bind is not None:
             bind.submit(message, message.answered_at)
@@ -164,7 +162,8 @@ class Accept:
             message.bind = None
         self._desk.transit.leave(message)
         self._dispatch.forget(message)
-        status = DURABLE_STATUS.get(rejected.reason, rejected.status)
+        told = refusal(rejected.reason, strict_34=message.account.strict_34)
+        status = told.status if told is not None else rejected.status
         session.answer_submit(message.command, message.sequence, status, b"")
         session.meter.refuse(rejected.reason)
         self._desk.record_refused(message, status, rejected.reason)

@@ -57,6 +57,7 @@ class Recover:
         self._takeover_s = takeover_s
         self._log = structlog.get_logger().bind()
         self._swept_at = 0.0
+        self._expiring: set[int] = set()
         self._stale_after = 0
         self._stale_more = False
         self.taken_over = 0
@@ -102,16 +103,14 @@ class Recover:
         journey, now = self._receipt, self._desk.clock.time()
         whole = now - self._swept_at >= MINUTE
         fresh = least_id_at(now - MINUTE)
-        after, kept = 0 if whole else fresh, set[int]()
+        after, kept, expired = 0 if whole else fresh, set[int](), set[int]()
         while page := await receipts.load_parked(self._pool, after, PAGE):
             after = page[-1].id
             arrivals = []
             for parked in page:
                 if now >= parked.expires_at:
-                    journey.given_up.discard(parked.id)
-                    self._desk.commit.unpark(parked.id)
-                    journey.forget(parked)
-                    self._desk.process.parked_expired += 1
+                    expired.add(parked.id)
+                    self._expire(parked)
                     continue
                 kept.add(parked.id)
                 if parked.id in journey.given_up:
@@ -129,9 +128,19 @@ class Recover:
                     journey.found(arrival, message)
         if whole:
             self._swept_at = now
+            self._expiring &= expired
             gone = [one for waiting in journey.parked.values() for one in waiting if one.id < fresh and one.id not in kept]
             for parked in gone:  # another node has matched it
                 journey.forget(parked)
+
+    def _expire(self, parked: receipts.ParkedReceipt) -> None:
+        """The time of a parked receipt is over; counted once, also where the next sweep comes before its row is gone."""
+        self._receipt.given_up.discard(parked.id)
+        if parked.id not in self._expiring:
+            self._expiring.add(parked.id)
+            self._desk.commit.unpark(parked.id)
+            self._receipt.forget(parked)
+            self._desk.process.parked_expired += 1
 
     async def _upkeep(self) -> None:
         now = self._desk.clock.time()

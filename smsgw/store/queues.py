@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, quote
+from smsgw.store.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ class Orphan(Protocol):
     expires_at: float
 
 
-_NO_ID: Final = 1 << 63
 _ID: Final = operator.attrgetter("id")
 HISTORY: Final = -(1 << 30)
 """The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
@@ -70,7 +70,7 @@ class Queues:
         self._wake = asyncio.Event()
         self.low_water: Callable[[], int] = _no_low_water
         self._low_water_at = 0.0
-        self.new: deque[tuple[Message, Effect]] = deque()
+        self.new = Turns()
         self.changed: dict[int, Message] = {}
         self._second: list[Message] = []
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
@@ -88,7 +88,7 @@ class Queues:
 
     def add(self, message: Message, effect: Effect) -> None:
         """A new message: written, debited and counted in quotas; effect(message, None | Rejected)."""
-        self.new.append((message, effect))
+        self.new.append(message, effect)
         if not self._wake.is_set():
             self._wake.set()
 
@@ -195,12 +195,10 @@ class Queues:
         moment = self._clock.time()
         batch.day = int(moment // 86_400)
         quotas: dict[int, Message] = {}
-        rows, blob, new = batch.new, batch.blob, self.new
-        for _ in range(min(len(new), self.caps.new)):
-            entry = new.popleft()
-            message = entry[0]
+        rows, blob = batch.new, batch.blob
+        batch.news = self.new.take(self.caps.new)
+        for message, _ in batch.news:
             account = message.account
-            batch.news.append(entry)
             rows.append((
                 message.id, account.tenant.id, account.id, int(message.state), message.mode, message.basis, message.registered,
                 message.parts, message.attempt, message.command, message.link, message.price, int(message.expires_at * 1000),
@@ -271,7 +269,7 @@ class Queues:
     def _pack_places(self, batch: Batch) -> None:
         """Take what is said of where messages wait, but for messages that the caps have left for a later cycle."""
         changed = self.changed
-        new = self.new[0][0].id if self.new else _NO_ID  # ids rise, and so does the queue of new messages
+        new = self.new.least_id()
         waits, unwaits, refers = self.waits, self.unwaits, self.refers
         self.waits, self.unwaits, self.refers = {}, [], []
         for key, row in waits.items():

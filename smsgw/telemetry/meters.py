@@ -114,7 +114,7 @@ class LinkMeter:
         self.refused: Tally[int] = Tally(OTHER_STATUS)
         self.throttled = 0
         self.timeouts = 0
-        self.receipts: Tally[int] = Tally(OTHER_STATUS)
+        self.receipts: Counter[int] = Counter()  # the reader knows ten states, so it needs no bound
         self.mo = 0
         self.malformed = 0
         self.alerts = 0
