@@ -148,7 +148,9 @@ class Recover:
             await nodes.prune_tokens(connection)
             moment = datetime.fromtimestamp(now, UTC)
             await partitions.ensure_days(connection, moment)
-            await partitions.drop_old(connection, moment)
+            gone = await partitions.drop_old(connection, moment)
+            if any(name.startswith("message_") for name in gone.dropped):
+                await messages.forget_short_ids(connection)
             await self._drop_owed(connection, int(now * 1000))
         self._stale_more = True
 

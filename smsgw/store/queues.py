@@ -78,7 +78,7 @@ class Queues:
         self.done: list[int] = []
         self.put_back: list[tuple[Any, ...]] = []
         self.leases: list[tuple[int, int, Effect]] = []
-        self.waits: dict[int, tuple[Any, ...]] = {}
+        self.waits: dict[int, tuple[int, tuple[Any, ...]]] = {}
         self.unwaits: list[int] = []
         self.claims: list[tuple[int, int, Effect]] = []
         self.refers: list[tuple[Any, ...]] = []
@@ -130,7 +130,8 @@ class Queues:
         """Put the message into `waiting`: for the link, not before `due_at`, ours when `claimed`."""
         node = self.seat.node if claimed else 0
         expires = int(message.expires_at * 1000) if message.state is State.QUEUED else 0
-        self.waits[message.id] = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
+        row = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
+        self.waits[message.id] = (message.account.id, row)
         self._wake.set()
 
     def unwait(self, message_id: int) -> None:
@@ -270,12 +271,13 @@ class Queues:
     def _pack_places(self, batch: Batch) -> None:
         """Take what is said of where messages wait, but for messages that the caps have left for a later cycle."""
         changed = self.changed
-        new = self.new.least_id()
+        least_id = self.new.least_id
         waits, unwaits, refers = self.waits, self.unwaits, self.refers
         self.waits, self.unwaits, self.refers = {}, [], []
-        for key, row in waits.items():
-            if key >= new or key in changed:
-                self.waits[key] = row
+        for key, place in waits.items():
+            account_id, row = place
+            if key in changed or key >= least_id(account_id):  # not packed yet: between the two it would be nowhere
+                self.waits[key] = place
             else:
                 batch.wait.append(row)
         batch.wait.sort()
