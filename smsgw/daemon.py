@@ -22,6 +22,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
+from smsgw.admin.keeping import Keeper
 from smsgw.admin.sealing import opener
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
@@ -208,6 +209,7 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
+        self.keeper = Keeper(self.pool, self.jobs.ask)
         self.throttle = Throttle()
         self.accept = Accept(
             self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
@@ -366,6 +368,7 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
+                self.keeper.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

@@ -8,9 +8,9 @@ Must never: hold a session up; lose count of a bind that was taken (`adopt()` cl
 
 from __future__ import annotations
 
-from smsgw.store import provisioning
-from smsgw.store.database import Pool
+from smsgw.store import binds
 from smsgw.store.commit import Seat
+from smsgw.store.database import Pool
 
 
 class CountedBinds:
@@ -28,7 +28,7 @@ class CountedBinds:
         """Take one of an account's binds over all nodes; False when it has them all."""
         self._last = number = self._last + 1
         async with self._pool.acquire() as connection:
-            free = await provisioning.claim_bind(connection, self._seat.node, self._seat.epoch, number, account, kind, limit)
+            free = await binds.claim(connection, self._seat.node, self._seat.epoch, number, account, kind, limit)
         if free:
             self._numbers.setdefault((account, kind), []).append(number)
         return free
@@ -49,7 +49,7 @@ class CountedBinds:
         numbers, self._released = self._released, []
         try:
             async with self._pool.acquire() as connection:
-                await provisioning.release_binds(connection, self._seat.node, self._seat.epoch, numbers)
+                await binds.release(connection, self._seat.node, self._seat.epoch, numbers)
         except BaseException:
             self._released += numbers
             raise

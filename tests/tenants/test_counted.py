@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from smsgw.store.database import Connection, open_pool
 from smsgw.store.commit import Seat
+from smsgw.store.database import Connection, open_pool
 from smsgw.tenants.counted import CountedBinds
 
 
