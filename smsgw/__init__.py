@@ -12,7 +12,7 @@ Rooms, a folder for each party or station that a message passes:
     carriers/        the side that binds to carriers: links and their binds, the pool that shares their room, pace, dialect
     sim/             simulated carrier and tenants, for tests, demo and bench
     directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
-    contracts/       what was agreed with a tenant and how it stands: the table of states
+    contracts/       what was agreed with a tenant and how it stands: the table of states, the term
     policy/          may it go? token buckets, pure judgements; what a refusal for money, quota or state says
     routing/         which links, in which order? the longest prefix
     receipts/        which message a receipt means; what its tenant is owed
