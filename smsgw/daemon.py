@@ -209,7 +209,6 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
-        self.keeper = Keeper(self.pool, self.jobs.ask)
         self.throttle = Throttle()
         self.accept = Accept(
             self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
@@ -240,7 +239,8 @@ class Daemon:
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
-        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
+        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, provisioning, serve, show, state, tenant, trial
+from smsgw.cli import doctor, provisioning, secret, serve, show, state, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -32,6 +32,7 @@ def build() -> typer.Typer:
     provisioning.mount(app)
     app.add_typer(tenant.tenants, name="tenant")
     app.add_typer(tenant.accounts, name="account")
+    app.add_typer(secret.app, name="secret")
     app.add_typer(state.app, name="state")
     app.add_typer(tenant.notices, name="notice")
     app.command()(show.show)
