@@ -368,7 +368,8 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
-                self.keeper.tick()
+                if self.commit.available:
+                    self.keeper.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")
