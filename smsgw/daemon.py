@@ -22,6 +22,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
+from smsgw.admin.keeping import Keeper
 from smsgw.admin.sealing import opener
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
@@ -239,7 +240,8 @@ class Daemon:
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
-        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
+        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
@@ -363,6 +365,8 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
+                if self.commit.available:
+                    self.keeper.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

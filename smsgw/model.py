@@ -170,6 +170,33 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 Outcome = Sent | Refused | Throttled | Unknown
 
 
+class Standing(enum.IntEnum):
+    """How a contract, or one account of it, stands, mildest first. `smsgw.contracts.standing` has the table of moves."""
+
+    ACTIVE = 0
+    LIMITED = 1
+    CLOSING = 2
+    SUSPENDED_ARREARS = 3
+    FROZEN = 4
+    CLOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What standings other than ACTIVE, of an account and of its tenant, mean for the account; both hold.
+
+    `standing`: the stricter one. `refusal`: the reason every submit is refused with; "": none is. `closing`: it sends what the
+    balance still pays. `tenant_rate`, `account_rate`: parts per second of all accounts of the tenant together, and of this
+    one; 0: no limit.
+    """
+
+    standing: Standing
+    refusal: str = ""
+    closing: bool = False
+    tenant_rate: int = 0
+    account_rate: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A contract: its currency, its credit limit (Money) and the basis it is billed on."""
@@ -185,7 +212,10 @@ class Tenant:
 class Account:
     """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere.
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
+    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
+    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
+    secrets that have an end, with it (seconds since 1970).
     """
 
     id: int
@@ -209,6 +239,13 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    tls_only: bool = False
+    certificates: tuple[str, ...] = ()
+    max_tx: int = 0
+    max_rx: int = 0
+    max_trx: int = 0
+    restriction: Restriction | None = None
+    expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

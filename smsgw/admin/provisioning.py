@@ -27,18 +27,18 @@ from typing import Any, Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from smsgw.admin.credentials import HASHER
 from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
+from smsgw.store import credentials, versions
 from smsgw.store import provisioning as store
-from smsgw.store import versions
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Entities, Key
 
 __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
 
-_HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
 _MONEY: Final = ("credit_limit", "price")
 _REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account"}
 
@@ -181,26 +181,34 @@ async def apply(
     *,
     actor: str,
     seal: SealingKey,
+    hasher: PasswordHasher = HASHER,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Plan:
     """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does."""
     try:
         async with connection.transaction():
-            return await _apply(connection, file, actor, seal, overwrite=overwrite, dry_run=dry_run)
+            return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, dry_run=dry_run)
     except store.Overdrawn as error:  # it has sent something since we looked
         return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
 
 
 async def _apply(
-    connection: Connection, file: ProvisioningFile, actor: str, seal: SealingKey, *, overwrite: bool, dry_run: bool
+    connection: Connection,
+    file: ProvisioningFile,
+    actor: str,
+    seal: SealingKey,
+    hasher: PasswordHasher,
+    *,
+    overwrite: bool,
+    dry_run: bool,
 ) -> Plan:
     await store.lock(connection)
     version, last = await versions.last_applied(connection) or (0, {})
     found = last.keys() - await versions.made_by_files(connection, version)
     live = await store.read_entities(connection)
     three_way = plan(last, file.entities, live, overwrite=overwrite, found=found)
-    hashes, stale = await _account_secrets(connection, file, live, version, overwrite=overwrite)
+    hashes, stale = await _account_secrets(connection, file, live, version, hasher, overwrite=overwrite)
     sealed = await _link_secrets(connection, file, seal)
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
     conflicts = (*three_way.conflicts, *stale, *await _against_the_books(connection, three_way.changes))
@@ -210,7 +218,7 @@ async def _apply(
         return result
     await _make(connection, result.changes, actor)
     for key, secret in hashes.items():
-        await store.set_secret(connection, key[1], secret)
+        await credentials.set_secret(connection, key[1], secret)
     for key, stored in sealed.items():
         await store.set_link_password(connection, key[1], stored)
     for key in passwords:
@@ -250,7 +258,9 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
     return Plan(result.changes, (), (), (*result.notes, *notes), before[0])
 
 
-async def _make(connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False) -> list[Key]:
+async def _make(
+    connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False, reason: str = ""
+) -> list[Key]:
     """Make the changes; with `restore`, what comes back gets its secrets. Returns accounts and links that came without any."""
     bare = []
     for change in changes:
@@ -263,7 +273,7 @@ async def _make(connection: Connection, changes: tuple[Change, ...], actor: str,
                     await store.restore_secrets(connection, change.key, secrets)
                 else:
                     bare.append(change.key)
-        await store.audit(connection, actor, change.key, change.old, change.new)
+        await store.audit(connection, actor, change.key, change.old, change.new, reason)
     return bare
 
 
@@ -295,18 +305,23 @@ async def _against_the_books(connection: Connection, changes: tuple[Change, ...]
 
 
 async def _account_secrets(
-    connection: Connection, file: ProvisioningFile, live: Entities, version: int, *, overwrite: bool
+    connection: Connection, file: ProvisioningFile, live: Entities, version: int, hasher: PasswordHasher, *, overwrite: bool
 ) -> tuple[dict[Key, str], list[Conflict]]:
     """Return the new hashes of those accounts whose password is another one, and the passwords that others have set since."""
     hashes: dict[Key, str] = {}
     conflicts = []
-    stored = await store.all_secrets(connection)
+    stored = await credentials.all_secrets(connection)
     for system_id, password in await asyncio.to_thread(_differing, file.account_passwords, stored):
         key = ("account", system_id)
-        if key in live and system_id in stored and not overwrite and await store.secret_set_since(connection, system_id, version):
+        if (
+            key in live
+            and system_id in stored
+            and not overwrite
+            and await credentials.secret_set_since(connection, system_id, version)
+        ):
             conflicts.append(Conflict(key, "its password was changed by somebody else since the last apply"))
             continue
-        hashes[key] = await asyncio.to_thread(_HASHER.hash, password)
+        hashes[key] = await asyncio.to_thread(hasher.hash, password)
     return hashes, conflicts
 
 
@@ -320,7 +335,7 @@ def _differing(passwords: Mapping[str, str], stored: Mapping[str, Sequence[str]]
 def _matches(password: str, stored: Sequence[str]) -> bool:
     for one in stored:
         try:
-            return _HASHER.verify(one, password)
+            return HASHER.verify(one, password)
         except (VerificationError, InvalidHashError):
             continue
     return False
@@ -338,11 +353,11 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
     """Return what an operator may stumble over although nothing is wrong."""
     notes = []
     former = await store.retired(connection, "tenant")
-    secrets = await store.all_secrets(connection)
+    secrets = await credentials.all_secrets(connection)
     for kind, name in file.entities:
         if kind == "account" and name not in file.account_passwords:
             if name not in secrets:
-                notes.append(f"account {name!r} has no password: it cannot bind")
+                notes.append(f"account {name!r} has no password: it cannot bind (smsgw secret rotate makes one)")
         elif kind == "tenant" and (kind, name) in live:
             opened = await store.opening_of(connection, name)
             if opened != file.openings.get(name, 0):

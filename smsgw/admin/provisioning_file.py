@@ -47,7 +47,14 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 _AT_LEAST: Final = {"window": 1, "binds": 1, "reconnect_min_s": 0.05, "reconnect_max_s": 0.05, "response_timeout_s": 0.1}
-_AT_MOST: Final = {"port": 65_535, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
+_AT_MOST: Final = {
+    **dict.fromkeys(("max_binds", "max_tx", "max_rx", "max_trx", "window"), 10_000),
+    "port": 65_535,
+    "binds": 1_000,
+    "max_resends": 100,
+}
+KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring"})
+"""Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
 
 
@@ -75,7 +82,7 @@ class _Kind:
 def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types and the defaults of a model's fields that a file may give."""
     hints = get_type_hints(model) | _OTHER_WORDS
-    fields = [item for item in dataclasses.fields(model) if item.name not in {"id", "secrets", "password", *without}]
+    fields = [item for item in dataclasses.fields(model) if item.name not in {*KEPT_APART, *without}]
     defaults = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
     return {item.name: hints.get(item.name, Any) for item in fields}, {**defaults, "mode": "store", "in_doubt": "resend"}
 
@@ -322,6 +329,21 @@ def _networks(value: Iterable[str]) -> list[str]:
     return [str(ipaddress.ip_network(network, strict=False)) for network in value]
 
 
+def _certificates(value: Iterable[str]) -> list[str]:
+    """Write fingerprints in one form; what is neither one nor parts of a subject is refused."""
+    found = []
+    for text in value:
+        kind, _, digits = text.partition(":")
+        digits = digits.replace(":", "").lower()
+        if kind.lower() == "sha256" and re.fullmatch(r"[0-9a-f]{64}", digits):
+            found.append(f"sha256:{digits}")
+        elif all(re.fullmatch(r"(?:CN|O|OU|C|L|ST)=[^,=]+", part) for part in text.split(",")):
+            found.append(text)
+        else:
+            raise ValueError(f"{text!r} is no certificate: write sha256: and 64 hexadecimal digits, or CN=name, or CN=name,O=name")
+    return found
+
+
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": _name,
     "system_id": _system_id,
@@ -330,6 +352,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "currency": _currency,
     "links": _links,
     "allow_from": _networks,
+    "certificates": _certificates,
 }
 
 
