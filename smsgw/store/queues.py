@@ -57,6 +57,8 @@ class Orphan(Protocol):
 _ID: Final = operator.attrgetter("id")
 HISTORY: Final = -(1 << 30)
 """The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
+LEASES: Final = 32
+"""Accounts that one cycle looks into for what they are owed: each costs it a look, and hundreds may bind at once."""
 
 
 class Queues:
@@ -308,9 +310,9 @@ class Queues:
             batch.claims = [effect for _, _, effect in self.claims]
             self.claims = []
         if self.leases:
-            batch.leased = [(account, count) for account, count, _ in self.leases]
-            batch.leases = [effect for _, _, effect in self.leases]
-            self.leases = []
+            taken, self.leases = self.leases[:LEASES], self.leases[LEASES:]
+            batch.leased = [(account, count) for account, count, _ in taken]
+            batch.leases = [effect for _, _, effect in taken]
 
 
 def _pack_quotas(batch: Batch, quotas: dict[int, Message], moment: float) -> None:
