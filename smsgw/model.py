@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
+from smsgw.smpp.text import PartRule
+
 MONEY_UNIT: Final = 1_000_000
 """Money is an int: 10⁻⁶ of the currency."""
 
@@ -274,7 +276,7 @@ class Route:
     id: int
     prefix: str
     links: tuple[str, ...]
-    part_rule: str = "gsm_ucs2"
+    part_rule: PartRule = "gsm_ucs2"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "basis": ("submitted", "sent", "delivered"),
     "in_doubt": ("resend", "hold", "resend_if_no_receipt"),
     "bind": ("transceiver", "transmitter", "receiver", "pair"),
-    "part_rule": ("gsm_ucs2",),
+    "part_rule": ("gsm_ucs2", "cn_char", "octet"),
     "submit_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "receipt_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "prefer_id": ("tlv", "text"),

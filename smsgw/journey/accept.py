@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from smsgw.journey.reading import read_submit
+from smsgw.journey.reading import count_by, read_submit
 from smsgw.model import Basis, Message, Mode, Rejected, State
 from smsgw.policy.statuses import refusal
 from smsgw.smpp import const
@@ -75,11 +75,14 @@ class Accept:
             return message
         directory = desk.directory
         now = desk.clock.time()
-        if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
-            return THROTTLED
-        message.links = links = directory.routes.choose(message.destination)
+        routes = directory.routes
+        message.links = links = routes.choose(message.destination)
         if not links:
             return NO_ROUTE
+        if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
+            message.parts = count_by(rule, pdu, session.version)
+        if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
+            return THROTTLED
         price = directory.tariff.price(account.tenant.id, message.destination)
         if price is None:
             return NO_PRICE
