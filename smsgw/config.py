@@ -122,6 +122,7 @@ class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unmatched: Some = 50_000
     store_wait_s: Seconds = 10.0
     parked_ttl_s: Seconds = 259_200.0
+    guess_after_s: Seconds = 10.0
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -184,7 +184,7 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(self.desk, self.pool)
+        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
