@@ -138,6 +138,12 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class Duplicate(Rejected, frozen=True, gc=False):
+    """Not written, because the account sent the same within its duplicate window: it is answered with that message's id."""
+
+    text_id: bytes
+
+
 class Sent(msgspec.Struct, frozen=True, gc=False):
     """The carrier took the message and gave it this id (raw octets, possibly empty).
 
@@ -174,18 +180,30 @@ Outcome = Sent | Refused | Throttled | Unknown
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A contract: its currency, its credit limit (Money) and the basis it is billed on."""
+    """A contract: its currency, its credit limit (Money), the basis it is billed on, and the zone of its calendar.
+
+    `price_notice_days`: how long before it a change of prices must have been told; 0: it need not.
+    """
 
     id: int
     name: str
     currency: str
     credit_limit: int = 0
     basis: Basis = Basis.SUBMITTED
+    timezone: str = "UTC"
+    price_notice_days: int = 0
+
+
+QUOTA_SPANS: Final = ("minute", "hour", "day", "month")
+"""What a quota may be for; the index is its number in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
+    """One system_id of a tenant with its limits. Rates and bursts in parts per second and parts; 0 = no limit.
+
+    `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
+    `QUOTA_SPANS` that has a quota.
 
     `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere.
     """
@@ -198,12 +216,26 @@ class Account:
     window: int = 50
     rate: int = 0
     burst: int = 0
+    session_rate: int = 0
+    session_burst: int = 0
+    sender_rate: float = 0.0
+    sender_burst: int = 0
+    recipient_rate: float = 0.0
+    recipient_burst: int = 0
     in_doubt: InDoubt = InDoubt.RESEND
     max_resends: int = 1
     in_doubt_wait_s: int = 30
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    quota_minute: int = 0
+    quota_hour: int = 0
     quota_day: int = 0
     quota_month: int = 0
+    quota_parts_minute: int = 0
+    quota_parts_hour: int = 0
+    quota_parts_day: int = 0
+    quota_parts_month: int = 0
+    quota_window: str = "calendar"
+    duplicate_window_s: int = 0
     default_source: str = ""
     receipt_ttl_s: int = 259_200
     receipt_cap: int = 1_000_000
@@ -211,6 +243,16 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    limited: bool = field(default=False, init=False, repr=False, compare=False)
+    quotas: tuple[tuple[int, int, int], ...] = field(default=(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sum up what the hot path asks of every message."""
+        object.__setattr__(self, "limited", bool(self.rate or self.session_rate or self.sender_rate or self.recipient_rate))
+        messages = (self.quota_minute, self.quota_hour, self.quota_day, self.quota_month)
+        parts = (self.quota_parts_minute, self.quota_parts_hour, self.quota_parts_day, self.quota_parts_month)
+        quotas = zip(range(len(QUOTA_SPANS)), messages, parts, strict=True)
+        object.__setattr__(self, "quotas", tuple(quota for quota in quotas if quota[1] or quota[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +393,7 @@ class Message(msgspec.Struct, gc=False):
     bind: Any = None
     ends: Ends | None = None
     long_message: str = ""
+    fingerprint: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

@@ -13,6 +13,7 @@ import difflib
 import ipaddress
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, get_type_hints
@@ -22,7 +23,7 @@ import msgspec
 from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
-from smsgw.model import Account, Dialect, Link
+from smsgw.model import Account, Dialect, Link, Tenant
 from smsgw.store.provisioning import Entities
 
 KINDS: Final = ("tenant", "carrier", "account", "link", "number", "route", "price")
@@ -37,6 +38,7 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("store", "relay"),
     "basis": ("submitted", "sent", "delivered"),
     "in_doubt": ("resend", "hold", "resend_if_no_receipt"),
+    "quota_window": ("calendar", "rolling"),
     "bind": ("transceiver", "transmitter", "receiver", "pair"),
     "part_rule": ("gsm_ucs2", "cn_char", "octet"),
     "submit_id": ("as-is", "hex-to-dec", "dec-to-hex"),
@@ -75,7 +77,7 @@ class _Kind:
 def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types and the defaults of a model's fields that a file may give."""
     hints = get_type_hints(model) | _OTHER_WORDS
-    fields = [item for item in dataclasses.fields(model) if item.name not in {"id", "secrets", "password", *without}]
+    fields = [item for item in dataclasses.fields(model) if item.init and item.name not in {"id", "secrets", "password", *without}]
     defaults = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
     return {item.name: hints.get(item.name, Any) for item in fields}, {**defaults, "mode": "store", "in_doubt": "resend"}
 
@@ -83,11 +85,12 @@ def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, 
 _ACCOUNT_KEYS, _ACCOUNT_DEFAULTS = _settings_of(Account, "tenant")
 _LINK_KEYS, _LINK_DEFAULTS = _settings_of(Link, "carrier", "dialect")
 _DIALECT_KEYS, _DIALECT_DEFAULTS = _settings_of(Dialect)
+_TENANT_KEYS, _TENANT_DEFAULTS = _settings_of(Tenant, "name", "currency", "credit_limit", "basis")
 _MONEY: Final = object()
 _TABLES: Final[Mapping[str, _Kind]] = {
     "tenant": _Kind(
         "name",
-        {"name": str, "currency": str, "basis": str, "credit_limit": _MONEY, "balance": _MONEY},
+        {"name": str, "currency": str, "basis": str, "credit_limit": _MONEY, "balance": _MONEY, **_TENANT_KEYS},
         ("name", "currency"),
         {"basis": "submitted", "credit_limit": 0},
     ),
@@ -216,7 +219,10 @@ class _Reading:
             self.openings[name] = values.pop("balance", 0)
             if self.openings[name] < -values.get("credit_limit", 0):
                 self.errors.append(f"{where}.balance is below what credit_limit allows")
+            values = _differing(values, _TENANT_DEFAULTS)
         elif kind == "account":
+            if values.get("duplicate_window_s") and values.get("mode") == "relay":
+                self.errors.append(f'{where}.duplicate_window_s needs mode = "store"')
             values = _differing(values, _ACCOUNT_DEFAULTS)
         elif kind == "link":
             if values.get("reconnect_min_s", 1.0) > values.get("reconnect_max_s", 60.0):
@@ -322,6 +328,14 @@ def _networks(value: Iterable[str]) -> list[str]:
     return [str(ipaddress.ip_network(network, strict=False)) for network in value]
 
 
+def _timezone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone: a name such as Asia/Shanghai or UTC") from None
+    return value
+
+
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": _name,
     "system_id": _system_id,
@@ -330,6 +344,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "currency": _currency,
     "links": _links,
     "allow_from": _networks,
+    "timezone": _timezone,
 }
 
 

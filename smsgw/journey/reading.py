@@ -10,6 +10,7 @@ Never here: accounts' rights, routes, money.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Final
 
 from smsgw.model import Account, Basis, Message, Rejected
@@ -42,14 +43,34 @@ def parts_of(data_coding: int, data: bytes, *, udhi: bool, rule: PartRule = "gsm
 
 def count_by(rule: PartRule, pdu: Pdu, version: int) -> int:
     """Count a submit's parts by the rule of its route, where that is not gsm_ucs2, by which `read_submit` counts."""
+    data_coding, esm_class, data, _ = _content(pdu, version)
+    return parts_of(data_coding, data, udhi=bool(esm_class & UDHI), rule=rule)
+
+
+def fingerprint(message: Message, pdu: Pdu, version: int, key: bytes) -> str:
+    """Return a keyed hash of what makes two submits the same: addresses, coding and text, and which part of a long one it is.
+
+    Ids of 3.3 sessions are of another form, so what was sent by one is not the same as what another session sends.
+    """
+    data_coding, esm_class, data, part = _content(pdu, version)
+    what = f"{version < const.V34}/{message.source}/{message.destination}/{data_coding}/{esm_class & UDHI}/{part}/"
+    return blake2b(what.encode() + data, digest_size=16, key=key).hexdigest()
+
+
+def _content(pdu: Pdu, version: int) -> tuple[int, int, bytes, str]:
+    """Return data_coding, esm_class, the user data, and the reference and number of a part that TLVs tell."""
     octets = pdu.octets
     if pdu.command == const.DATA_SM:
-        data = read_data_sm(octets)
-        payload = tlv.find(octets, data.tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
-        return parts_of(data.data_coding, payload, udhi=bool(data.esm_class & UDHI), rule=rule)
-    sm = read_sm(octets, version)
-    payload = tlv.find(octets, sm.tlv_at, const.TAG_MESSAGE_PAYLOAD) or octets[sm.sm_at : sm.sm_at + sm.sm_length]
-    return parts_of(sm.data_coding, payload, udhi=bool(sm.esm_class & UDHI), rule=rule)
+        sm: Sm | DataSm = read_data_sm(octets)
+        data = b""
+    else:
+        short = sm = read_sm(octets, version)
+        data = octets[short.sm_at : short.sm_at + short.sm_length]
+    if sm.tlv_at == len(octets):
+        return sm.data_coding, sm.esm_class, data, ""
+    concat = sar(octets, sm.tlv_at)
+    part = f"{concat.ref}:{concat.sequence}" if concat is not None else ""
+    return sm.data_coding, sm.esm_class, tlv.find(octets, sm.tlv_at, const.TAG_MESSAGE_PAYLOAD) or data, part
 
 
 def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:

@@ -215,7 +215,7 @@ class History:
             assert balance == OPENING + self.topped_up[tenant] - spent + back
             assert balance >= -CREDIT
             assert back <= spent
-        limits = await self.connection.fetch("SELECT account, period > 999999 AS day, max(used) AS used FROM quota GROUP BY 1, 2")
+        limits = await self.connection.fetch("SELECT account, span = 2 AS day, max(used) AS used FROM quota GROUP BY 1, 2")
         for row in limits:
             limit = ACCOUNTS[row["account"]].quota_day if row["day"] else ACCOUNTS[row["account"]].quota_month
             assert row["used"] <= limit
