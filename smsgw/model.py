@@ -10,12 +10,13 @@ Never here: SQL, sockets, time, settings of the process.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 
+from smsgw import states
 from smsgw.smpp.text import PartRule
 
 MONEY_UNIT: Final = 1_000_000
@@ -25,87 +26,12 @@ EPOCH_MS: Final = 1_735_689_600_000
 """MessageIds count milliseconds from 2025-01-01T00:00:00Z."""
 
 
-class State(enum.IntEnum):
-    """Where a message stands. Up to SENT it is open; from DELIVERED on it is final."""
-
-    HELD = 1
-    SCHEDULED = 2
-    QUEUED = 3
-    SUBMITTING = 4
-    IN_DOUBT = 5
-    SENT = 6
-    DELIVERED = 10
-    FAILED = 11
-    REFUSED = 12
-    REJECTED = 13
-    EXPIRED = 14
-    CANCELLED = 15
-    UNKNOWN = 16
-
-
-FIRST_FINAL: Final = 10
-"""Every state from this number on is final."""
-
-_GIVEN_UP = frozenset({State.EXPIRED, State.CANCELLED, State.REJECTED})
-_RECEIPTED = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNKNOWN})
-
-# A missing pair is an illegal move. A receipt may arrive before the answer to submit_sm, and even while the message
-# is queued again after a doubt: so SUBMITTING, IN_DOUBT and QUEUED lead straight to what a receipt says. SENT expires
-# only by the carrier's word. UNKNOWN is final for the books, yet one late receipt still moves it.
-TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
-    State.HELD: frozenset({State.QUEUED, State.SUBMITTING, State.SCHEDULED}) | _GIVEN_UP,
-    State.SCHEDULED: frozenset({State.QUEUED, State.SUBMITTING}) | _GIVEN_UP,
-    State.QUEUED: frozenset({State.SUBMITTING, State.REFUSED, State.SENT}) | _GIVEN_UP | _RECEIPTED,
-    State.SUBMITTING: frozenset({State.SENT, State.REFUSED, State.QUEUED, State.IN_DOUBT}) | _RECEIPTED,
-    State.IN_DOUBT: frozenset({State.QUEUED, State.SENT, State.SUBMITTING, State.REFUSED}) | _RECEIPTED,
-    State.SENT: _RECEIPTED,
-    State.UNKNOWN: _RECEIPTED - {State.UNKNOWN},
-    State.DELIVERED: frozenset(),
-    State.FAILED: frozenset(),
-    State.REFUSED: frozenset(),
-    State.REJECTED: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.CANCELLED: frozenset(),
-}
-
-MESSAGE_STATE: Final[Mapping[State, int]] = {
-    State.HELD: 1,
-    State.SCHEDULED: 0,
-    State.QUEUED: 1,
-    State.SUBMITTING: 1,
-    State.IN_DOUBT: 1,
-    State.SENT: 1,
-    State.DELIVERED: 2,
-    State.FAILED: 5,
-    State.REFUSED: 8,
-    State.REJECTED: 8,
-    State.EXPIRED: 3,
-    State.CANCELLED: 4,
-    State.UNKNOWN: 7,
-}
-"""The SMPP message_state (3.4 §5.2.28) that query_sm and receipts say for each state; 3.x sessions read 1 for SCHEDULED."""
-
-STAT: Final[Mapping[State, bytes]] = {
-    State.DELIVERED: b"DELIVRD",
-    State.FAILED: b"UNDELIV",
-    State.REFUSED: b"REJECTD",
-    State.REJECTED: b"REJECTD",
-    State.EXPIRED: b"EXPIRED",
-    State.CANCELLED: b"DELETED",
-    State.UNKNOWN: b"UNKNOWN",
-}
-"""The `stat:` word of a receipt that smsgw itself originates for a final state (3.4 Appendix B)."""
-
-STATE_OF_RECEIPT: Final[Mapping[int, State]] = {
-    2: State.DELIVERED,
-    3: State.EXPIRED,
-    4: State.CANCELLED,
-    5: State.FAILED,
-    7: State.UNKNOWN,
-    8: State.FAILED,
-    9: State.FAILED,
-}
-"""message_state of a carrier's final receipt → our state. ENROUTE, ACCEPTED and SCHEDULED are absent: they never close."""
+State = states.State
+FIRST_FINAL: Final = states.FIRST_FINAL
+TRANSITIONS: Final = states.TRANSITIONS
+MESSAGE_STATE: Final = states.MESSAGE_STATE
+STAT: Final = states.STAT
+STATE_OF_RECEIPT: Final = states.STATE_OF_RECEIPT
 
 
 class Mode(enum.IntEnum):
@@ -178,6 +104,33 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 Outcome = Sent | Refused | Throttled | Unknown
 
 
+class Standing(enum.IntEnum):
+    """How a contract, or one account of it, stands, mildest first. `smsgw.contracts.standing` has the table of moves."""
+
+    ACTIVE = 0
+    LIMITED = 1
+    CLOSING = 2
+    SUSPENDED_ARREARS = 3
+    FROZEN = 4
+    CLOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What standings other than ACTIVE, of an account and of its tenant, mean for the account; both hold.
+
+    `standing`: the stricter one. `refusal`: the reason every submit is refused with; "": none is. `closing`: it sends what the
+    balance still pays. `tenant_rate`, `account_rate`: parts per second of all accounts of the tenant together, and of this
+    one; 0: no limit.
+    """
+
+    standing: Standing
+    refusal: str = ""
+    closing: bool = False
+    tenant_rate: int = 0
+    account_rate: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A contract: its currency, its credit limit (Money), the basis it is billed on, and the zone of its calendar.
@@ -205,7 +158,8 @@ class Account:
     `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
     `QUOTA_SPANS` that has a quota.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere.
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
+    its tenant are active, which is all that the hot path looks at.
     """
 
     id: int
@@ -243,6 +197,7 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    restriction: Restriction | None = None
     limited: bool = field(default=False, init=False, repr=False, compare=False)
     quotas: tuple[tuple[int, int, int], ...] = field(default=(), init=False, repr=False, compare=False)
 

@@ -1,6 +1,7 @@
 """The command line: a thin face of admin/ and of files.
 
     serve  check  apply  rollback        run a gateway, and what it serves
+    tenant  account  secret  state  notice   who they are, how they stand, what they were told
     show  doctor  health  version        look at one
     demo  bench                          try it, measure it
 
@@ -14,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, provisioning, serve, show, trial
+from smsgw.cli import doctor, provisioning, serve, show, state, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -29,6 +30,10 @@ def build() -> typer.Typer:
     app.callback()(_options)
     app.command()(serve.serve)
     provisioning.mount(app)
+    app.add_typer(tenant.tenants, name="tenant")
+    app.add_typer(tenant.accounts, name="account")
+    app.add_typer(state.app, name="state")
+    app.add_typer(tenant.notices, name="notice")
     app.command()(show.show)
     app.command()(doctor.doctor)
     app.command()(serve.health)

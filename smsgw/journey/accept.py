@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import count_by, fingerprint, read_submit
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
+from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import refusal
 from smsgw.policy.throttle import REASONS
 from smsgw.smpp import const
@@ -62,6 +63,7 @@ class Accept:
         self._carriers = carriers
         self._dispatch = dispatch
         self._throttle = throttle
+        self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
         self._key = key
@@ -83,10 +85,14 @@ class Accept:
         now = desk.clock.time()
         routes = directory.routes
         message.links = links = routes.choose(message.destination)
-        if not links:
-            return NO_ROUTE
         if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
             message.parts = count_by(rule, pdu, session.version)
+        if account.restriction is not None:
+            refused = self._gate.refuse(account, message.parts, desk.clock.now())
+            if refused is not None:
+                return refused
+        if not links:
+            return NO_ROUTE
         price = directory.tariff.price(account.tenant.id, message.destination)
         if price is None:
             return NO_PRICE
@@ -192,11 +198,12 @@ class Accept:
             self._desk.record_refused(message, const.ESME_ROK, rejected.reason)
             return
         self._unaccepted(session, message, rejected)
-        told = refusal(rejected.reason, strict_34=message.account.strict_34)
+        reason = reworded(message.account, rejected.reason)
+        told = refusal(reason, strict_34=message.account.strict_34)
         status = told.status if told is not None else rejected.status
         session.answer_submit(message.command, message.sequence, status, b"")
-        session.meter.refuse(rejected.reason)
-        self._desk.record_refused(message, status, rejected.reason)
+        session.meter.refuse(reason)
+        self._desk.record_refused(message, status, reason)
 
     def refused_at_door(self, session: TenantSession, pdu: Pdu, rejected: Rejected) -> None:
         """A submit was refused before it was a message: it leaves a record line, and nothing else."""
