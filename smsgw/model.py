@@ -268,21 +268,40 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Destinations that start with `prefix` may take these links, in this order. `part_rule`: how parts are counted."""
+    """Destinations that start with `prefix` may take these links, in this order. `part_rule`: how parts are counted.
+
+    `name`: what prices may refer to.
+    """
 
     id: int
     prefix: str
     links: tuple[str, ...]
     part_rule: PartRule = "gsm_ucs2"
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one part to a destination prefix costs a tenant (Money)."""
+    """What one part to a destination prefix costs a tenant (Money) from `since` on (Unix seconds); None: it has no price.
+
+    `operator`, `category`, `route` (the name of one): "" is any.
+    """
 
     tenant: str
     prefix: str
-    price: int
+    price: int | None
+    operator: str = ""
+    category: str = ""
+    route: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whose numbers begin with these prefixes."""
+
+    name: str
+    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +324,7 @@ class Provisioned:
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
+    operators: tuple[Operator, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 

@@ -93,7 +93,9 @@ class Accept:
                 return refused
         if not links:
             return NO_ROUTE
-        price = directory.tariff.price(account.tenant.id, message.destination)
+        tariff = directory.tariff
+        route = routes.name(message.destination) if tariff.routed else ""
+        price = tariff.price(account.tenant.id, message.destination, now, route)
         if price is None:
             return NO_PRICE
         message.price = price * message.parts

@@ -17,7 +17,7 @@ NO_LINKS: tuple[int, ...] = ()
 class RoutingTable:
     """Destination → link ids in the order in which they are to be tried."""
 
-    __slots__ = ("_lengths", "_links", "_rules", "routes", "ruled")
+    __slots__ = ("_lengths", "_links", "_names", "_rules", "routes", "ruled")
 
     def __init__(self, routes: Iterable[Route], link_ids: Mapping[str, int]) -> None:
         """Build from routes; links that do not exist are left out (apply refuses them)."""
@@ -27,6 +27,7 @@ class RoutingTable:
             route.prefix: route.part_rule for route in self.routes if route.part_rule != "gsm_ucs2" and self._links[route.prefix]
         }
         self.ruled = bool(self._rules)
+        self._names = {route.prefix: route.name for route in self.routes}
         self._lengths = sorted({len(prefix) for prefix in self._links}, reverse=True)
 
     def choose(self, destination: str) -> tuple[int, ...]:
@@ -48,3 +49,12 @@ class RoutingTable:
             if self._links.get(destination[:length]):
                 return self._rules.get(destination[:length], "gsm_ucs2")
         return "gsm_ucs2"
+
+    def name(self, destination: str) -> str:
+        """Return the name of the route that `choose` finds; "" when it has none."""
+        if destination[:1] == "+":
+            destination = destination[1:]
+        for length in self._lengths:
+            if self._links.get(destination[:length]):
+                return self._names[destination[:length]]
+        return ""

@@ -35,6 +35,12 @@ async def load_buckets(connection: Any, most: int) -> list[tuple[int, int, float
     return [(row["kind"], row["key"], row["full_in"]) for row in rows]
 
 
+async def used(connection: Any, account: int, span: int, since: int, start: int) -> tuple[int, int]:
+    """Return the messages and parts that are counted in a window (`store.quotas`)."""
+    row = await connection.fetchrow("SELECT used, parts FROM quota_used($1, $2::int2, $3, $4)", account, span, since, start)
+    return row["used"], row["parts"]
+
+
 async def prune(connection: Connection) -> None:
     """Forget full buckets, windows of quotas that nobody asks for any more, and duplicates that may be sent again."""
     await connection.execute("DELETE FROM bucket WHERE full_at < extract(epoch FROM clock_timestamp())::float8 - 60")

@@ -1,4 +1,5 @@
--- Limits: token buckets that nodes share, quotas by window, duplicate windows, and the unit of work that decides the last two.
+-- Limits and prices: token buckets that nodes share, versioned prices, quotas by window, duplicate windows, and the unit of work
+-- that decides the last two.
 -- A quota's window is that of the moment when a message was accepted, which its id says: so what was counted can be counted again.
 
 -- When a token bucket will be full again, by this database's clock (Unix seconds). Key: the account's id, or a keyed hash.
@@ -30,6 +31,41 @@ END $$;
 
 -- What else a contract says: its time zone, and how long before a change of prices must be told. Only what is not the default.
 ALTER TABLE tenant ADD COLUMN settings jsonb NOT NULL DEFAULT '{}';
+
+-- Prices: every version is a row, in force from `from_ms` (Unix) until the next one of the same key; NULL: no price from then on.
+-- A file's price without a date is put at the moment of its apply; `dated` rows are those that somebody gave a date.
+ALTER TABLE route ADD COLUMN name text NOT NULL DEFAULT '';
+CREATE TABLE operator (
+    name     text PRIMARY KEY,
+    prefixes text[] NOT NULL
+);
+ALTER TABLE price DROP CONSTRAINT price_pkey;
+ALTER TABLE price ALTER COLUMN price DROP NOT NULL;
+ALTER TABLE price ADD COLUMN operator text NOT NULL DEFAULT '';
+ALTER TABLE price ADD COLUMN category text NOT NULL DEFAULT '';
+ALTER TABLE price ADD COLUMN route text NOT NULL DEFAULT '';      -- the name of a route
+ALTER TABLE price ADD COLUMN from_ms int8 NOT NULL DEFAULT 0;
+ALTER TABLE price ADD COLUMN dated boolean NOT NULL DEFAULT false;
+ALTER TABLE price ADD COLUMN at timestamptz NOT NULL DEFAULT now();
+ALTER TABLE price ADD PRIMARY KEY (tenant, prefix, operator, category, route, from_ms);
+CREATE VIEW price_in_force AS
+SELECT * FROM (
+    SELECT DISTINCT ON (tenant, prefix, operator, category, route) * FROM price
+    WHERE from_ms <= (extract(epoch FROM clock_timestamp()) * 1000)::int8
+    ORDER BY tenant, prefix, operator, category, route, from_ms DESC) p
+WHERE price IS NOT NULL;
+
+-- That a change of prices was told, when and how: without it no change comes into force where a contract wants notice.
+CREATE TABLE price_notice (
+    id        int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant    int4 NOT NULL REFERENCES tenant ON DELETE CASCADE,
+    from_ms   int8 NOT NULL,                  -- of the change that it tells of
+    sent_at   timestamptz NOT NULL,
+    channel   text NOT NULL,
+    reference text NOT NULL DEFAULT '',
+    actor     text NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now()
+);
 
 -- Quotas: one row a window, or a part of a rolling one. Spans 0 to 3 are minute, hour, day and month by the calendar of the
 -- tenant's time zone; 10 to 13 the parts of rolling ones. Start and till: Unix seconds.
