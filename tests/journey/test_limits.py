@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from smsgw.admin.prices import set_price
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
 from smsgw.store.database import Connection
+from smsgw.store.prices import PriceKey
 from tests.journey.scene import Scene
 from tests.peers import Esme
 from tests.rig import provisioning, running
@@ -275,3 +277,40 @@ async def test_two_gateways_know_of_each_others_duplicates(database: str, connec
         assert await connection.fetchval("SELECT count(*) FROM message") == 20
         for esme in sessions:
             await esme.close()
+
+
+# ---- what it costs --------------------------------------------------------------------------------------------------
+
+
+async def test_the_rule_and_the_price_of_the_route_are_fixed_at_accept(database: str):
+    """A hundred letters on a cn_char route are two parts at the price for that route, and stay so."""
+    more = '\n[[price]]\ntenant = "acme"\nprefix = ""\nprice = "0.05"\nroute = "direct"\n'
+
+    def text(port: int) -> str:
+        return provisioning(port).replace('prefix = ""\nlinks', 'part_rule = "cn_char"\nname = "direct"\nprefix = ""\nlinks') + more
+
+    async with Scene(database, text=text).playing() as scene:
+        tenant = await scene.tenant()
+        assert await answers(tenant, [body(b"x" * 100)]) == [0]
+        await scene.smsc.submitted(1)
+        row = await scene.connection.fetchrow("SELECT parts, price FROM message")
+        assert tuple(row) == (2, 100_000)
+
+
+async def test_a_price_changes_at_its_instant_without_a_reload(database: str):
+    """What is accepted before the date has the old price, what is accepted after it the new one."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        begins = round((scene.clock.time() + 3_600) * 1000)
+        key = PriceKey("acme", "", from_ms=begins)
+        async with scene.connection.transaction():
+            await set_price(scene.connection, key, 50_000, actor="ops", reason="test")
+        await scene.until(lambda: len(scene.daemon.directory.tariff.prices) == 2)
+        version = scene.daemon.directory.version
+        assert await answers(tenant, [body(b"old")]) == [0]
+        await scene.later(3_600)
+        assert await answers(tenant, [body(b"new")]) == [0]
+        assert scene.daemon.directory.version == version
+        rows = await scene.connection.fetch("SELECT price FROM message ORDER BY id")
+        assert [row["price"] for row in rows] == [38_000, 50_000]
+        await scene.smsc.submitted(2)

@@ -42,6 +42,13 @@ def test_parts_are_counted_as_the_route_says():
     assert not RoutingTable(routes[1:], LINKS).ruled
 
 
+def test_a_route_has_a_name_for_prices():
+    """The name is that of the route that is chosen; most have none."""
+    table = RoutingTable([Route(1, "", ("a",)), Route(2, "86", ("b",), name="direct"), Route(3, "861", ("x",), name="gone")], LINKS)
+    assert [table.name(to) for to in ("49", "86", "+8613")] == ["", "direct", "direct"]
+    assert RoutingTable([], LINKS).name("86") == ""
+
+
 @given(
     st.sets(st.text("12", max_size=4), min_size=1),
     st.text("12", max_size=6),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.store import invariants
+import smsgw.store
+from smsgw.store import invariants, prices
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
+from smsgw.store.migrations import migrate
 from smsgw.store.quotas import DAY, HOUR, MINUTE, MONTH, ROLLING, window, windows_of
 from tests.store.cycles import Cycles
 from tests.store.work import ACME, account, fund
@@ -140,9 +144,33 @@ async def test_a_rolling_minute_never_has_more(cycle: Cycles, connection: Connec
     assert await invariants.check(connection) == []
 
 
-async def test_the_migration_keeps_what_was_counted(cycle: Cycles, connection: Connection):
-    """Spans are numbered as the model lists them: the store's rows of days and months are those of spans 2 and 3."""
-    limited = account(1, quota_day=5, quota_month=9)
-    now = datetime.now(UTC).timestamp()
-    assert await send(cycle, limited, [now]) == [True]
-    assert [row["span"] for row in await connection.fetch("SELECT span FROM quota ORDER BY span")] == [DAY, MONTH]
+async def test_the_migration_keeps_what_was_counted(connection: Connection, tmp_path: Path):
+    """Quotas of this day and month go on where they were, with the parts that were sent; prices go on as they are."""
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    for file in (Path(smsgw.store.__file__).parent / "schema").glob("*.sql"):
+        if file.name < "0007":
+            shutil.copy2(file, tmp_path)
+    await migrate(connection, tmp_path)
+    await connection.execute("INSERT INTO tenant (id, name, currency) OVERRIDING SYSTEM VALUE VALUES (1, 'acme', 'CNY')")
+    await connection.execute("INSERT INTO price (tenant, prefix, price) VALUES (1, '86', 38000)")
+    now = datetime.now(UTC)
+    day, month = int(f"{now:%Y%m%d}"), int(f"{now:%Y%m}")
+    await connection.execute("INSERT INTO quota VALUES (1, $1, 1), (1, $2, 1), (1, 20200101, 7)", day, month)
+    await fund(connection, 100)
+    await connection.execute(
+        "INSERT INTO message (id, tenant, account, state, mode, basis, registered, parts, command, debit_day, price, source,"
+        " destination) VALUES ($1, 1, 1, 6, 0, 0, 0, 3, 4, $2, 0, '1', '2')",
+        least_id_at(now.timestamp()),
+        int(now.timestamp() // 86_400),
+    )
+    await connection.execute("INSERT INTO content (class, id, body) SELECT 0, id, '' FROM message")
+    await connection.execute(
+        "INSERT INTO ledger (tenant, kind, day, amount, messages) VALUES (1, 'debit', $1, 0, 1)", int(now.timestamp() // 86_400)
+    )
+    await migrate(connection)
+    rows = await connection.fetch("SELECT span, used, parts FROM quota ORDER BY span")
+    assert [tuple(row) for row in rows] == [(DAY, 1, 3), (MONTH, 1, 3)]
+    assert await invariants.check(connection) == []
+    await connection.execute("INSERT INTO node (id, epoch) VALUES (1, 1)")
+    assert await send(Cycles(connection), account(1, quota_day=2), [now.timestamp() + 0.5] * 2) == [True, False]
+    assert await prices.entities(connection) == {"acme/86": 38_000}
