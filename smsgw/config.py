@@ -24,6 +24,8 @@ Some = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(ge=0, le=366 * 86_400)]
 Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
 NodeId = Annotated[int, Meta(ge=0, le=1_023)]  # the ten bits that a MessageId has for it
+Memory = Annotated[int, Meta(ge=1_024, le=1_048_576)]
+Few = Annotated[int, Meta(ge=1, le=16)]
 MaxPdu = Annotated[int, Meta(ge=1_024, le=16_777_216)]
 
 
@@ -82,6 +84,7 @@ class Smpp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unbound: Some = 4_096
     per_address: Count = 0
     failed_binds: Some = 5
+    bind_failures: Count = 20
     bind_status_34: bool = False
     write_buffer: Some = 262_144
 
@@ -132,6 +135,14 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
 
 
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
+
+    memory_kib: Memory = 8_192
+    passes: Few = 1
+    lanes: Few = 1
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the process."""
 
@@ -143,6 +154,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unit_of_work: UnitOfWork = UnitOfWork()
     receipts: Receipts = Receipts()
     limits: Limits = Limits()
+    secrets: Secrets = Secrets()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}

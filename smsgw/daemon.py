@@ -211,7 +211,6 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
-        self.keeper = Keeper(self.pool, self.jobs.ask)
         self._build_accept()
         self.commit.on_conflict = self._conflict
         self.commit.low_water = self._low_water
@@ -253,7 +252,8 @@ class Daemon:
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
-        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
+        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
@@ -383,7 +383,8 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
-                self.keeper.tick()
+                if self.commit.available:
+                    self.keeper.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

@@ -16,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, price, provisioning, quota, serve, show, state, tenant, trial
+from smsgw.cli import doctor, price, provisioning, quota, secret, serve, show, state, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -33,6 +33,7 @@ def build() -> typer.Typer:
     provisioning.mount(app)
     app.add_typer(tenant.tenants, name="tenant")
     app.add_typer(tenant.accounts, name="account")
+    app.add_typer(secret.app, name="secret")
     app.add_typer(state.app, name="state")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")

@@ -6,24 +6,14 @@ from typing import Any
 
 
 async def claim(  # noqa: PLR0917 - the columns of its row
-    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int
+    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int, of_kind: int = 0
 ) -> bool:
-    """Count a bind over all nodes; False when the account has its number already."""
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", 0x534D5342, account)
-        if limit:
-            bound = await connection.fetchval("SELECT count(*) FROM bind WHERE account = $1", account)
-            if bound >= limit:
-                return False
-        await connection.execute(
-            "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)",
-            node,
-            epoch,
-            session,
-            account,
-            kind,
+    """Count a bind over all nodes; False when the account has its number already, of all kinds or of this one (0: no limit)."""
+    return bool(
+        await connection.fetchval(
+            "SELECT claim_bind($1, $2, $3, $4, $5, $6, $7)", node, epoch, session, account, kind, limit, of_kind
         )
-    return True
+    )
 
 
 async def release(connection: Any, node: int, epoch: int, sessions: list[int]) -> None:
