@@ -41,7 +41,7 @@ from smsgw.journey.query import Query
 from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
-from smsgw.model import EPOCH_MS, Account, Message
+from smsgw.model import EPOCH_MS, Account
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
@@ -212,7 +212,8 @@ class Daemon:
         )
         self.jobs = Jobs()
         self._build_accept()
-        self.commit.on_conflict = self._conflict
+        self.commit.on_conflict = self.transit.displaced
+        self.commit.on_poison = self.due.displaced
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -299,10 +300,6 @@ class Daemon:
 
     async def _look_up(self, account_id: int, text_id: str) -> object:
         return await messages.query(self.pool, account_id, text_id)
-
-    def _conflict(self, message: Message) -> None:
-        """Somebody else changed the row first: what we have in memory is history."""
-        self.transit.leave(message)
 
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""

@@ -160,13 +160,7 @@ class GatewayProcess:
 
     async def start(self, *, crash_point: str = "", timeout_s: float = 60.0) -> None:
         """Start it and wait until it is ready. Raises TimeoutError, RuntimeError."""
-        self.config.write_text(process_settings(port=self.port, **self._text), encoding="utf-8")  # type: ignore[arg-type]
-        at = self.log.stat().st_size if self.log.exists() else 0
-        environment = {**os.environ, "SMSGW_CRASH_POINT": crash_point}
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", PROCESS, str(self.config), stdout=log, stderr=log, env=environment
-            )
+        at = await self.launch(crash_point=crash_point)
         async with asyncio.timeout(timeout_s):
             while True:
                 with self.log.open("rb") as log:
@@ -179,6 +173,17 @@ class GatewayProcess:
                     raise RuntimeError(f"the gateway ended: {self.log.read_text(encoding='utf-8')[-2000:]}")
                 await asyncio.sleep(0.02)
 
+    async def launch(self, *, crash_point: str = "") -> int:
+        """Start it and do not wait; returns where its words begin in the log."""
+        self.config.write_text(process_settings(port=self.port, **self._text), encoding="utf-8")  # type: ignore[arg-type]
+        at = self.log.stat().st_size if self.log.exists() else 0
+        environment = {**os.environ, "SMSGW_CRASH_POINT": crash_point}
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", PROCESS, str(self.config), stdout=log, stderr=log, env=environment
+            )
+        return at
+
     async def kill(self) -> None:
         """kill -9."""
         if self.alive:
@@ -186,7 +191,12 @@ class GatewayProcess:
             self._process.send_signal(signal.SIGKILL)
             await self._process.wait()
 
-    async def ended(self, timeout_s: float = 30.0) -> int:
+    def pause(self, *, on: bool) -> None:
+        """SIGSTOP, or SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+
+    async def ended(self, timeout_s: float = 60.0) -> int:
         """Wait until it has ended by itself; returns its exit code. Raises TimeoutError."""
         assert self._process is not None
         async with asyncio.timeout(timeout_s):

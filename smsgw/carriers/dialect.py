@@ -18,6 +18,7 @@ from smsgw.model import Dialect
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import HEADER_LENGTH, BadPdu, read_sm
 from smsgw.smpp.receipt import Receipt, for_version
+from smsgw.smpp.receipt_plain import PlainReceipt
 
 _HEX: Final = frozenset(hexdigits)
 _HEX_OR_UUID: Final = _HEX | {"-"}
@@ -48,7 +49,7 @@ def receipt_key(dialect: Dialect, raw: bytes) -> str:
     return _key(dialect, text, dialect.receipt_id)
 
 
-def key_of(dialect: Dialect, receipt: Receipt) -> str:
+def key_of(dialect: Dialect, receipt: Receipt | PlainReceipt) -> str:
     """Return the form in which a receipt is matched; "" for one without an id.
 
     Where TLV and text name different ids the TLV counts, or the text for a carrier that puts something else into the TLV
@@ -59,7 +60,7 @@ def key_of(dialect: Dialect, receipt: Receipt) -> str:
     return receipt_key(dialect, receipt.message_id)
 
 
-def second_chances(dialect: Dialect, receipt: Receipt) -> tuple[str, ...]:
+def second_chances(dialect: Dialect, receipt: Receipt | PlainReceipt) -> tuple[str, ...]:
     """Return other forms in which the message of a receipt may be known, likelier ones first.
 
     The other one of its two ids; without zeros, padded with them; hex read as decimal and the reverse. For receipts that match
@@ -88,7 +89,7 @@ def second_chances(dialect: Dialect, receipt: Receipt) -> tuple[str, ...]:
 
 
 def _key(dialect: Dialect, text: str, rule: str) -> str:
-    text = text.strip(" \0")
+    text = _ended(text)
     if 0 < len(text) <= _LONGEST_NUMBER:
         if rule == "hex-to-dec" and _HEX.issuperset(text):
             text = str(int(text, 16))
@@ -100,8 +101,13 @@ def _key(dialect: Dialect, text: str, rule: str) -> str:
     return text
 
 
+def _ended(text: str) -> str:
+    """Return an id without blanks, up to its NUL: what a careless carrier leaves behind that is no part of it, nor storable."""
+    return text.lstrip("\0").partition("\0")[0].strip(" ")
+
+
 def _folded(dialect: Dialect, text: str) -> str:
-    text = text.strip(" \0")
+    text = _ended(text)
     if dialect.ignore_case and _HEX_OR_UUID.issuperset(text):
         return text.lower()
     return text

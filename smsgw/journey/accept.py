@@ -67,6 +67,7 @@ class Accept:
         self._short_id = short_id
         self._max_undecided = max_undecided
         self._key = key
+        self._observe_response = desk.meters.submit_response.observe
         self._parts: dict[tuple[int, str, str, str], int] = {}
         self.draining = False
 
@@ -194,7 +195,7 @@ class Accept:
             session.answer_submit(message.command, message.sequence, 0, message.text_id)
             session.meter.accepted += 1
             session.meter.accepted_parts += message.parts
-            desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
+            self._observe_response(message.answered_at - message.accepted_at)
         bind = message.bind
         if bind is not None:
             bind.submit(message, message.answered_at)

@@ -26,6 +26,10 @@ _WELL: Final = frozenset({State.DELIVERED, State.SENT})
 """States that are no error to whoever has log.messages = "errors"; a carrier's FAILED may come without an error number."""
 
 
+SENDERS: Final = 4_096
+"""Masked senders that are kept at hand; then all are forgotten, and begin anew."""
+
+
 class Desk:
     """What the journeys share."""
 
@@ -52,6 +56,7 @@ class Desk:
         self._records = records if records_of != "none" else None
         self._errors_only = records_of == "errors"
         self.several_nodes = False
+        self._senders: dict[str, str] = {}
 
     def account_of(self, account_id: int, tenant_id: int) -> Account:
         """Return the account of a stored message; a stand-in when it was deleted meanwhile."""
@@ -94,7 +99,7 @@ class Desk:
             message.id,
             link.name if link is not None else "",
             message.upstream_id,
-            mask(message.source),
+            self._senders.get(message.source) or self._mask_sender(message.source),
             mask(message.destination),
             message.parts,
             message.price - message.refund,
@@ -106,3 +111,10 @@ class Desk:
             int((message.sent_at - accepted) * 1000) if message.sent_at else 0,
             int((message.done_at - accepted) * 1000) if message.done_at else 0,
         )
+
+    def _mask_sender(self, source: str) -> str:
+        """Mask a sender and keep it so: a tenant has few of them."""
+        if len(self._senders) >= SENDERS:
+            self._senders.clear()
+        masked = self._senders[source] = mask(source)
+        return masked

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from smsgw.journey.desk import Desk
 
 MAX_ATTEMPTS: Final = 10
+MOST_ATTEMPTS: Final = 32_767
+"""What the row can count; a carrier that throttles for days may ask for more."""
 MESSAGE_ID_MAX: Final = 64
 """Octets of a carrier's id (SMPP 3.4 §5.2.23); a longer one is taken for none."""
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
@@ -133,7 +135,7 @@ class Dispatch:
         """Make SUBMITTING durable before the first octet."""
         message.bind = bind
         message.link = bind.link.id
-        message.attempt += 1
+        message.attempt = min(message.attempt + 1, MOST_ATTEMPTS)
         message.state = State.SUBMITTING
         if message.expires_at:
             self._rebase(message)

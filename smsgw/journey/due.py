@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from smsgw.model import Message, State
+from smsgw.model import FIRST_FINAL, Message, State
 from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from smsgw.journey.recall import Recall
 
 PAGE: Final = 500
+SET_ASIDE_S: Final = 3_600.0
+"""After so long a message is tried again of which a change could not be stored."""
 OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})
 
 
@@ -124,7 +126,8 @@ class Due:
             self._ending.end(message)
         elif message.state is State.QUEUED:
             self._dispatch.claimed(message)
-        elif message.state is State.IN_DOUBT:
+        elif message.state in {State.IN_DOUBT, State.SUBMITTING}:
+            # SUBMITTING and free: it was set aside, so nobody has it on the wire.
             # adopt() leaves error 0: then the doubt is new, and the account's waiting time begins.
             self._dispatch.doubt(message, again=message.error != 0)
         elif message.state is State.SENT:
@@ -132,6 +135,21 @@ class Due:
             self._desk.commit.unwait(message.id)
         else:
             self._desk.commit.unwait(message.id)
+
+    def displaced(self, message: Message) -> None:
+        """A change could not be stored, and memory has let go of its message: see what its row says."""
+        self._recall.load_messages([message.id], self._set_aside)
+
+    def _set_aside(self, message: Message) -> None:
+        """Give the row of a message whose change could not be stored a place.
+
+        Where a receipt finds it, or where it is taken up in an hour: at once would be for ever.
+        """
+        commit = self._desk.commit
+        if message.state is State.SENT:
+            commit.refer(message)
+        elif message.state < FIRST_FINAL:
+            commit.wait(message, message.link, self._desk.clock.time() + SET_ASIDE_S, claimed=False)
 
     def never_receipted(self, message: Message) -> None:
         """No receipt within the time that receipts are waited for: the fate of a SENT message stays unknown."""

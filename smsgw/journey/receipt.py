@@ -25,6 +25,8 @@ from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
 from smsgw.smpp.pdu import HEADER, BadPdu, Pdu, read_data_sm, read_sm
+from smsgw.smpp.receipt_plain import PlainReceipt, read_plain, rewrite_plain
+from smsgw.store.commit import POISON
 from smsgw.store.ids import TIME_SHIFT, seconds_of
 from smsgw.store.receipts import ParkedReceipt
 
@@ -48,26 +50,24 @@ PARKED_CAP: Final = 200_000
 class Arrival(msgspec.Struct, gc=False):
     """A receipt on the table: what came, from where, and what it was found to mean.
 
-    `bind` None: it had been parked. `ends`: it brought its message to an end, so that what is said then is said once.
+    `sm`: its fields, whose `source` and `dest` are its addresses; `address`: the number that it is about, as the carrier writes it.
+    `bind` None: it had been parked, as `parked_id`. `parked`: what it is being parked as. `ends`: it brought its message to an end,
+    so that what is said then is said once.
     """
 
     pdu: Pdu
     link: Link
     key: str
-    receipt: Receipt
+    receipt: Receipt | PlainReceipt
     sm: Any
+    address: str
     bind: LinkBind | None
     arrived: float
     message: Message | None = None
     owed: Owed | None = None
     ends: bool = False
     parked_id: int = 0
-
-    @property
-    def address(self) -> str:
-        """The number that the receipt is about, as the carrier writes it."""
-        source: bytes = self.sm.source
-        return source.decode("latin-1")
+    parked: ParkedReceipt | None = None
 
     @property
     def to(self) -> str:
@@ -104,15 +104,15 @@ class ReceiptJourney:
         self._unanswered: dict[int, Arrival] = {}
         self.parked: dict[tuple[int, str], list[ParkedReceipt]] = {}
         self.parked_count = 0
-        self._closed: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.given_up: set[int] = set()
+        self._closed: tuple[dict[int, int], dict[int, int]] = ({}, {})  # hash of (link, id) → hash of the body that closed it
 
     # ---- in -------------------------------------------------------------------------------------------------------
 
     def on_deliver(self, bind: LinkBind, pdu: Pdu) -> None:
         """A deliver_sm or data_sm has come from a carrier."""
         try:
-            sm: Any = read_data_sm(pdu.octets) if pdu.command == const.DATA_SM else read_sm(pdu.octets)
-            receipt = receipts.parse(pdu.octets, sm)
+            sm, receipt = _read(pdu.octets, pdu.command)
         except BadPdu as error:
             bind.answer(pdu, error.status)
             bind.meter.malformed += 1
@@ -127,7 +127,7 @@ class ReceiptJourney:
         bind.meter.receipts[receipt.state] += 1
         link = bind.link
         key = key_of(link.dialect, receipt)
-        arrival = Arrival(pdu, link, key, receipt, sm, bind, desk.clock.now())
+        arrival = Arrival(pdu, link, key, receipt, sm, sm.source.decode("latin-1"), bind, desk.clock.now())
         self._unanswered[id(arrival)] = arrival
         message = desk.transit.find(link.id, key, arrival.address)
         if message is not None:
@@ -171,14 +171,18 @@ class ReceiptJourney:
             desk.process.duplicate_receipts += 1
             desk.commit.change(message, self._durable, arrival)
             return
+        now = desk.clock.time()
         if not message.sent_at:
-            message.sent_at = desk.clock.time()
+            message.sent_at = now
         message.state = state
         arrival.ends = True
-        message.error = _error_number(receipt.error) if state is not State.DELIVERED else 0
-        message.done_at = desk.clock.time()
-        desk.meters.receipt_delay.observe(message.done_at - seconds_of(message.id))
-        message.refund = message.refund or refund_due(message)
+        message.done_at = now
+        desk.meters.receipt_delay.observe(now - (message.accepted_at or seconds_of(message.id)))
+        if state is State.DELIVERED:
+            message.error = 0
+        else:
+            message.error = _error_number(receipt.error)
+            message.refund = message.refund or refund_due(message)
         if message.waiting:
             message.waiting = False
             desk.commit.unwait(message.id)
@@ -201,6 +205,8 @@ class ReceiptJourney:
     def _rewritten(self, arrival: Arrival, message: Message) -> bytes:
         source, dest = addresses(message)
         receipt = arrival.receipt
+        if type(receipt) is PlainReceipt:
+            return rewrite_plain(arrival.pdu.octets, receipt, our_id=message.text_id, source=dest, dest=source)
         if not receipt.message_id:  # nowhere to put our id: the same in words of our own
             return receipts.build(
                 our_id=message.text_id,
@@ -216,12 +222,15 @@ class ReceiptJourney:
                 esm_class=arrival.sm.esm_class,
                 data_coding=arrival.sm.data_coding,
             )
-        return receipts.rewrite(arrival.pdu.octets, arrival.sm, arrival.receipt, our_id=message.text_id, source=dest, dest=source)
+        return receipts.rewrite(arrival.pdu.octets, arrival.sm, receipt, our_id=message.text_id, source=dest, dest=source)
 
     def _durable(self, arrival: Arrival, verdict: Rejected | None) -> None:
         """What the receipt meant is committed: answer the carrier, and let the tenant have it."""
         message = arrival.message
         assert message is not None
+        if verdict is POISON:
+            self._give_up(arrival)
+            return
         if verdict is not None:
             # Somebody else changed the row first (another node had the first receipt): read it afresh and judge again.
             arrival.message = arrival.owed = None
@@ -238,22 +247,34 @@ class ReceiptJourney:
         if owed is not None:
             self._deliver.push(owed, message.answered_at)
 
+    def _give_up(self, arrival: Arrival) -> None:
+        """PostgreSQL will not take what the receipt says, now or ever: the carrier is told so, because "later" would come again.
+
+        One that had been parked was answered then: its row stays for whoever looks into it, until its time is over.
+        """
+        self._desk.process.receipts_not_stored += 1
+        if arrival.parked_id:
+            if len(self.given_up) < PARKED_CAP:
+                self.given_up.add(arrival.parked_id)
+            arrival.parked_id = 0
+        self._answer(arrival, const.ESME_RX_P_APPN)
+
     def _close(self, arrival: Arrival, message: Message) -> None:
         """The message has come to its end; a repetition of its receipt will mean nothing new."""
         if needs_receipt(message) or message.id in self._desk.transit.open:
             self._ending.ended(message, None)
         if message.state is not State.UNKNOWN and arrival.key:
             recent, _ = self._closed
-            recent[_fate(arrival.link.id, arrival.key, arrival.address)] = hash(arrival.pdu.body)
+            recent[hash((arrival.link.id, arrival.key))] = hash(arrival.pdu.octets[16:])
             if len(recent) >= CLOSED_REMEMBERED:
                 self._closed = ({}, recent)
 
     def _repeated(self, arrival: Arrival) -> bool:
         """Tell whether the very same receipt has brought its message to its end, and its id was not given again since."""
-        fate = _fate(arrival.link.id, arrival.key, arrival.address)
+        fate = hash((arrival.link.id, arrival.key))
         recent, earlier = self._closed
         said = recent.get(fate) or earlier.get(fate)
-        return said is not None and said == hash(arrival.pdu.body)
+        return said is not None and said == hash(arrival.pdu.octets[16:])
 
     def _answer(self, arrival: Arrival, status: int) -> None:
         self._unanswered.pop(id(arrival), None)
@@ -285,6 +306,7 @@ class ReceiptJourney:
             expires_at=desk.clock.time() + self._parked_ttl_s,
         )
         self.remember(parked)
+        arrival.parked = parked
         desk.commit.park(parked, self._parked, arrival)
 
     def remember(self, parked: ParkedReceipt) -> bool:
@@ -299,17 +321,40 @@ class ReceiptJourney:
         self.parked_count += 1
         return True
 
-    def _parked(self, arrival: Arrival, _verdict: Rejected | None) -> None:
-        self._answer(arrival, 0)
+    def _parked(self, arrival: Arrival, verdict: Rejected | None) -> None:
+        if verdict is None:
+            self._answer(arrival, 0)
+            return
+        assert arrival.parked is not None
+        self.forget(arrival.parked)
+        self._give_up(arrival)
+
+    def forget(self, parked: ParkedReceipt) -> bool:
+        """Take a parked receipt out of memory; False when it has found its message meanwhile."""
+        key = (parked.link, parked.upstream_id)
+        waiting = self.parked.get(key)
+        if waiting is None:
+            return False
+        left = [other for other in waiting if other.id != parked.id]
+        if len(left) == len(waiting):
+            return False
+        self.parked_count -= 1
+        if left:
+            self.parked[key] = left
+        else:
+            del self.parked[key]
+        return True
 
     def on_known(self, message: Message) -> None:
         """A message has just got its carrier's id: a receipt may have been waiting for it."""
         if not message.upstream_id:
             return
-        fate = _fate(message.link, message.upstream_id, message.destination)
-        for closed in self._closed:
-            if fate in closed:  # the carrier has given the id again: what it says of it from now on is new
-                del closed[fate]
+        fate = hash((message.link, message.upstream_id))
+        recent, earlier = self._closed
+        if fate in recent:  # the carrier has given the id again: what it says of it from now on is new
+            del recent[fate]
+        if fate in earlier:
+            del earlier[fate]
         if not self.parked:
             return
         key = (message.link, message.upstream_id)
@@ -337,14 +382,14 @@ class ReceiptJourney:
         link = self._desk.directory.link(parked.link)
         octets = HEADER.pack(16 + len(parked.body), parked.command, 0, 0) + parked.body
         try:
-            sm: Any = read_data_sm(octets) if parked.command == const.DATA_SM else read_sm(octets)
-            receipt = receipts.parse(octets, sm)
+            sm, receipt = _read(octets, parked.command)
         except BadPdu:
             return None
         if receipt is None or link is None:
             return None
         pdu = Pdu(octets, parked.command, 0, 0)
-        return Arrival(pdu, link, parked.upstream_id, receipt, sm, None, self._desk.clock.now(), parked_id=parked.id)
+        address = sm.source.decode("latin-1")
+        return Arrival(pdu, link, parked.upstream_id, receipt, sm, address, None, self._desk.clock.now(), parked_id=parked.id)
 
     # ---- time -----------------------------------------------------------------------------------------------------
 
@@ -365,14 +410,21 @@ class ReceiptJourney:
         return len(self._unanswered)
 
 
+def _read(octets: bytes, command: int) -> tuple[Any, Receipt | PlainReceipt | None]:
+    """Read a receipt: its fields, and what it says; None for what is none. Raises BadPdu."""
+    if command == const.DATA_SM:
+        data_sm = read_data_sm(octets)
+        return data_sm, receipts.parse(octets, data_sm)
+    plain = read_plain(octets)
+    if plain is not None:
+        return plain, plain
+    sm = read_sm(octets)
+    return sm, receipts.parse(octets, sm)
+
+
 def may_mean(parked: ParkedReceipt, message: Message) -> bool:
     """Tell whether a receipt came after its message: else its id was another one's before. Clocks of nodes may differ a little."""
     return parked.id > message.id - CLOCKS_APART
-
-
-def _fate(link: int, upstream_id: str, address: str) -> int:
-    """What a receipt that closed its message is remembered by, in 64 bits."""
-    return hash((link, upstream_id, address.lstrip("+0")))
 
 
 def _command(arrival: Arrival) -> int:

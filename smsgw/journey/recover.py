@@ -113,6 +113,8 @@ class Recover:
                     self._expire(parked)
                     continue
                 kept.add(parked.id)
+                if parked.id in journey.given_up:
+                    continue
                 remembered = journey.remember(parked)
                 if (arrival := journey.arrival_of(parked)) is not None:
                     arrivals.append((parked, arrival, remembered))
@@ -122,38 +124,23 @@ class Recover:
                 # One that is not remembered any more has found its message while the store was being asked.
                 if message is None or not may_mean(parked, message):
                     continue
-                if self._forget(parked) or not remembered:
+                if journey.forget(parked) or not remembered:
                     journey.found(arrival, message)
         if whole:
             self._swept_at = now
             self._expiring &= expired
             gone = [one for waiting in journey.parked.values() for one in waiting if one.id < fresh and one.id not in kept]
             for parked in gone:  # another node has matched it
-                self._forget(parked)
+                journey.forget(parked)
 
     def _expire(self, parked: receipts.ParkedReceipt) -> None:
         """The time of a parked receipt is over; counted once, also where the next sweep comes before its row is gone."""
+        self._receipt.given_up.discard(parked.id)
         if parked.id not in self._expiring:
             self._expiring.add(parked.id)
             self._desk.commit.unpark(parked.id)
-            self._forget(parked)
+            self._receipt.forget(parked)
             self._desk.process.parked_expired += 1
-
-    def _forget(self, parked: receipts.ParkedReceipt) -> bool:
-        """Take a parked receipt out of memory; False when it has found its message meanwhile."""
-        key = (parked.link, parked.upstream_id)
-        waiting = self._receipt.parked.get(key)
-        if waiting is None:
-            return False
-        left = [other for other in waiting if other.id != parked.id]
-        if len(left) == len(waiting):
-            return False
-        self._receipt.parked_count -= 1
-        if left:
-            self._receipt.parked[key] = left
-        else:
-            del self._receipt.parked[key]
-        return True
 
     async def _upkeep(self) -> None:
         now = self._desk.clock.time()
@@ -162,7 +149,9 @@ class Recover:
             await limits.prune(connection)
             moment = datetime.fromtimestamp(now, UTC)
             await partitions.ensure_days(connection, moment)
-            await partitions.drop_old(connection, moment)
+            gone = await partitions.drop_old(connection, moment)
+            if any(name.startswith("message_") for name in gone.dropped):
+                await messages.forget_short_ids(connection)
             await self._drop_owed(connection, int(now * 1000))
         self._stale_more = True
 

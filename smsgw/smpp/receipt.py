@@ -42,7 +42,7 @@ Address = tuple[int, int, bytes]
 
 _HEADER: Final = 16
 _LONGEST_ID: Final = 64
-_MAX_SHORT_MESSAGE: Final = 254
+MAX_SHORT_MESSAGE: Final = 254
 
 STAT_OF_STATE: Final[Mapping[int, bytes]] = {
     0: b"ENROUTE",  # SCHEDULED, which has no word in Appendix B
@@ -79,7 +79,7 @@ STATE_OF_STAT: Final[Mapping[bytes, int]] = {
 }
 """The first seven letters of the word, in capitals, to message_state: with the long spellings that carriers send."""
 
-_OPEN_STATES: Final = frozenset((0, 1, 6))
+OPEN_STATES: Final = frozenset((0, 1, 6))
 _INTERMEDIATE: Final = 0x20
 _RECEIPT_TYPES: Final = frozenset((0x04, 0x20))
 _TYPE_BITS: Final = 0x3C
@@ -188,7 +188,7 @@ def _receipt(kind: int, fields: Fields, tlvs: _Tlvs, *, plain: bool) -> Receipt:
         state = tlv_state
     message_id = tlv_id or text_id
     told = bool(stat) or tlv_state >= 0
-    intermediate = kind == _INTERMEDIATE or state in _OPEN_STATES
+    intermediate = kind == _INTERMEDIATE or state in OPEN_STATES
     return Receipt(
         message_id if len(message_id) <= _LONGEST_ID else b"",
         stat or STAT_OF_STATE[state],
@@ -281,8 +281,8 @@ def rewrite(octets: bytes, sm: Sm | DataSm, receipt: Receipt, *, our_id: bytes, 
         return _rewrite_any(octets, sm, receipt, our_id, _addresses(source, dest))
     sm_at = sm.sm_at
     short_message = b"%b%b%b" % (octets[sm_at : receipt.id_at], our_id, octets[receipt.id_end : sm.tlv_at])
-    if len(short_message) > _MAX_SHORT_MESSAGE:
-        short_message = short_message[:_MAX_SHORT_MESSAGE]
+    if len(short_message) > MAX_SHORT_MESSAGE:
+        short_message = short_message[:MAX_SHORT_MESSAGE]
     tlvs = octets[sm.tlv_at : receipt.end]
     if receipt.tlv_id_at:
         tlvs = b"%b%b%b" % (
@@ -334,9 +334,9 @@ def _rewrite_any(octets: bytes, sm: Sm, receipt: Receipt, our_id: bytes, address
         id_at, id_end = receipt.id_at - sm.sm_at, receipt.id_end - sm.sm_at
         written = _as_written(octets, receipt, our_id)
         short_message = short_message[:id_at] + written + short_message[id_end:]
-        if len(short_message) > _MAX_SHORT_MESSAGE:
-            half = (_MAX_SHORT_MESSAGE - id_at) % 2 if len(written) != len(our_id) else 0
-            short_message = short_message[: _MAX_SHORT_MESSAGE - half]
+        if len(short_message) > MAX_SHORT_MESSAGE:
+            half = (MAX_SHORT_MESSAGE - id_at) % 2 if len(written) != len(our_id) else 0
+            short_message = short_message[: MAX_SHORT_MESSAGE - half]
     return b"%b%b%b%c%b%b" % (
         octets[16 : sm.source_at],
         addresses,
@@ -407,7 +407,7 @@ def build(
         error[:3].rjust(3, b"0"),
         text[:20],
     )
-    short_message = short_message[:_MAX_SHORT_MESSAGE]
+    short_message = short_message[:MAX_SHORT_MESSAGE]
     added = _id_tlv(our_id) + b"\x04\x27\0\x01%c" % (state or 1) if tlvs else b""
     return b"\0%b%c\0\0\0\0\0\0%c\0%c%b%b" % (
         _addresses(source, dest),
@@ -429,7 +429,7 @@ def for_version(body: bytes, version: int) -> bytes:
         return body
     sm = read_sm(bytes(_HEADER) + body, V50)
     sm_at, tlv_at = sm.sm_at - _HEADER, sm.tlv_at - _HEADER
-    short_message = body[sm_at:tlv_at][:_MAX_SHORT_MESSAGE]
+    short_message = body[sm_at:tlv_at][:MAX_SHORT_MESSAGE]
     if not short_message:
-        short_message = (find(body, tlv_at, TAG_MESSAGE_PAYLOAD) or b"")[:_MAX_SHORT_MESSAGE]
+        short_message = (find(body, tlv_at, TAG_MESSAGE_PAYLOAD) or b"")[:MAX_SHORT_MESSAGE]
     return b"%b%c%b" % (body[: sm_at - 1], len(short_message), short_message)

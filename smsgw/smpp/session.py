@@ -28,6 +28,7 @@ from smsgw.smpp.window import LateResponse, Window
 __all__ = ["LEGAL", "LateResponse", "Role", "Session", "SessionSettings", "SessionState"]
 
 HEADER_LENGTH: Final = 16
+_new: Final = object.__new__
 
 
 class Role(enum.Enum):
@@ -156,7 +157,7 @@ class Session:
         timers.enquired_at = 0.0
         at, end, limit = 0, len(buffer), self.settings.max_pdu
         pdus: list[Pdu] = []
-        unpack = HEADER.unpack_from
+        unpack, take = HEADER.unpack_from, self.window.pop
         while end - at >= HEADER_LENGTH:
             length, command, status, sequence = unpack(buffer, at)
             if length > limit or length < HEADER_LENGTH:
@@ -165,10 +166,12 @@ class Session:
             stop = at + length
             if stop > end:
                 break
-            pdu = Pdu(buffer[at:stop], command, status, sequence)
+            pdu = _new(Pdu)  # by hand: four of these a message, and __init__ costs as much again
+            pdu.octets, pdu.command, pdu.status, pdu.sequence, pdu.context = buffer[at:stop], command, status, sequence, None
             at = stop
-            if command & const.RESP:
-                if self._response(pdu):
+            if command & 0x80000000:
+                pdu.context = take(sequence)
+                if (pdu.context is not None and self.state is not SessionState.OPEN) or self._response(pdu):
                     pdus.append(pdu)
             elif command in self._legal:
                 timers.worked_at = now
@@ -200,10 +203,8 @@ class Session:
         self.closing = "bad_length"
 
     def _response(self, pdu: Pdu) -> bool:
-        """Find the request that this answers; False when the application has nothing to do with it."""
-        context = self.window.pop(pdu.sequence)
-        if context is not None:
-            pdu.context = context
+        """Judge a response that is none to a request of a bound session; False when the application has nothing to do with it."""
+        if pdu.context is not None:
             if self.state is SessionState.OPEN and not pdu.status and pdu.command & ~const.RESP in _STATE_OF_BIND:
                 # What stands behind the bind_resp in the same octets is legal already; the application confirms later.
                 self._enter(_STATE_OF_BIND[pdu.command & ~const.RESP])

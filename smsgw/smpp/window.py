@@ -52,8 +52,13 @@ class Window:
 
     def add(self, context: Any, now: float) -> int:
         """Enter a request sent at `now` with a context that is not None; returns its sequence number."""
-        sequence = self.next_sequence()
-        self._entries[sequence] = (now, context)
+        entries = self._entries
+        sequence = self._sequence + 1
+        if sequence > MAX_SEQUENCE or sequence in entries:
+            sequence = self.next_sequence()
+        else:
+            self._sequence = sequence
+        entries[sequence] = (now, context)
         return sequence
 
     def pop(self, sequence: int) -> Any | None:

@@ -69,8 +69,13 @@ def literals(group: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Iterable[
     columns = zip(*rows, strict=True)
     if len(rows) == 1:  # the text of a tuple of one ends in a comma
         return [f"{{{column[0]}}}" for column in columns]
+    count = len(rows)
     return [
-        "{" + (",".join(column) if kind == "t" else str(column)[1:-1]) + "}" for kind, column in zip(group, columns, strict=True)
+        "{" + ",".join(column) + "}"
+        if kind == "t"
+        # Most columns of integers say the same in each row of a cycle: one account's messages to one link, all in one state.
+        else "{" + (f"{column[0]}," * (count - 1) + f"{column[0]}" if column.count(column[0]) == count else str(column)[1:-1]) + "}"
+        for kind, column in zip(group, columns, strict=True)
     ]
 
 

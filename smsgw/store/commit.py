@@ -30,7 +30,7 @@ from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
 from smsgw.store.batch import Batch, duplicate_of, halves_of, keys_of, statement
 from smsgw.store.errors import StoreError
-from smsgw.store.queues import CommitCaps, Queues, Seat
+from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
 __all__ = ["CONFLICT", "FENCED", "POISON", "Commit", "CommitCaps", "Fenced", "Seat"]
 
@@ -42,6 +42,7 @@ _RETRY_CLASSES: Final = ("40", "53", "55", "58")
 _FULL_CLASS: Final = "53"
 _LOST_CLASSES: Final = ("08", "25", "57")
 FENCED: Final = "SG001"
+_UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
 
 CONFLICT: Final = Rejected(ESME_RSYSERR, "conflict")
 POISON: Final = Rejected(ESME_RSYSERR, "not_storable")
@@ -87,6 +88,7 @@ class Commit(Queues):
         self._log = log.bind(node=seat.node)
         self.available = False
         self.on_conflict: Callable[[Message], None] = _ignore
+        self.on_poison: Callable[[Message], None] = _ignore
         # ---- what is told
         self.cycles = 0
         self.rows = 0
@@ -122,7 +124,9 @@ class Commit(Queues):
                     if self._stopping:
                         break
                     self._wake.clear()
+                    self._asleep = True
                     await self._wake.wait()
+                    self._asleep = False
                 if finished is not None and not self._busy():
                     self._run_effects(finished, answer)
                     finished = None
@@ -137,6 +141,8 @@ class Commit(Queues):
                     self._run_effects(finished, answer)
                 answer = await sending
                 finished = batch
+                if answer:
+                    _disown(batch, answer)
 
     async def ready(self) -> None:
         """Wait until cycles can run: who is let in before would be sent back."""
@@ -222,7 +228,7 @@ class Commit(Queues):
             try:
                 self._connection = await self._connect()
                 self._statement = await self._connection.prepare(statement())
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError, StoreError) as error:
+            except _UNREACHABLE as error:
                 self._log.warning("store_unreachable", why=type(error).__name__)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
@@ -267,6 +273,8 @@ class Commit(Queues):
             if verdict is not None:
                 self.conflicts += verdict is CONFLICT
                 self._tell(self.on_conflict, message)
+                if verdict is POISON:
+                    self._tell(self.on_poison, message)
             if pending is None:
                 continue
             for follow, argument, _ in pending:
@@ -308,6 +316,15 @@ class Commit(Queues):
         self.effect_failures += 1
         where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
         self._log.error("effect_failed", error=type(error).__name__, where=where)
+
+
+def _disown(batch: Batch, answer: dict[str, Any]) -> None:
+    """What was not written has another state in its row: what memory makes of it meanwhile must not be written over that."""
+    failed = {*answer.get("unapplied", ()), *answer.get("poisoned", ())}
+    if failed:
+        for message, _ in batch.changes:
+            if message.id in failed:
+                message.rev = HISTORY
 
 
 def _ignore(_message: Message) -> None:

@@ -22,21 +22,21 @@ MAX_NODE: Final = (1 << NODE_BITS) - 1
 class Ids:
     """Gives ids for one node. `last_ms` is the time part of the newest, in milliseconds since the ids' epoch."""
 
-    __slots__ = ("_clock", "_count", "_low", "last_ms")
+    __slots__ = ("_count", "_low", "_time", "last_ms")
 
     def __init__(self, node: int, clock: Any, last_ms: int = 0) -> None:
         """Start above `last_ms`, the highest time part that may have been given before."""
         if not 0 <= node <= MAX_NODE:
             msg = f"node {node} is not in 0..{MAX_NODE}"
             raise ValueError(msg)
-        self._clock = clock
+        self._time = clock.time
         self.last_ms = last_ms + 1
         self._low = node << SEQUENCE_BITS
         self._count = -1
 
     def next(self) -> int:
         """Return the next id."""
-        ms = int(self._clock.time() * 1000) - EPOCH_MS
+        ms = int(self._time() * 1000) - EPOCH_MS
         if ms > self.last_ms:
             self.last_ms = ms
             self._count = 0
@@ -49,7 +49,7 @@ class Ids:
 
     def moment(self) -> int:
         """Return an id of this moment, for partition keys; not given to anything."""
-        return max(int(self._clock.time() * 1000) - EPOCH_MS, self.last_ms) << TIME_SHIFT
+        return max(int(self._time() * 1000) - EPOCH_MS, self.last_ms) << TIME_SHIFT
 
 
 def seconds_of(message_id: int) -> float:

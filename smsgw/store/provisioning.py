@@ -25,7 +25,8 @@ from smsgw.store.errors import StoreError
 from smsgw.store.standing import restriction
 
 CHANNEL: Final = "smsgw_provisioning"
-LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError)
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
+"""What a connection that is gone may say. The last but one is asyncpg's own confusion about one that ended amid an answer."""
 Unseal = Callable[[str], str]
 """A link's stored password → the password itself. Raises ConfigError where it cannot be had."""
 NO_NODE: Final = -1

@@ -11,6 +11,7 @@ Must never: await; drop an entry; know what a state means.
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, quote
 from smsgw.store.ids import seconds_of
 from smsgw.store.quotas import windows_of
+from smsgw.store.turns import Turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,9 @@ class Orphan(Protocol):
     expires_at: float
 
 
-_NO_ID: Final = 1 << 63
+_ID: Final = operator.attrgetter("id")
+HISTORY: Final = -(1 << 30)
+"""The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
 
 
 class Queues:
@@ -65,15 +69,17 @@ class Queues:
         self.caps = caps
         self._clock = clock
         self._wake = asyncio.Event()
+        self._asleep = True  # whether anybody waits for it: looked at some times a message
         self.low_water: Callable[[], int] = _no_low_water
         self._low_water_at = 0.0
-        self.new: deque[tuple[Message, Effect]] = deque()
+        self.new = Turns()
         self.changed: dict[int, Message] = {}
+        self._second: list[Message] = []
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
         self.done: list[int] = []
         self.put_back: list[tuple[Any, ...]] = []
         self.leases: list[tuple[int, int, Effect]] = []
-        self.waits: dict[int, tuple[Any, ...]] = {}
+        self.waits: dict[int, tuple[int, tuple[Any, ...]]] = {}
         self.unwaits: list[int] = []
         self.claims: list[tuple[int, int, Effect]] = []
         self.refers: list[tuple[Any, ...]] = []
@@ -84,19 +90,20 @@ class Queues:
 
     def add(self, message: Message, effect: Effect) -> None:
         """A new message: written, debited and counted in quotas; effect(message, None | Rejected)."""
-        self.new.append((message, effect))
-        if not self._wake.is_set():
+        self.new.append(message, effect)
+        if self._asleep:
             self._wake.set()
 
     def change(self, message: Message, effect: Effect | None = None, argument: Any = None, owed: Owed | None = None) -> None:
         """The message has changed: its present state is written; effect(argument, None | CONFLICT); `owed` goes with it."""
-        self.changed[message.id] = message
+        if self.changed.setdefault(message.id, message) is not message:
+            self._second.append(message)
         if effect is not None or owed is not None:
             if message.pending is None:
                 message.pending = [(effect, argument, owed)]
             else:
                 message.pending.append((effect, argument, owed))
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def owe(self, owed: Owed, effect: Effect, argument: Any) -> None:
@@ -107,7 +114,7 @@ class Queues:
     def close(self, owed_id: int) -> None:
         """What was owed is done: its row goes."""
         self.done.append(owed_id)
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def postpone(self, owed: Owed, *, keep: bool) -> None:
@@ -124,7 +131,8 @@ class Queues:
         """Put the message into `waiting`: for the link, not before `due_at`, ours when `claimed`."""
         node = self.seat.node if claimed else 0
         expires = int(message.expires_at * 1000) if message.state is State.QUEUED else 0
-        self.waits[message.id] = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
+        row = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
+        self.waits[message.id] = (message.account.id, row)
         self._wake.set()
 
     def unwait(self, message_id: int) -> None:
@@ -190,12 +198,10 @@ class Queues:
         moment = self._clock.time()
         batch.day = int(moment // 86_400)
         quotas: list[Message] = []
-        rows, blob, new = batch.new, batch.blob, self.new
-        for _ in range(min(len(new), self.caps.new)):
-            entry = new.popleft()
-            message = entry[0]
+        rows, blob = batch.new, batch.blob
+        batch.news = self.new.take(self.caps.new)
+        for message, _ in batch.news:
             account = message.account
-            batch.news.append(entry)
             rows.append((
                 message.id, account.tenant.id, account.id, int(message.state), message.mode, message.basis, message.registered,
                 message.parts, message.attempt, message.command, message.link, message.price, int(message.expires_at * 1000),
@@ -226,7 +232,16 @@ class Queues:
         if now - self._low_water_at >= 1.0:
             self._low_water_at = now
             batch.low_water = self.low_water()
+        if self._second:
+            self._next_in_line()
         return batch
+
+    def _next_in_line(self) -> None:
+        """Of a message that was read twice there are two objects: one's change is packed, now the other's, which will conflict."""
+        second, self._second = self._second, []
+        for message in second:
+            if self.changed.setdefault(message.id, message) is not message:
+                self._second.append(message)
 
     def _pack_changes(self, batch: Batch) -> None:
         changed, rows = self.changed, batch.changed
@@ -236,6 +251,7 @@ class Queues:
         else:
             ids = [key for key, _ in zip(changed, range(self.caps.changed), strict=False)]
             messages = [changed.pop(key) for key in ids]
+        messages.sort(key=_ID)  # every cycle of every node locks rows in this order
         for message in messages:
             rows.append((
                 message.id, message.rev, int(message.state), message.attempt, message.resends, message.link, message.error,
@@ -259,14 +275,16 @@ class Queues:
     def _pack_places(self, batch: Batch) -> None:
         """Take what is said of where messages wait, but for messages that the caps have left for a later cycle."""
         changed = self.changed
-        new = self.new[0][0].id if self.new else _NO_ID  # ids rise, and so does the queue of new messages
+        least_id = self.new.least_id
         waits, unwaits, refers = self.waits, self.unwaits, self.refers
         self.waits, self.unwaits, self.refers = {}, [], []
-        for key, row in waits.items():
-            if key >= new or key in changed:
-                self.waits[key] = row
+        for key, place in waits.items():
+            account_id, row = place
+            if key in changed or key >= least_id(account_id):  # not packed yet: between the two it would be nowhere
+                self.waits[key] = place
             else:
                 batch.wait.append(row)
+        batch.wait.sort()
         for key in unwaits:
             if key in changed:
                 self.unwaits.append(key)

@@ -114,7 +114,7 @@ class LinkMeter:
         self.refused: Tally[int] = Tally(OTHER_STATUS)
         self.throttled = 0
         self.timeouts = 0
-        self.receipts: Tally[int] = Tally(OTHER_STATUS)
+        self.receipts: Counter[int] = Counter()  # the reader knows ten states, so it needs no bound
         self.mo = 0
         self.malformed = 0
         self.alerts = 0
@@ -138,6 +138,7 @@ class ProcessMeter:
         "parked_receipts",
         "receipts_dropped",
         "receipts_expired",
+        "receipts_not_stored",
         "session_closes",
     )
 
@@ -152,6 +153,7 @@ class ProcessMeter:
         self.parked_expired = 0
         self.receipts_expired = 0
         self.receipts_dropped = 0
+        self.receipts_not_stored = 0
         self.mo_unowned = 0
         self.loop_lag_s = 0.0
         self.loop_stalls = 0

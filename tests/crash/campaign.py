@@ -1,6 +1,7 @@
 """A crash campaign: load, kills at random instants, restarts, and the oracle at the end.
 
-`python -m tests.crash.campaign --gateway 100 --postgres 30` is what `make crash` runs; a short one is part of the tests.
+`python -m tests.crash.campaign --gateway 100 --postgres 30` is what `make crash` runs; a short one is part of the tests. With
+SMSGW_KEEP_CRASH=1 the directory of a campaign that found a fault is kept: its database, and the gateways' logs.
 """
 
 from __future__ import annotations
@@ -16,15 +17,25 @@ import time
 from collections.abc import AsyncIterator
 
 from smsgw.sim.carrier import Carrier
+from smsgw.sim.fates import Shares
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
+from smsgw.smpp import const
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
-from tests.crash.oracle import Verdict, judge, without_receipt
+from tests.crash.oracle import LEFT, WATCH, Verdict, evidence, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
+STUCK_S = 60.0
 POINTS = ("seated", "before_commit", "after_commit", "between_effects", "after_effects")
 MORE = "[unit_of_work]\nspill_after_s = 1.0\n"
-ACCOUNT = "max_resends = 50\n"
+ACCOUNT = "max_resends = 50\nquota_day = 100_000_000\nquota_month = 100_000_000\n"
+TENANT = 'basis = "delivered"\n'
+LINK = "response_timeout_s = 3\n"
+FATES = Shares(
+    errors={const.ESME_RSUBMITFAIL: 0.01}, stats={"UNDELIV": 0.04, "EXPIRED": 0.01}, mute=0.002, early=0.05,
+    duplicate=0.03, stray=0.005,
+)  # fmt: skip
+"""What a carrier does to messages on a bad day; what it did not deliver is refunded. It never throttles: a link would slow down."""
 
 
 class Campaign:
@@ -38,12 +49,16 @@ class Campaign:
         self.gateways: list[GatewayProcess] = []
         self.tenants: list[Tenant] = []
         self.carrier = Carrier(
-            CarrierSettings(seed=seed, receipt_delay_ms=150, receipt_jitter_ms=300, response_delay_ms=5, keep=True, verify=True)
+            CarrierSettings(
+                seed=seed, receipt_delay_ms=150, receipt_jitter_ms=300, response_delay_ms=5, keep=True, verify=True, shares=FATES
+            )
         )
         self._count = gateways
         self._rate = rate
         self.killed_gateways = 0
         self.killed_servers = 0
+        self.fenced = 0
+        self.faults: list[str] = []
 
     @contextlib.asynccontextmanager
     async def load(self) -> AsyncIterator[Campaign]:
@@ -51,13 +66,14 @@ class Campaign:
         dsn = await self.server.start()
         connection = await connect(dsn)
         await migrate(connection)
+        await connection.execute(WATCH)
         await connection.close()
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._down)
             _, port = await stack.enter_async_context(self.carrier.listening())
             own = self.directory / "gateways"
             own.mkdir()
-            await provision(dsn, own, provisioning(port, account=ACCOUNT))
+            await provision(dsn, own, provisioning(port, tenant=TENANT, account=ACCOUNT, link=LINK))
             for number in range(1, self._count + 1):
                 gateway = GatewayProcess(dsn, own, node=number, more=MORE)
                 await gateway.start()
@@ -84,24 +100,38 @@ class Campaign:
             await gateway.kill()
 
     async def kill_gateway(self) -> None:
-        """kill -9 at a random instant, and up again."""
+        """kill -9 at a random instant, and up again; one in five times once more while it starts."""
         gateway = self.random.choice(self.gateways)
         await asyncio.sleep(self.random.uniform(0.05, 0.6))
+        await self.revive()
         await gateway.kill()
         self.killed_gateways += 1
+        if self.random.random() < 0.2:
+            await gateway.launch()
+            await asyncio.sleep(self.random.uniform(0.2, 1.5))
+            await gateway.kill()
+            self.killed_gateways += 1
         await gateway.start()
 
     async def kill_server(self) -> None:
-        """kill -9 of PostgreSQL's postmaster at a random instant, and up again."""
+        """kill -9 of PostgreSQL's postmaster at a random instant, and up again; one in five times with a gateway."""
         await asyncio.sleep(self.random.uniform(0.05, 0.6))
         pid = self.server.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         self.killed_servers += 1
+        if self.random.random() < 0.2:
+            gateway = self.random.choice(self.gateways)
+            await gateway.kill()
+            self.killed_gateways += 1
+            await self.server.start()
+            await gateway.start()
+            return
         await self.server.start()
 
     async def crash_at(self, point: str) -> None:
         """Start a gateway that ends hard at a named point, wait for it, and start it anew."""
+        await self.revive()
         gateway = self.gateways[0]
         await gateway.kill()
         if point == "seated":  # before it listens: it never gets ready
@@ -115,8 +145,9 @@ class Campaign:
 
     async def tenant_progress(self, count: int) -> None:
         """Wait until the tenants have this many messages acknowledged in all."""
-        while sum(tenant.ledger.ok for tenant in self.tenants) < count:  # noqa: ASYNC110 - a count of another party
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(120):
+            while sum(tenant.ledger.ok for tenant in self.tenants) < count:  # noqa: ASYNC110 - a count of another party
+                await asyncio.sleep(0.02)
 
     async def lose_gateway(self) -> None:
         """kill -9 of the first gateway, for good: the other one has to take its work over."""
@@ -126,20 +157,55 @@ class Campaign:
         tenant.stopping = True
         self.killed_gateways += 1
 
-    async def _quiet(self, dsn: str, timeout_s: float = 90.0) -> None:
-        """Wait until every tenant has every receipt and nothing waits in the store."""
+    async def sleep_through_a_restart(self) -> None:
+        """Stop the first gateway, kill PostgreSQL, wait until the other one has taken over, and wake it."""
+        gateway = self.gateways[0]
+        gateway.pause(on=True)
+        pid = self.server.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        self.killed_servers += 1
+        await self.server.start()
+        connection = await connect(self.server.dsn)
+        async with asyncio.timeout(60):
+            while await connection.fetchval("SELECT epoch FROM node WHERE id = $1", gateway.node) == 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        await connection.close()
+        gateway.pause(on=False)
+        await gateway.ended()
+
+    async def revive(self) -> None:
+        """What a supervisor does: start again what has ended by itself. Only who was fenced may have; anything else is a fault."""
+        for gateway in self.gateways:
+            if gateway.alive:
+                continue
+            said = await asyncio.to_thread(gateway.log.read_text, "utf-8", "replace")
+            if '"fenced"' in said[-3000:]:
+                self.fenced += 1
+            else:
+                self.faults.append(f"gateway {gateway.node} ended by itself: {said[-1000:]}")
+            await gateway.start()
+
+    async def _quiet(self, dsn: str) -> None:
+        """Wait until every tenant has every receipt and nothing waits in the store; else say what stands in the way.
+
+        A slow machine may take its time, as long as there is ever less to do.
+        """
         connection = await connect(dsn)
         try:
-            until = time.monotonic() + timeout_s
-            while time.monotonic() < until:
-                left = await connection.fetchval(
-                    "SELECT (SELECT count(*) FROM waiting) + (SELECT count(*) FROM owed)"
-                    " + (SELECT count(*) FROM message WHERE state < 10 AND state <> 6)"
-                )
-                ledgers = [tenant.ledger for tenant in self.tenants]
-                if not left and not without_receipt(ledgers) and not any(t.unanswered for t in self.tenants if not t.stopping):
+            least, since = None, time.monotonic()
+            while time.monotonic() - since < STUCK_S:
+                await self.revive()
+                left = sum((await connection.fetchrow(LEFT)).values())
+                left += len(without_receipt([tenant.ledger for tenant in self.tenants]))
+                left += sum(tenant.unanswered for tenant in self.tenants if not tenant.stopping)
+                if not left:
                     return
+                if least is None or left < least:
+                    least, since = left, time.monotonic()
                 await asyncio.sleep(0.2)
+            self.faults.append(f"nothing has moved for {STUCK_S:.0f} s")
+            self.faults += await evidence(connection, [self.carrier.ledger])
         finally:
             await connection.close()
 
@@ -147,7 +213,12 @@ class Campaign:
         """Judge once the load is over."""
         connection = await connect(self.server.dsn)
         try:
-            return await judge(connection, [tenant.ledger for tenant in self.tenants], [self.carrier.ledger])
+            ledgers = [tenant.ledger for tenant in self.tenants]
+            verdict = await judge(connection, ledgers, [self.carrier.ledger], self.server.log_directory)
+            verdict.fenced = self.fenced
+            verdict.killed = (self.killed_gateways, self.killed_servers)
+            verdict.faults += self.faults
+            return verdict
         finally:
             await connection.close()
 
@@ -159,6 +230,7 @@ class Campaign:
 async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gateways: int, seed: int) -> Verdict:
     """Run one campaign; returns the oracle's verdict."""
     run = Campaign(gateways=gateways, seed=seed)
+    faulty = True
     try:
         async with run.load():
             kills = ["gateway"] * gateway_kills + ["server"] * server_kills
@@ -167,11 +239,13 @@ async def campaign(*, gateway_kills: int, server_kills: int, points: bool, gatew
                 await (run.kill_gateway() if kind == "gateway" else run.kill_server())
             for point in POINTS if points else ():
                 await run.crash_at(point)
-        return await run.verdict()
+        verdict = await run.verdict()
+        faulty = bool(verdict.faults)
+        return verdict
     finally:
         with contextlib.suppress(Exception):
             await run.server.stop()
-        if not os.environ.get("SMSGW_KEEP_CRASH"):
+        if not (faulty and os.environ.get("SMSGW_KEEP_CRASH")):
             run.close()
 
 

@@ -22,6 +22,6 @@ async def test_nothing_acknowledged_is_lost_and_nothing_is_billed_twice(
     verdict = await campaign(
         gateway_kills=gateway_kills, server_kills=server_kills, points=points, gateways=gateways, seed=SEED + gateways
     )
-    sys.stdout.write(f"{gateways} gateway(s), {gateway_kills} + {server_kills} kills: {verdict}\n")
+    sys.stdout.write(f"{gateways} gateway(s), {gateway_kills} + {server_kills} kills asked for: {verdict}\n")
     assert verdict.acknowledged > 0
     assert not verdict.faults

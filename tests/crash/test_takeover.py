@@ -28,3 +28,20 @@ async def test_the_work_of_a_dead_node_is_taken_over():
     assert verdict.acknowledged >= 400
     assert not verdict.faults
     assert epoch == 2
+
+
+async def test_a_node_that_slept_through_its_end_is_fenced():
+    """A process that sleeps while PostgreSQL restarts loses its lock and its work; awake again it answers nothing and ends."""
+    run = Campaign(gateways=2, seed=8)
+    try:
+        async with run.load():
+            await run.tenant_progress(200)
+            await run.sleep_through_a_restart()
+            await run.tenant_progress(400)
+        verdict = await run.verdict()
+    finally:
+        with contextlib.suppress(Exception):
+            await asyncio.shield(run.server.stop())
+        run.close()
+    assert verdict.fenced == 1
+    assert not verdict.faults

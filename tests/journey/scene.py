@@ -152,6 +152,19 @@ class Scene:
             await self.connection.execute("LOCK TABLE commit_token IN ACCESS EXCLUSIVE MODE")
             yield
 
+    async def refusing(self, what: str, when: str) -> None:
+        """From now on PostgreSQL takes some rows for nonsense: `what` is done to a table, `when` is said of NEW."""
+        await self.connection.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $$ BEGIN IF {when} THEN RAISE 'nonsense' USING ERRCODE = '22003'; END IF; RETURN NEW; END $$"
+        )
+        await self.connection.execute(f"CREATE TRIGGER refuse BEFORE {what} FOR EACH ROW EXECUTE FUNCTION refuse()")
+
+    async def taking(self) -> None:
+        """PostgreSQL takes everything again, and that it did not is forgotten."""
+        await self.connection.execute("DROP FUNCTION refuse() CASCADE")
+        self.daemon.commit.poisoned = 0
+
     @contextlib.asynccontextmanager
     async def storeless(self) -> AsyncIterator[None]:
         """Meanwhile the unit of work has no connection, and gets none."""

@@ -13,6 +13,7 @@ from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import invariants
 from smsgw.store.database import Connection
+from tests.journey.scene import Scene
 from tests.peers import WAIT_S, Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -166,3 +167,27 @@ async def test_parts_of_one_message_take_one_link(database: str):
             assert (await esme.ask(const.SUBMIT_SM, body)).status == const.ESME_ROK
         assert len(await other.submitted(2)) == 2
         assert one.submits == []
+
+
+SECOND = """
+[[account]]
+tenant = "acme"
+system_id = "acme2"
+password = "secret"
+"""
+
+
+async def test_a_flood_of_one_account_lets_others_pass(database: str):
+    """Behind nine hundred submits of one account, another's first one is decided with the next cycles, not after them all."""
+    async with Scene(database, account=SECOND).playing() as scene:
+        flood, other = await scene.tenant(), await scene.tenant(system_id="acme2")
+        transit = scene.daemon.transit
+        async with scene.stalled():
+            for _ in range(900):
+                flood.send(const.SUBMIT_SM, _body())
+            await scene.until(lambda: len(transit) == 900)
+            sequence = other.send(const.SUBMIT_SM, _body())
+            await scene.until(lambda: len(transit) == 901)
+        assert (await other.answer_to(sequence)).status == const.ESME_ROK
+        assert len([answer for answer in flood.responses if answer.command == const.SUBMIT_SM_RESP]) < 700
+        await flood.until(lambda: len(flood.responses) == 901)

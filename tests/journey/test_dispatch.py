@@ -173,6 +173,42 @@ async def test_a_carrier_that_was_away_for_long_gets_everything_soon(database: s
         await scene.emptied("waiting")
 
 
+async def _waiting(scene: Scene) -> bytes:
+    """Cut the carrier and submit a message, which waits in the store; returns its id."""
+    await scene.smsc.close()
+    scene.smsc.cut()
+    await scene.until(lambda: not scene.daemon.carriers.bound(1))
+    ours = id_of(await (await scene.tenant()).submit())
+    await scene.until(lambda: scene.count("waiting WHERE node = 0"))
+    return ours
+
+
+async def test_attempts_are_counted_as_far_as_the_row_can(database: str):
+    """A message that a carrier has throttled for days is sent all the same: its row says 32,767 attempts and no more."""
+    async with Scene(database).playing() as scene:
+        ours = await _waiting(scene)
+        await scene.connection.execute("UPDATE message SET attempt = 32767")
+        await scene.smsc.open()
+        assert (await scene.in_state(ours, State.SENT))["attempt"] == 32_767
+
+
+async def test_a_message_whose_change_cannot_be_stored_is_taken_up_later(database: str):
+    """It is not sent, since that is not written down; it waits in the store, for an hour, and holds up nobody."""
+    async with Scene(database).playing() as scene:
+        ours = await _waiting(scene)
+        await scene.refusing("UPDATE ON message", "NEW.state = 4")
+        await scene.smsc.open()
+        await scene.until(lambda: scene.daemon.commit.poisoned)
+        await scene.until(lambda: scene.count("waiting WHERE node = 0"))
+        await scene.turns()
+        assert scene.daemon.commit.poisoned == 1
+        assert not scene.smsc.submits
+        await scene.taking()
+        await scene.later(3_600)
+        await scene.in_state(ours, State.SENT)
+        assert await scene.count("waiting") == 0
+
+
 async def test_what_expires_in_memory_is_not_sent(database: str):
     """A message that waits behind a slow link past its validity is EXPIRED and paid back, not submitted."""
     async with Scene(database, link="rate = 1", more="[unit_of_work]\nspill_after_s = 3600").playing() as scene:

@@ -6,6 +6,9 @@ import asyncio
 import contextlib
 from typing import Any
 
+import asyncpg
+import pytest
+
 from smsgw.journey.recall import SHORT_ID_BLOCK, Recall
 from smsgw.store.database import Connection, open_pool
 
@@ -37,7 +40,8 @@ async def test_short_ids_are_leased_in_blocks(database: str, connection: Connect
     await pool.close()
 
 
-async def test_what_was_asked_while_the_store_was_away_is_answered_later(database: str):
+@pytest.mark.parametrize("error", [OSError, asyncpg.InternalClientError, asyncpg.ConnectionDoesNotExistError])
+async def test_what_was_asked_while_the_store_was_away_is_answered_later(database: str, error: type[Exception]):
     """A failing read is tried again: whoever asked gets its rows when the store is back."""
     pool = await open_pool(database, most=1)
 
@@ -50,7 +54,7 @@ async def test_what_was_asked_while_the_store_was_away_is_answered_later(databas
         def __getattr__(self, name: str) -> Any:
             if self.failures:
                 self.failures -= 1
-                raise OSError("away")
+                raise error("away")
             return getattr(pool, name)
 
     desk: Any = _Desk()

@@ -111,6 +111,16 @@ async def test_one_id_is_enough(database: str):
         await _whole_way(scene, tenant, tlv_id=b"")
 
 
+@pytest.mark.parametrize("where", [{"text_id": b""}, {"tlv_id": b""}], ids=["tlv", "text"])
+async def test_an_id_ends_with_its_first_nul(database: str, where: dict[str, bytes]):
+    """What stands behind a NUL in a receipt's id is no part of it: the receipt finds its message, and holds up no other one."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        scene.smsc.ids = lambda _: b"7f3a"
+        await _whole_way(scene, tenant, **{"text_id": b"7f3a\0xyz", "tlv_id": b"7f3a\0xyz", **where})
+        await _whole_way(scene, tenant)
+
+
 @pytest.mark.parametrize("prefer", ["tlv", "text"])
 async def test_of_two_ids_the_carriers_habit_decides(database: str, prefer: str):
     """Where TLV and text differ, the TLV counts, or the text for a carrier that puts something else into the TLV."""
@@ -486,3 +496,58 @@ async def test_a_receipt_says_how_it_ended_and_what_it_costs(database: str, basi
             row = await scene.row(ours)
             assert (came.stat, row["state"], row["refund"]) == (stat.encode(), state, refund)
         assert await scene.spent() == len(FATES) * PRICE - refunds
+
+
+# ---- what the store will not take -----------------------------------------------------------------------------------
+
+
+async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str):
+    """The carrier is told ESME_RX_P_APPN once, nothing of it is written, it is counted, and the receipts beside it are stored."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        bad, submit = await _submitted(scene, tenant)
+        good, other = await _submitted(scene, tenant)
+        await scene.in_state(good, State.SENT)
+        await scene.refusing("UPDATE ON message", "NEW.state = 11")
+        async with scene.stalled():
+            refused, taken = smsc.receipt(submit, "UNDELIV"), smsc.receipt(other)
+        assert (await smsc.delivered(refused)).status == const.ESME_RX_P_APPN
+        assert (await smsc.delivered(taken)).status == const.ESME_ROK
+        assert (await scene.receipt(tenant)).message_id == good
+        assert (await scene.row(bad))["state"] == State.SENT
+        assert scene.daemon.meters.process.receipts_not_stored == 1
+        assert scene.daemon.receipt.unanswered == 0
+        assert await scene.count("owed WHERE message = $1", int(bad)) == 0
+        await scene.until(lambda: scene.count("upstream_ref WHERE message = $1", int(bad)))
+        await scene.taking()
+        assert (await smsc.delivered(smsc.receipt(submit, "UNDELIV"))).status == const.ESME_ROK
+        assert (await scene.row(bad))["state"] == State.FAILED
+
+
+async def test_a_receipt_that_cannot_be_parked_is_refused_for_good(database: str):
+    """No answer but an error for what is not kept, and memory lets go of it."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        _, submit = await _submitted(scene, tenant)
+        await scene.refusing("INSERT ON orphan", "true")
+        answer = await smsc.delivered(smsc.receipt(submit, text_id=b"nobody", tlv_id=b"nobody"))
+        assert answer.status == const.ESME_RX_P_APPN
+        assert scene.daemon.receipt.parked_count == 0
+        assert scene.daemon.meters.process.receipts_not_stored == 1
+        await scene.taking()
+
+
+async def test_a_parked_receipt_that_cannot_be_applied_is_left_alone(database: str):
+    """It was acknowledged, so its row stays for whoever looks into it; it is tried once and not with every sweep."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        _, submit = await _submitted(scene, tenant)
+        assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        await scene.refusing("UPDATE ON message", "NEW.state = 10")
+        smsc.answer_late()
+        await scene.until(lambda: scene.daemon.meters.process.receipts_not_stored)
+        await scene.turns()
+        assert scene.daemon.commit.poisoned == 1
+        assert await scene.count("orphan") == 1
+        await scene.taking()

@@ -5,9 +5,11 @@ import random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from smsgw.model import Message, Rejected, State
 from smsgw.store import invariants
+from smsgw.store.batch import Batch
 from smsgw.store.commit import CONFLICT, POISON, CommitCaps, Fenced
 from smsgw.store.database import Connection, connect
 from smsgw.store.receipts import ParkedReceipt
@@ -470,6 +472,62 @@ async def test_a_conflict_is_told_and_its_receipt_is_not_owed(node: Node, connec
     assert await connection.fetchval("SELECT state FROM message WHERE id = $1", first.id) == State.DELIVERED
     assert await connection.fetchval("SELECT count(*) FROM waiting") == 0  # it is final
     await whole(connection, 1_000_000 - 1)
+
+
+async def test_what_memory_made_of_a_row_that_has_changed_is_never_written(node: Node, connection: Connection):
+    """A message changes again while its change is on the wire: where that conflicts, the second one does, which builds on it."""
+    commit, effects = node.commit, node.effects
+    async with working(commit):
+        new = node.submit()
+        await effects.count(1)
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE commit_token IN ACCESS EXCLUSIVE MODE")
+            new.state = State.SENT
+            commit.change(new, effects, "first")
+            async with asyncio.timeout(WAIT_S):
+                while commit.changed:  # noqa: ASYNC110 - a turn of the loop at a time
+                    await asyncio.sleep(0)
+            await connection.execute("UPDATE message SET rev = rev + 1, state = 10 WHERE id = $1", new.id)
+            new.state = State.FAILED
+            commit.change(new, effects, "second", owed(node.ids, about=new.id))
+        await effects.count(3)
+    assert effects.seen[1:] == [("first", CONFLICT), ("second", CONFLICT)]
+    assert await connection.fetchval("SELECT state FROM message") == State.DELIVERED
+    assert await connection.fetchval("SELECT count(*) FROM owed") == 0
+
+
+async def test_a_message_that_was_read_twice_is_changed_once(node: Node, connection: Connection):
+    """Of two objects of one message the first one's change is written and told; the other's conflicts, and is told so."""
+    commit, effects = node.commit, node.effects
+    async with working(commit):
+        new = node.submit()
+        await effects.count(1)
+        twin, third = replace(new), replace(new)
+        for state, one in ((State.DELIVERED, new), (State.FAILED, twin), (State.EXPIRED, third)):
+            one.state = state
+            commit.change(one, effects, int(state), owed(node.ids, about=new.id))
+        await effects.count(4)
+    assert effects.seen[1:] == [(State.DELIVERED, None), (State.FAILED, CONFLICT), (State.EXPIRED, CONFLICT)]
+    assert await connection.fetchval("SELECT state FROM message") == State.DELIVERED
+    assert await connection.fetchval("SELECT count(*) FROM owed") == 1
+
+
+async def test_rows_are_locked_in_one_order(node: Node):
+    """Whatever the order in which messages changed or went to wait, a cycle writes them by id: no two can block each other."""
+    commit, effects = node.commit, node.effects
+    async with working(commit):
+        news = [node.submit() for _ in range(4)]
+        await effects.count(4)
+        packed: list[Batch] = []
+        pack = commit._pack
+        commit._pack = lambda: packed.append(pack()) or packed[-1]  # type: ignore[method-assign, func-returns-value]
+        for new in reversed(news):
+            new.state = State.QUEUED
+            commit.change(new, effects, new)
+            commit.wait(new, 7, 0.0, claimed=False)
+        await effects.count(8)
+    ids = [new.id for new in news]
+    assert [[row[0] for row in rows] for batch in packed for rows in (batch.changed, batch.wait) if rows] == [ids, ids]
 
 
 # ---- fencing and the end --------------------------------------------------------------------------------------------

@@ -327,6 +327,24 @@ async def test_what_another_node_is_just_settling_is_waited_for(cycle: Cycles, c
     assert await invariants.check(connection) == []
 
 
+async def test_adoption_and_a_cycle_never_wait_for_each_other(cycle: Cycles, connection: Connection, other: Connection):
+    """While another node's cycle holds messages that are to be adopted, adoption holds nothing that the cycle may need next."""
+    ours, claimed = await put(cycle, [State.QUEUED, State.QUEUED])
+    await cycle(wait=[wait(claimed, node=1)])
+    async with asyncio.TaskGroup() as group:
+        async with other.transaction():
+            two = Cycles(other, node=2)
+            await two(changed=[change(ours, rev=1), change(claimed, rev=1, state=State.DELIVERED)])
+            adopting = group.create_task(adopt(connection))
+            async with asyncio.timeout(WAIT_S):
+                while not adopting.done() and not await locks(other, "NOT granted"):
+                    pass
+            await two(unwait=[(claimed,)])
+        await adopting
+    assert (await picture(connection))["waiting"] == []
+    assert await invariants.check(connection) == []
+
+
 async def test_only_what_is_above_the_low_water_is_read(cycle: Cycles, connection: Connection):
     """Rows below the low water have been spilled before; adoption leaves the low water above everything."""
     low, high = await put(cycle, [State.QUEUED, State.QUEUED])

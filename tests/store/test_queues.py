@@ -170,6 +170,23 @@ def test_where_a_message_waits_stays_behind_with_it(clock: FakeClock, ids: Ids):
     assert len(gone) == 5
 
 
+def test_where_a_message_waits_goes_with_it_whosever_turn_it_is(clock: FakeClock, ids: Ids):
+    """New messages go in turns by account; where one waits is in its own batch: between the two it would be nowhere."""
+    waiting = queues(clock, new=2)
+    busy, quiet = account(1), account(2)
+    news = [message(ids, busy) for _ in range(4)] + [message(ids, quiet)]
+    committed = message(ids, quiet, state=State.QUEUED)
+    for new in news:
+        waiting.add(new, nothing)
+        waiting.wait(new, 7, 0.0, claimed=False)
+    waiting.change(committed, nothing, committed)
+    waiting.wait(committed, 7, 0.0, claimed=False)
+    batches = packed(waiting)
+    assert [ids_of(batch.new) for batch in batches] == [[news[0].id, news[4].id], [news[1].id, news[2].id], [news[3].id]]
+    for batch in batches:
+        assert ids_of(batch.wait) == sorted(ids_of(batch.new) + ids_of(batch.changed))
+
+
 def test_the_last_word_on_waiting_counts(clock: FakeClock, ids: Ids):
     """Waiting, then not: no row. Not waiting, then again: the row goes and comes back in one cycle."""
     waiting = queues(clock)

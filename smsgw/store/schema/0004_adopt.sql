@@ -7,6 +7,7 @@ CREATE FUNCTION adopt(p_node int4, p_now_ms int8) RETURNS jsonb LANGUAGE plpgsql
 -- run again at any point: it finds nothing twice.
 DECLARE
     low    int8;
+    found  int8[];
     high   int8;
     doubts int8;
     opened int8;
@@ -17,11 +18,16 @@ BEGIN
     SELECT low_water, last_ms INTO low, high FROM node WHERE id = p_node FOR UPDATE;
     high := (greatest(high, (SELECT coalesce(max(m.id), 0) >> 22 FROM message m), (SELECT coalesce(max(o.id), 0) >> 22 FROM owed o),
                       (SELECT coalesce(max(o.id), 0) >> 22 FROM orphan o)) + 1) << 22;
+    -- Messages before their waiting rows, in order of id, as in a cycle: else the two could wait for each other. What another node
+    -- is just settling is looked at once that is committed.
+    SELECT array_agg(u.id ORDER BY u.id) INTO found FROM (
+        SELECT m.id FROM message m WHERE m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node AND m.state < 6
+        UNION SELECT w.id FROM waiting w WHERE w.node = p_node) u;
+    PERFORM 1 FROM unnest(found) AS u(id) JOIN message m ON m.id = u.id ORDER BY m.id FOR UPDATE OF m;
     -- the claim owns a message, not its id: what another node has claimed is its own to settle
     UPDATE message m SET state = 5, rev = rev + 1
-    WHERE m.state = 4 AND (m.id IN (SELECT w.id FROM waiting w WHERE w.node = p_node)
-                           OR m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node
-                              AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.id = m.id AND w.node NOT IN (0, p_node)));
+    FROM unnest(found) AS u(id)
+    WHERE m.id = u.id AND m.state = 4 AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.id = m.id AND w.node NOT IN (0, p_node));
     GET DIAGNOSTICS doubts = ROW_COUNT;
     -- a claimed message that was sent waits no longer: its reference below is what its receipt will find
     DELETE FROM waiting w USING message m WHERE w.node = p_node AND m.id = w.id AND m.state >= 6;
@@ -32,7 +38,6 @@ BEGIN
                CASE WHEN m.state = 3 THEN m.expires_ms ELSE 0 END
         FROM message m
         WHERE m.id >= low AND m.id < high AND (m.id >> 12) & 1023 = p_node AND m.state < 6
-        FOR SHARE  -- what another node is just settling is looked at again, once that is committed
         ON CONFLICT (id) DO NOTHING;
     GET DIAGNOSTICS opened = ROW_COUNT;
     INSERT INTO upstream_ref (at, link, message, upstream_id, destination)
