@@ -128,6 +128,13 @@ class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guess_after_s: Seconds = 10.0
 
 
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Token buckets of senders and recipients that are kept, and how often nodes tell each other what they let through."""
+
+    buckets: Some = 100_000
+    share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
+
+
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
 
@@ -146,6 +153,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     unit_of_work: UnitOfWork = UnitOfWork()
     receipts: Receipts = Receipts()
+    limits: Limits = Limits()
     secrets: Secrets = Secrets()
 
 

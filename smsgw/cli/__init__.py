@@ -2,6 +2,7 @@
 
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
+    price  quota                         what messages cost, how many there may be
     show  doctor  health  version        look at one
     demo  bench                          try it, measure it
 
@@ -15,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, provisioning, secret, serve, show, state, tenant, trial
+from smsgw.cli import doctor, price, provisioning, quota, secret, serve, show, state, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -35,6 +36,8 @@ def build() -> typer.Typer:
     app.add_typer(secret.app, name="secret")
     app.add_typer(state.app, name="state")
     app.add_typer(tenant.notices, name="notice")
+    app.add_typer(price.app, name="price")
+    app.command()(quota.quota)
     app.command()(show.show)
     app.command()(doctor.doctor)
     app.command()(serve.health)

@@ -18,7 +18,7 @@ import structlog
 
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
-from smsgw.store import messages, nodes, partitions, provisioning, receipts
+from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ class Recover:
         now = self._desk.clock.time()
         async with self._pool.acquire() as connection:
             await nodes.prune_tokens(connection)
+            await limits.prune(connection)
             moment = datetime.fromtimestamp(now, UTC)
             await partitions.ensure_days(connection, moment)
             gone = await partitions.drop_old(connection, moment)
