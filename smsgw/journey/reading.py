@@ -16,7 +16,7 @@ from typing import Final
 from smsgw.model import Account, Basis, Message, Rejected
 from smsgw.smpp import const, tlv
 from smsgw.smpp.clock import format_relative, parse_time
-from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, encode, read_data_sm, read_sm
+from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, encode, plain_submit, read_data_sm, read_sm
 from smsgw.smpp.text import ONE_PART, PartRule, count_parts
 from smsgw.smpp.udh import read_udh, sar
 
@@ -76,6 +76,11 @@ def _content(pdu: Pdu, version: int) -> tuple[int, int, bytes, str]:
 def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
     """Read a submit_sm or data_sm. `expires_at` of the message is relative: seconds from now, 0 for none."""
     octets = pdu.octets
+    basis = account.tenant.basis
+    if pdu.command == const.SUBMIT_SM and basis is not Basis.DELIVERED:
+        plain = plain_submit(octets)
+        if plain is not None:
+            return _plain(octets, plain, account)
     try:
         if pdu.command == const.DATA_SM:
             return _read_data(octets, account)
@@ -103,7 +108,6 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
     if sm.sm_length > ONE_PART[sm.data_coding] or (sm.sm_length > LEAST_PART and sm.esm_class & UDHI):
         parts = parts_of(sm.data_coding, octets[sm.sm_at : sm.sm_at + sm.sm_length], udhi=bool(sm.esm_class & UDHI))
     body = octets[HEADER_LENGTH:]
-    basis = account.tenant.basis
     if basis is Basis.DELIVERED and registered & RECEIPT_BITS != BOTH:
         body = _with_octet(body, sm.registered_at - HEADER_LENGTH, registered & ~RECEIPT_BITS | BOTH)
     source = sm.source
@@ -124,6 +128,24 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         expires_at=expires,
         long_message=_reference(octets, sm) if sm.esm_class & UDHI or sm.tlv_at != len(octets) else "",
         ends=((sm.source_ton, sm.source_npi, source), (sm.dest_ton, sm.dest_npi, sm.dest)),
+    )
+
+
+def _plain(octets: bytes, fields: tuple[bytes, ...], account: Account) -> Message:
+    """Make the message of a submit_sm that asks for nothing special: most of them, so that the others may take their time."""
+    source_ton, source_npi, source, dest_ton, dest_npi, dest, registered, data_coding, length = fields
+    coding, size = data_coding[0], length[0]
+    return Message(
+        id=0,
+        account=account,
+        source=source.decode("latin-1"),
+        destination=dest.decode("latin-1"),
+        body=octets[HEADER_LENGTH:],
+        parts=1 if size <= ONE_PART[coding] else parts_of(coding, octets[-size:], udhi=False),
+        basis=int(account.tenant.basis),
+        registered=registered[0],
+        mode=int(account.mode),
+        ends=((source_ton[0], source_npi[0], source), (dest_ton[0], dest_npi[0], dest)),
     )
 
 
