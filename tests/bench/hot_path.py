@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from smsgw import config as settings
+from smsgw.admin.sealing import Key
 from smsgw.carriers.link import BindState, LinkBind, settings_of
 from smsgw.daemon import Daemon
 from smsgw.directory import Directory
@@ -194,6 +195,7 @@ async def on_the_path(use: Any, directory: str) -> Any:
     text = f'[node]\nid = 1\ndata_dir = "{directory}"\n[log]\nrecords = "{directory}/records.jsonl"\n'
     daemon: Any = Daemon(settings.parse(text))
     daemon.dsn, daemon.unseal, daemon.pool, daemon._server, daemon._first = "", None, None, None, None
+    daemon.key = Key(bytes(32))
     daemon.directory = _directory()
     daemon.seating = SimpleNamespace(seat=Seat(1, 1), last_ms=0, adopted={})
     async with daemon._stack:
