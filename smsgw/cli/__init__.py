@@ -1,6 +1,7 @@
 """The command line: a thin face of admin/ and of files.
 
     serve  check  apply  rollback        run a gateway, and what it serves
+    balance                              what tenants have to spend: top up, adjust, settle, refund, history
     show  doctor  health  version        look at one
     demo  bench                          try it, measure it
 
@@ -14,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, provisioning, serve, show, trial
+from smsgw.cli import balance, doctor, provisioning, serve, show, trial
 
 
 def build() -> typer.Typer:
@@ -29,6 +30,7 @@ def build() -> typer.Typer:
     app.callback()(_options)
     app.command()(serve.serve)
     provisioning.mount(app)
+    app.add_typer(balance.build())
     app.command()(show.show)
     app.command()(doctor.doctor)
     app.command()(serve.health)

@@ -30,6 +30,7 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
+_PROVISIONED: Final = "kind NOT IN ('balance', 'refund', 'statement')"  # what people do to the books is audited, not provisioned
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
@@ -38,7 +39,7 @@ _BASES: Final = {"submitted": Basis.SUBMITTED, "sent": Basis.SENT, "delivered": 
 
 async def version(connection: Connection) -> int:
     """Return the number of the present version: it rises with every change, by whomever."""
-    return int(await connection.fetchval("SELECT coalesce(max(id), 0) FROM audit"))
+    return int(await connection.fetchval(f"SELECT coalesce(max(id), 0) FROM audit WHERE {_PROVISIONED}"))
 
 
 async def read(connection: Connection, unseal: Unseal) -> Provisioned:
@@ -101,7 +102,8 @@ async def read_changed_accounts(
     Most changes are of an account or two: read alone, they cost a fraction of a millisecond, whatever else is provisioned.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        changes = await connection.fetch("SELECT id, kind, name FROM audit WHERE id > $1 ORDER BY id LIMIT $2", since, _FEW + 1)
+        statement = f"SELECT id, kind, name FROM audit WHERE id > $1 AND {_PROVISIONED} ORDER BY id LIMIT $2"
+        changes = await connection.fetch(statement, since, _FEW + 1)
         if not changes or len(changes) > _FEW or any(row["kind"] != "account" for row in changes):
             return None
         names = {row["name"] for row in changes}

@@ -1,0 +1,61 @@
+-- The books as evidence: who booked what and why, under which reference, never changed afterwards; and closed cycles as documents.
+
+ALTER TABLE ledger DROP CONSTRAINT ledger_kind_check,
+    ADD CONSTRAINT ledger_kind_check CHECK (kind IN ('opening', 'debit', 'refund', 'top_up', 'adjustment', 'settlement'));
+-- What a person's own system calls the booking: whoever is not sure that it was booked asks again with the same one.
+ALTER TABLE ledger ADD COLUMN reference text NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX ledger_reference ON ledger (tenant, reference) WHERE reference <> '';
+CREATE INDEX ledger_tenant ON ledger (tenant, id);
+
+-- When a refund was booked decides which cycle it belongs to; who gave it and why is empty where the contract's rule did.
+ALTER TABLE refund ADD COLUMN at timestamptz,
+    ADD COLUMN actor text NOT NULL DEFAULT 'smsgw', ADD COLUMN reason text NOT NULL DEFAULT '';
+UPDATE refund SET at = to_timestamp(day::int8 * 86400);
+ALTER TABLE refund ALTER COLUMN at SET DEFAULT now(), ALTER COLUMN at SET NOT NULL;
+CREATE INDEX refund_at ON refund USING brin (at);
+
+CREATE FUNCTION keep_books() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What was booked stays as it is: a mistake is put right by another row.
+BEGIN
+    RAISE EXCEPTION 'rows of % are never changed or deleted: book another one that puts it right', TG_TABLE_NAME
+        USING ERRCODE = 'SG002';
+END $$;
+-- The folded rows of a day are added to by book(), and by nothing else is anything about them changed.
+CREATE TRIGGER keep_update BEFORE UPDATE ON ledger FOR EACH ROW
+    WHEN (OLD.kind NOT IN ('debit', 'refund')
+          OR (NEW.id, NEW.tenant, NEW.kind, NEW.day, NEW.actor, NEW.reason, NEW.reference)
+             IS DISTINCT FROM (OLD.id, OLD.tenant, OLD.kind, OLD.day, OLD.actor, OLD.reason, OLD.reference)
+          OR NEW.messages < OLD.messages)
+    EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_rows BEFORE DELETE ON ledger FOR EACH ROW EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_table BEFORE TRUNCATE ON ledger EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON refund FOR EACH ROW EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_table BEFORE TRUNCATE ON refund EXECUTE FUNCTION keep_books();
+
+-- A closed cycle of a tenant (or, the other way round, of a carrier): its content, word for word, and what was made of it.
+CREATE TABLE statement (
+    id        int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    direction text NOT NULL CHECK (direction IN ('tenant', 'partner')),
+    party     int4 NOT NULL,                  -- tenant or carrier
+    cycle     text NOT NULL,                  -- 2026-11: the month in which it starts
+    from_ms   int8 NOT NULL,
+    until_ms  int8 NOT NULL,
+    closing   int8 NOT NULL,                  -- the balance at its end: the next one opens with it
+    content   text NOT NULL,
+    sha256    text NOT NULL,
+    actor     text NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (direction, party, cycle)
+);
+CREATE TABLE statement_file (
+    statement int8 NOT NULL REFERENCES statement,
+    name      text NOT NULL,                  -- acme-2026-11.pdf
+    sha256    text NOT NULL,
+    body      bytea NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (statement, name)
+);
+CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON statement FOR EACH ROW EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_table BEFORE TRUNCATE ON statement EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON statement_file FOR EACH ROW EXECUTE FUNCTION keep_books();
+CREATE TRIGGER keep_table BEFORE TRUNCATE ON statement_file EXECUTE FUNCTION keep_books();
