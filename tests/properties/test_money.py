@@ -35,7 +35,10 @@ CREDIT = 10
 CAPS = CommitCaps(new=3, changed=4, owed=4, pace_s=0.0)
 FINAL = [state for state in State if state >= State.DELIVERED]
 TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, commit_token, node, tenant, audit"
-NAMES = f"INSERT INTO tenant (id, name, currency, credit_limit) OVERRIDING SYSTEM VALUE VALUES (1, 'acme', 'CNY', {CREDIT}), (2, 'borg', 'CNY', {CREDIT})"
+NAMES = (
+    "INSERT INTO tenant (id, name, currency, credit_limit) OVERRIDING SYSTEM VALUE"
+    f" VALUES (1, 'acme', 'CNY', {CREDIT}), (2, 'borg', 'CNY', {CREDIT})"
+)
 
 # Whatever happens to a message, what it costs was fixed when it was accepted, and a refund is not taken back (B4).
 GUARD = """
