@@ -12,7 +12,8 @@ Rooms, a folder for each party or station that a message passes:
     carriers/        the side that binds to carriers: links and their binds, the pool that shares their room, pace, dialect
     sim/             simulated carrier and tenants, for tests, demo and bench
     directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
-    policy/          may it go? token buckets, pure judgements
+    contracts/       what was agreed with a tenant and how it stands: the table of states
+    policy/          may it go? token buckets, pure judgements; what a refusal for money, quota or state says
     routing/         which links, in which order? the longest prefix
     receipts/        which message a receipt means; what its tenant is owed
     billing/         prices by part and prefix; what a final state gives back; integers
@@ -41,7 +42,7 @@ work to `store.commit` and name the effect that follows its COMMIT.
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
     __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | sim > directory
-      > policy | routing | receipts | billing > store > model | wire > smpp > config | telemetry
+      > contracts > policy | routing | receipts | billing > store > model | wire > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.
@@ -50,6 +51,7 @@ Words. Tenant: a contract, with its balance and prices. Account: one system_id o
 upstream connection, with its binds. Message, MessageId, Part. Route, Tariff. Receipt: never "dlr". Outcome: what became of a
 submit. Rejected: a status for the peer, a reason for log and metric. Money: an integer of 10⁻⁶ of the currency. Owed: what an
 account is to be given.
+Standing: how a contract or an account stands, by a Decision of somebody. Restriction: what that means for an account's submits.
 States: HELD SCHEDULED QUEUED SUBMITTING IN_DOUBT SENT, then final DELIVERED FAILED REFUSED REJECTED EXPIRED CANCELLED UNKNOWN.
 """
 

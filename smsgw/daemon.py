@@ -22,6 +22,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
+from smsgw.admin.keeping import Keeper
 from smsgw.admin.sealing import opener
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
@@ -51,6 +52,7 @@ from smsgw.store.ids import Ids
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.lag import LagProbe
 from smsgw.tenants.bind import Authenticator
+from smsgw.tenants.counted import CountedBinds
 from smsgw.tenants.listener import Listener, ListenerSettings, server_context
 from smsgw.tenants.registry import Registry
 from smsgw.tenants.session import Journeys, TenantSession
@@ -79,10 +81,6 @@ class Daemon:
         self.log = structlog.get_logger().bind(node=config.node.id)
         self._stack = AsyncExitStack()
         self._draining = False
-        self._bind_numbers: dict[tuple[int, str], list[int]] = {}
-        self._last_bind = 0
-        self._released: list[int] = []
-        self._releasing = False
         self._collected_at = 0.0
         self._second = 0
         self._sockets = listening_sockets()
@@ -211,6 +209,7 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
+        self.keeper = Keeper(self.pool, self.jobs.ask)
         self.throttle = Throttle()
         self.accept = Accept(
             self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
@@ -243,6 +242,7 @@ class Daemon:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
         self._stack.callback(self.authenticator.close)
+        self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
         query = Query(self.desk, self.jobs.ask, self._look_up)
         self.listener = Listener(
@@ -270,8 +270,8 @@ class Daemon:
             self.meters,
             clock=self.clock,
             ssl=tls,
-            claim_bind=self._claim_bind,
-            release_bind=self._release_bind,
+            claim_bind=self.binds.claim,
+            release_bind=self.binds.release,
         )
 
     def _account(self, system_id: str) -> Account | None:
@@ -280,21 +280,6 @@ class Daemon:
     def _on_bound(self, session: TenantSession) -> None:
         if session.version < V34 and session.account is not None:
             self.recall.want_short_ids(session.account.id)
-
-    async def _claim_bind(self, account: int, kind: str, limit: int) -> bool:
-        """Count a bind over all nodes."""
-        seat = self.seating.seat
-        self._last_bind = number = self._last_bind + 1
-        async with self.pool.acquire() as connection:
-            free = await provisioning.claim_bind(connection, seat.node, seat.epoch, number, account, kind, limit)
-        if free:
-            self._bind_numbers.setdefault((account, kind), []).append(number)
-        return free
-
-    def _release_bind(self, account: int, kind: str) -> None:
-        numbers = self._bind_numbers.get((account, kind))
-        if numbers:
-            self._released.append(numbers.pop())
 
     def _is_draining(self) -> bool:
         return self._draining
@@ -383,24 +368,13 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
-                self._release_binds()
+                self.keeper.tick()
+                if self.binds.owing:
+                    self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")
                 self._collect(now)
             else:
                 self.deliver.tick(now, (), poll=False)
-
-    def _release_binds(self) -> None:
-        """Give ended sessions' binds back to the store, soon."""
-        self._releasing = self._releasing or (bool(self._released) and self.jobs.ask(self._give_binds_back))
-
-    async def _give_binds_back(self) -> None:
-        sessions, seat = list(self._released), self.seating.seat
-        try:
-            async with self.pool.acquire() as connection:
-                await provisioning.release_binds(connection, seat.node, seat.epoch, sessions)
-            del self._released[: len(sessions)]
-        finally:
-            self._releasing = False
 
     def _collect(self, now: float) -> None:
         """Collect garbage by hand, in a quiet moment or after a minute: the collector's own pauses reached 350 ms."""
@@ -424,7 +398,7 @@ class Daemon:
             await asyncio.sleep(0.02)
         self.carriers.abandon()
         with suppress(*provisioning.LOST):  # else the next start clears them
-            await self._give_binds_back()
+            await self.binds.give_back()
         self.commit.stop()
         try:
             async with asyncio.timeout(max(1.0, until - self.clock.now())):

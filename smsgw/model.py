@@ -170,6 +170,33 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 Outcome = Sent | Refused | Throttled | Unknown
 
 
+class Standing(enum.IntEnum):
+    """How a contract, or one account of it, stands, mildest first. `smsgw.contracts.standing` has the table of moves."""
+
+    ACTIVE = 0
+    LIMITED = 1
+    CLOSING = 2
+    SUSPENDED_ARREARS = 3
+    FROZEN = 4
+    CLOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What standings other than ACTIVE, of an account and of its tenant, mean for the account; both hold.
+
+    `standing`: the stricter one. `refusal`: the reason every submit is refused with; "": none is. `closing`: it sends what the
+    balance still pays. `tenant_rate`, `account_rate`: parts per second of all accounts of the tenant together, and of this
+    one; 0: no limit.
+    """
+
+    standing: Standing
+    refusal: str = ""
+    closing: bool = False
+    tenant_rate: int = 0
+    account_rate: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A contract: its currency, its credit limit (Money) and the basis it is billed on."""
@@ -185,7 +212,8 @@ class Tenant:
 class Account:
     """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere.
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
+    its tenant are active, which is all that the hot path looks at.
     """
 
     id: int
@@ -209,6 +237,7 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    restriction: Restriction | None = None
 
 
 @dataclass(frozen=True, slots=True)

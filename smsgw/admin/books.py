@@ -110,21 +110,32 @@ async def _book(connection: Connection, tenant: str, kind: str, amount: int | No
     done: Booking | None = None
     async with _transaction(connection, by):
         of = await books.hold(connection, tenant)
+        _check_state(await books.state_of(connection, of.tenant_id), kind)
         moved = -of.amount if amount is None else amount
         if not moved:
             raise Refused(f"the balance of {tenant!r} is nought: there is nothing to settle")
         number = await books.book(connection, of, kind, moved, _today(), by.by, by.reference)
         after = of.amount + moved
-        await books.audit(
+        await provisioning.audit(
             connection,
-            by.by,
+            by.actor,
             ("balance", tenant),
             {"balance": format_money(of.amount)},
             {"balance": format_money(after), "kind": kind, "amount": format_money(moved), "reference": by.reference},
+            by.reason,
         )
         done = Booking(tenant, of.currency, kind, moved, of.amount, after, 0 if by.dry_run else number, by.reference)
     assert done is not None
     return done
+
+
+def _check_state(state: str, kind: str) -> None:
+    """A contract that ends takes no more money but what settles it, and only one that ends is settled."""
+    ending = state in {"closing", "closed"}
+    if ending and kind == "top_up":
+        raise Refused(f"the contract is {state}: it takes no top-up; `smsgw balance settle` books what is left")
+    if not ending and kind == "settlement":
+        raise Refused(f"the contract is {state}: only one that is closing or closed is settled; `adjust` puts a balance right")
 
 
 async def set_credit_limit(connection: Connection, tenant: str, limit: int, by: Signature) -> Booking:
@@ -140,7 +151,7 @@ async def set_credit_limit(connection: Connection, tenant: str, limit: int, by: 
         entity = (await provisioning.read_entities(connection)).get(("tenant", tenant))
         if entity is None:
             raise NoSuchTenant(tenant)
-        await books.audit(connection, by.by, ("tenant", tenant), entity, {**entity, "credit_limit": limit})
+        await provisioning.audit(connection, by.actor, ("tenant", tenant), entity, {**entity, "credit_limit": limit}, by.reason)
         await books.provision_credit_limit(connection, tenant, limit)
         await provisioning.announce(connection)
         of = await books.hold(connection, tenant)
@@ -158,5 +169,5 @@ async def refund(connection: Connection, message: int, by: Signature) -> Refunde
         done = await books.refund_message(connection, message, _today(), now_ms, by.by)
         if done is not None:
             new = {"refund": format_money(done.amount), "tenant": done.tenant}
-            await books.audit(connection, by.by, ("refund", str(message)), {"refund": "0.00"}, new)
+            await provisioning.audit(connection, by.actor, ("refund", str(message)), {"refund": "0.00"}, new, by.reason)
     return done

@@ -31,8 +31,8 @@ from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisi
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
+from smsgw.store import credentials, versions
 from smsgw.store import provisioning as store
-from smsgw.store import versions
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Entities, Key
 
@@ -210,7 +210,7 @@ async def _apply(
         return result
     await _make(connection, result.changes, actor)
     for key, secret in hashes.items():
-        await store.set_secret(connection, key[1], secret)
+        await credentials.set_secret(connection, key[1], secret)
     for key, stored in sealed.items():
         await store.set_link_password(connection, key[1], stored)
     for key in passwords:
@@ -300,10 +300,15 @@ async def _account_secrets(
     """Return the new hashes of those accounts whose password is another one, and the passwords that others have set since."""
     hashes: dict[Key, str] = {}
     conflicts = []
-    stored = await store.all_secrets(connection)
+    stored = await credentials.all_secrets(connection)
     for system_id, password in await asyncio.to_thread(_differing, file.account_passwords, stored):
         key = ("account", system_id)
-        if key in live and system_id in stored and not overwrite and await store.secret_set_since(connection, system_id, version):
+        if (
+            key in live
+            and system_id in stored
+            and not overwrite
+            and await credentials.secret_set_since(connection, system_id, version)
+        ):
             conflicts.append(Conflict(key, "its password was changed by somebody else since the last apply"))
             continue
         hashes[key] = await asyncio.to_thread(_HASHER.hash, password)
@@ -338,7 +343,7 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
     """Return what an operator may stumble over although nothing is wrong."""
     notes = []
     former = await store.retired(connection, "tenant")
-    secrets = await store.all_secrets(connection)
+    secrets = await credentials.all_secrets(connection)
     for kind, name in file.entities:
         if kind == "account" and name not in file.account_passwords:
             if name not in secrets:

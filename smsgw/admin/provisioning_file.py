@@ -48,8 +48,8 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 _AT_LEAST: Final = {"window": 1, "binds": 1, "reconnect_min_s": 0.05, "reconnect_max_s": 0.05, "response_timeout_s": 0.1}
 _AT_MOST: Final = {"port": 65_535, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
-NOT_YET: Final = frozenset({"strict_34"})
-"""Fields of the model that nothing acts on yet: a file that gives one is told so, instead of being believed."""
+KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction"})
+"""Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
 
 
@@ -77,7 +77,7 @@ class _Kind:
 def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types and the defaults of a model's fields that a file may give."""
     hints = get_type_hints(model) | _OTHER_WORDS
-    fields = [item for item in dataclasses.fields(model) if item.name not in {"id", "secrets", "password", *NOT_YET, *without}]
+    fields = [item for item in dataclasses.fields(model) if item.name not in {*KEPT_APART, *without}]
     defaults = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
     return {item.name: hints.get(item.name, Any) for item in fields}, {**defaults, "mode": "store", "in_doubt": "resend"}
 

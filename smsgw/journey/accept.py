@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import read_submit
 from smsgw.model import Basis, Message, Mode, Rejected, State
+from smsgw.policy.standing import Gate, reworded
+from smsgw.policy.statuses import refusal
 from smsgw.smpp import const
 
 if TYPE_CHECKING:
@@ -36,10 +38,6 @@ LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
 PARTS_REMEMBERED: Final = 10_000
-DURABLE_STATUS: Final = {
-    "balance": const.ESME_RSUBMITFAIL,
-    "quota": const.ESME_RSUBMITFAIL,
-}
 
 
 class Accept:
@@ -60,6 +58,7 @@ class Accept:
         self._carriers = carriers
         self._dispatch = dispatch
         self._throttle = throttle
+        self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
         self._parts: dict[tuple[int, str, str, str], int] = {}
@@ -78,6 +77,10 @@ class Accept:
             return message
         directory = desk.directory
         now = desk.clock.time()
+        if account.restriction is not None:
+            refused = self._gate.refuse(account, message.parts, desk.clock.now())
+            if refused is not None:
+                return refused
         if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
             return THROTTLED
         message.links = links = directory.routes.choose(message.destination)
@@ -164,10 +167,12 @@ class Accept:
             message.bind = None
         self._desk.transit.leave(message)
         self._dispatch.forget(message)
-        status = DURABLE_STATUS.get(rejected.reason, rejected.status)
+        reason = reworded(message.account, rejected.reason)
+        told = refusal(reason, strict_34=message.account.strict_34)
+        status = told.status if told is not None else rejected.status
         session.answer_submit(message.command, message.sequence, status, b"")
-        session.meter.refuse(rejected.reason)
-        self._desk.record_refused(message, status, rejected.reason)
+        session.meter.refuse(reason)
+        self._desk.record_refused(message, status, reason)
 
     def refused_at_door(self, session: TenantSession, pdu: Pdu, rejected: Rejected) -> None:
         """A submit was refused before it was a message: it leaves a record line, and nothing else."""

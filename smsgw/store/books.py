@@ -8,7 +8,6 @@ Must never: decide who may book; leave a row without its balance.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -76,6 +75,12 @@ async def balances(connection: Connection, tenant: str | None = None) -> list[Ba
     if tenant is not None and not rows:
         raise NoSuchTenant(tenant)
     return [Balance(**row) for row in rows]
+
+
+async def state_of(connection: Connection, tenant_id: int) -> str:
+    """Return the word of the state that a contract stands in."""
+    word = await connection.fetchval("SELECT state FROM standing WHERE kind = 'tenant' AND subject = $1", tenant_id)
+    return word or "active"
 
 
 async def hold(connection: Connection, tenant: str) -> Balance:
@@ -177,17 +182,6 @@ def _check_refundable(row: Mapping[str, Any], now_ms: int) -> None:
     settled = state is State.SENT and 0 < row["sent_ms"] < now_ms - SETTLED_MS
     if state < State.DELIVERED and not settled:
         raise Refused(f"message {row['id']} is still on its way ({state.name}): ask again when it has ended")
-
-
-async def audit(connection: Connection, by: By, what: tuple[str, str], old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    """Write who (actor, reason) did what (kind, name) to the books, from what to what."""
-    await connection.execute(
-        "INSERT INTO audit (actor, reason, kind, name, old, new) VALUES ($1, $2, $3, $4, $5, $6)",
-        *by,
-        *what,
-        json.dumps(old),
-        json.dumps(new),
-    )
 
 
 async def history(connection: Connection, tenant: str, *, since: int | None = None, limit: int = 1_000) -> list[asyncpg.Record]:

@@ -21,6 +21,7 @@ from smsgw.config import ConfigError
 from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Price, Provisioned, Route, Tenant
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
+from smsgw.store.standing import restriction
 
 CHANNEL: Final = "smsgw_provisioning"
 LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, StoreError)
@@ -61,8 +62,16 @@ async def _in_pages(connection: Connection, statement: str) -> list[asyncpg.Reco
 
 _ACCOUNTS: Final = (
     "SELECT a.*, coalesce((SELECT array_agg(s.hash ORDER BY s.at DESC, s.hash) FROM secret s WHERE s.account = a.id), '{}')"
-    " AS hashes FROM account a"
+    " AS hashes, o.state AS own_state, o.reason AS own_reason, o.rate AS own_rate, c.state AS tenant_state,"
+    " c.reason AS tenant_reason, c.rate AS tenant_rate FROM account a"
+    " LEFT JOIN standing o ON o.kind = 'account' AND o.subject = a.id"
+    " LEFT JOIN standing c ON c.kind = 'tenant' AND c.subject = a.tenant"
 )
+_OF_ACCOUNTS: Final = frozenset({"account", "account_state"})
+_OF_TENANTS: Final = frozenset({"tenant_state"})
+_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning"})
+"""Kinds of audit rows that change an account, all accounts of a tenant, and nothing that the data path reads."""
+_APART: Final = _OF_ACCOUNTS | _OF_TENANTS | _OF_NEITHER
 _EVERYTHING: Final[Mapping[str, str]] = {
     "tenants": "SELECT * FROM tenant ORDER BY id",
     "accounts": f"{_ACCOUNTS} ORDER BY a.id",
@@ -99,16 +108,24 @@ async def read_changed_accounts(
 ) -> tuple[int, tuple[Account, ...], frozenset[str]] | None:
     """Return the version, the accounts changed since a version and the system_ids deleted; None if there is more to read.
 
-    Most changes are of an account or two: read alone, they cost a fraction of a millisecond, whatever else is provisioned.
+    Most changes are of an account or two, or of one tenant's state: read alone, they cost a fraction of a millisecond, whatever
+    else is provisioned.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         statement = f"SELECT id, kind, name FROM audit WHERE id > $1 AND {_PROVISIONED} ORDER BY id LIMIT $2"
         changes = await connection.fetch(statement, since, _FEW + 1)
-        if not changes or len(changes) > _FEW or any(row["kind"] != "account" for row in changes):
+        if not changes or len(changes) > _FEW or {row["kind"] for row in changes} - _APART:
             return None
-        names = {row["name"] for row in changes}
-        rows = await connection.fetch(f"{_ACCOUNTS} WHERE a.system_id = ANY ($1) ORDER BY a.id", list(names))
-    if any(row["tenant"] not in tenants for row in rows):
+        names = {row["name"] for row in changes if row["kind"] in _OF_ACCOUNTS}
+        of_tenants = [row["name"] for row in changes if row["kind"] in _OF_TENANTS]
+        rows = await connection.fetch(
+            f"{_ACCOUNTS} WHERE a.system_id = ANY ($1) OR a.tenant IN (SELECT t.id FROM tenant t WHERE t.name = ANY ($2))"
+            " ORDER BY a.id LIMIT $3",
+            list(names),
+            of_tenants,
+            _PAGE + 1,
+        )
+    if len(rows) > _PAGE or any(row["tenant"] not in tenants for row in rows):
         return None
     accounts = tuple(_account(row, tenants[row["tenant"]]) for row in rows)
     return changes[-1]["id"], accounts, frozenset(names - {account.system_id for account in accounts})
@@ -119,6 +136,7 @@ def _account(row: asyncpg.Record, tenant: Tenant) -> Account:
     settings["mode"] = _MODES[settings.get("mode", "store")]
     settings["in_doubt"] = _DOUBTS[settings.get("in_doubt", "resend")]
     settings["allow_from"] = tuple(settings.get("allow_from", ()))
+    settings["restriction"] = restriction(row)
     return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=tuple(row["hashes"]), **settings)
 
 
@@ -164,15 +182,22 @@ async def read_entities(connection: Connection) -> Entities:
     return found
 
 
-async def audit(connection: Connection, actor: str, key: Key, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
-    """Write who changed what from what to what. Never a secret: entities hold none."""
+async def audit(  # noqa: PLR0917 - the columns of its row
+    connection: Connection,
+    actor: str,
+    key: Key,
+    old: Mapping[str, Any] | None,
+    new: Mapping[str, Any] | None,
+    reason: str = "",
+) -> None:
+    """Write who changed what from what to what, and why. Never a secret: entities hold none."""
     await connection.execute(
-        "INSERT INTO audit (actor, kind, name, old, new) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO audit (actor, kind, name, old, new, reason) VALUES ($1, $2, $3, $4, $5, $6)",
         actor,
-        key[0],
-        key[1],
+        *key,
         None if old is None else json.dumps(old),
         None if new is None else json.dumps(new),
+        reason,
     )
 
 
@@ -342,47 +367,10 @@ async def opening_of(connection: Connection, tenant: str) -> int:
     return int(booked or 0)
 
 
-async def secret_set_since(connection: Connection, system_id: str, version: int) -> bool:
-    """Whether an account's secret was set after a version was applied."""
-    return bool(
-        await connection.fetchval(
-            "SELECT EXISTS (SELECT 1 FROM secret s JOIN account a ON a.id = s.account"
-            " JOIN provisioning_version v ON v.version = $2 WHERE a.system_id = $1 AND s.at > v.at)",
-            system_id,
-            version,
-        )
-    )
-
-
 async def has_ledger(connection: Connection, tenant: str) -> bool:
     """Whether anything has been booked for a tenant."""
     statement = "SELECT EXISTS (SELECT 1 FROM ledger l JOIN tenant t ON t.id = l.tenant WHERE t.name = $1)"
     return bool(await connection.fetchval(statement, tenant))
-
-
-async def secrets_of(connection: Connection, system_id: str) -> list[str]:
-    """Return an account's hashes."""
-    rows = await connection.fetch(
-        "SELECT s.hash FROM secret s JOIN account a ON a.id = s.account WHERE a.system_id = $1", system_id
-    )
-    return [row["hash"] for row in rows]
-
-
-async def all_secrets(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Return the hashes of every account that has any, by system_id."""
-    rows = await connection.fetch(
-        "SELECT a.system_id, array_agg(s.hash ORDER BY s.at DESC,"
-        " s.hash) AS hashes FROM secret s JOIN account a ON a.id = s.account"
-        " GROUP BY a.system_id"
-    )
-    return {row["system_id"]: tuple(row["hashes"]) for row in rows}
-
-
-async def set_secret(connection: Connection, system_id: str, new_hash: str) -> None:
-    """Make this the account's only secret."""
-    account = await connection.fetchval("SELECT id FROM account WHERE system_id = $1", system_id)
-    await connection.execute("DELETE FROM secret WHERE account = $1", account)
-    await connection.execute("INSERT INTO secret (account, hash) VALUES ($1, $2)", account, new_hash)
 
 
 async def restore_secrets(connection: Connection, key: Key, secrets: Sequence[str]) -> None:
@@ -420,29 +408,3 @@ async def listening(dsn: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]
         yield connection, changed
     finally:
         connection.terminate()
-
-
-async def claim_bind(  # noqa: PLR0917 - the columns of its row
-    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int
-) -> bool:
-    """Count a bind over all nodes; False when the account has its number already."""
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", 0x534D5342, account)
-        if limit:
-            bound = await connection.fetchval("SELECT count(*) FROM bind WHERE account = $1", account)
-            if bound >= limit:
-                return False
-        await connection.execute(
-            "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)",
-            node,
-            epoch,
-            session,
-            account,
-            kind,
-        )
-    return True
-
-
-async def release_binds(connection: Any, node: int, epoch: int, sessions: list[int]) -> None:
-    """Give binds back."""
-    await connection.execute("DELETE FROM bind WHERE node = $1 AND epoch = $2 AND session = ANY ($3)", node, epoch, sessions)

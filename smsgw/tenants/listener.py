@@ -27,7 +27,7 @@ from typing import Final, Self
 
 import structlog
 
-from smsgw.model import Account, Rejected
+from smsgw.model import Account, Rejected, Standing
 from smsgw.smpp import const
 from smsgw.smpp.bodies import Bind, bind_resp_body, read_bind
 from smsgw.smpp.pdu import BadPdu, Pdu
@@ -50,6 +50,8 @@ DRAINING: Final = Rejected(const.ESME_RSYSERR, "draining")
 TOO_MANY_FAILED: Final = Rejected(const.ESME_RBINDFAIL, "too_many_failed_binds")
 LIMIT: Final = Rejected(const.ESME_RALYBND, "max_binds")
 FAILED: Final = Rejected(const.ESME_RSYSERR, "internal_error")
+GONE: Final = Rejected(const.ESME_RBINDFAIL, "account_gone")
+CLOSED: Final = Rejected(const.ESME_RBINDFAIL, "account_closed")
 
 ClaimBind = Callable[[int, str, int], Awaitable[bool]]
 """claim(account id, "tx" | "rx" | "trx", limit): take one of the account's binds over all nodes."""
@@ -311,6 +313,8 @@ class Listener:
 
     async def _admit(self, session: TenantSession, pdu: Pdu, bind: Bind, account: Account) -> Account | Rejected:
         """Take one of the account's binds and let the session in; refuse when there is none left."""
+        if _closed(account):
+            return CLOSED
         if not self._registry.claim(account.id, account.max_binds):
             return LIMIT
         kind = KINDS[pdu.command]
@@ -324,7 +328,9 @@ class Listener:
             # The Directory, the peer and we ourselves may have changed our minds meanwhile.
             current = self._authenticator.account_of(account.system_id)
             if current is None or current.id != account.id:
-                return Rejected(const.ESME_RBINDFAIL, "account_gone")
+                return GONE
+            if _closed(current):
+                return CLOSED
             if self.draining:
                 return DRAINING
             if not session.wire.open or session.wire.session.state is not SessionState.OPEN:
@@ -376,6 +382,11 @@ class Listener:
             )
         if session.failed_binds == most:
             self._lingering.append((self._clock.now() + self.settings.linger_s, session))
+
+
+def _closed(account: Account) -> bool:
+    """Whether an account, or its contract, has ended: it may not come in, however right its password is."""
+    return account.restriction is not None and account.restriction.standing is Standing.CLOSED
 
 
 def split_address(address: str) -> tuple[str, int]:

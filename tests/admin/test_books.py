@@ -17,6 +17,9 @@ from tests.store.work import fund
 ANN = Signature("ann", "bank transfer")
 
 
+CLOSING = "INSERT INTO standing (kind, subject, state, reason, actor, since) VALUES ('tenant', 1, 'closing', 'test', 'test', now())"
+
+
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with 100 (of 10⁻⁶) and a message at 10 that was delivered."""
@@ -46,6 +49,7 @@ async def test_each_booking_says_before_and_after_and_is_audited(acme: Connectio
     assert done == Booking("acme", "CNY", "top_up", 40, 90, 130, done.number)
     assert done.number > 0
     assert (await books.adjust(acme, "acme", -30, ANN)).after == 100
+    await acme.execute(CLOSING)
     settled = await books.settle(acme, "acme", Signature("bob", "contract ended", "end-7"))
     assert (settled.amount, settled.after, await amount(acme)) == (-100, 0, 0)
     assert await audited(acme) == [
@@ -84,9 +88,20 @@ async def test_what_the_books_do_not_allow_changes_nothing(acme: Connection, cal
 
 async def test_a_balance_of_nought_needs_no_settlement(acme: Connection):
     """Settling twice books once."""
+    await acme.execute(CLOSING)
     await books.settle(acme, "acme", ANN)
     with pytest.raises(Refused, match="nothing to settle"):
         await books.settle(acme, "acme", ANN)
+
+
+async def test_only_what_ends_is_settled_and_takes_no_top_up(acme: Connection):
+    """An active contract is not settled; a closing one takes no top-up, but an adjustment."""
+    with pytest.raises(Refused, match="only one that is closing or closed"):
+        await books.settle(acme, "acme", ANN)
+    await acme.execute(CLOSING)
+    with pytest.raises(Refused, match="it takes no top-up"):
+        await books.top_up(acme, "acme", 1, ANN)
+    assert (await books.adjust(acme, "acme", 1, ANN)).after == 91
 
 
 async def test_a_dry_run_shows_and_takes_back(acme: Connection):
@@ -106,7 +121,7 @@ async def test_a_reference_is_never_booked_twice(acme: Connection):
     """Whoever is not sure asks again: the second is refused, also as another kind and with another amount."""
     by = Signature("ann", "bank transfer", "wire-1")
     await books.top_up(acme, "acme", 40, by)
-    for again in (books.top_up(acme, "acme", 40, by), books.adjust(acme, "acme", -1, by), books.settle(acme, "acme", by)):
+    for again in (books.top_up(acme, "acme", 40, by), books.adjust(acme, "acme", -1, by)):
         with pytest.raises(ReferenceTaken, match="'wire-1'"):
             await again
     assert await amount(acme) == 130

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from smsgw.model import State
+from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import invariants
@@ -15,6 +16,8 @@ from smsgw.store.database import Connection
 from tests.peers import WAIT_S, Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
+
+QUOTA = STATUSES["quota"][0]
 
 
 def _body(text: bytes = b"x", **fields: Any) -> bytes:
@@ -30,7 +33,7 @@ async def test_exactly_the_affordable_messages_pass(database: str, connection: C
             await esme.bind("acme1", "secret")
             sequences = [esme.send(const.SUBMIT_SM, _body(b"%d" % number)) for number in range(10)]
             statuses = [(await esme.answer_to(sequence)).status for sequence in sequences]
-            assert statuses == [const.ESME_ROK] * 3 + [const.ESME_RSUBMITFAIL] * 7
+            assert statuses == [const.ESME_ROK] * 3 + [STATUSES["balance"][0]] * 7
             assert [submit.content for submit in await smsc.submitted(3)] == [b"0", b"1", b"2"]
             assert await connection.fetchval("SELECT count(*) FROM message") == 3
             assert daemon.meters.account("acme1").refused["balance"] == 7
@@ -41,8 +44,9 @@ async def test_exactly_the_affordable_messages_pass(database: str, connection: C
     ("account", "statuses"),
     [
         ("rate = 1\nburst = 3", [0, 0, 0, const.ESME_RTHROTTLED]),
-        ("quota_day = 2", [0, 0, const.ESME_RSUBMITFAIL, const.ESME_RSUBMITFAIL]),
-        ("quota_month = 1", [0, const.ESME_RSUBMITFAIL, const.ESME_RSUBMITFAIL, const.ESME_RSUBMITFAIL]),
+        ("quota_day = 2", [0, 0, QUOTA, QUOTA]),
+        ("quota_month = 1", [0, QUOTA, QUOTA, QUOTA]),
+        ("quota_day = 1\nstrict_34 = true", [0, const.ESME_RSUBMITFAIL, const.ESME_RSUBMITFAIL]),
     ],
 )
 async def test_limits_of_an_account(database: str, connection: Connection, account: str, statuses: list[int]):

@@ -39,6 +39,9 @@ NAMES = (
     "INSERT INTO tenant (id, name, currency, credit_limit) OVERRIDING SYSTEM VALUE"
     f" VALUES (1, 'acme', 'CNY', {CREDIT}), (2, 'borg', 'CNY', {CREDIT})"
 )
+CLOSING = (
+    "INSERT INTO standing (kind, subject, state, reason, actor, since) VALUES ('tenant', $1, 'closing', 'test', 'test', now())"
+)
 
 # Whatever happens to a message, what it costs was fixed when it was accepted, and a refund is not taken back (B4).
 GUARD = """
@@ -204,11 +207,13 @@ class History:
             self.refused_by_hand += 1
 
     async def settle_up(self, tenant: int) -> None:
-        """The balance is brought to nought."""
+        """The contract is closing and its balance is brought to nought; then it goes on after all."""
+        await self.connection.execute(CLOSING, tenant)
         try:
             self.moved[tenant] += (await books.settle(self.connection, TENANTS[tenant].name, self._by())).amount
         except Refused:
             self.refused_by_hand += 1
+        await self.connection.execute("DELETE FROM standing")
 
     async def credit(self, tenant: int, limit: int) -> None:
         """The credit limit changes, as far as it covers what is owed."""
@@ -315,7 +320,9 @@ async def test_a_long_history_with_everything_in_it(database: str, connection: C
             ("top_up", 1, 8),
             ("adjust", 2, 3 - turn),
             ("credit", 2, turn * 2),
-            ("refund", turn),
+            ("wait", 1),
+            ("wait", 2),
+            *(("refund", turn + number) for number in range(4)),
             ("price_change", 1 + turn % 2),
             ("adjust", 1, -100),
         ]
