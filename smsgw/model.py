@@ -199,13 +199,25 @@ class Restriction:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A contract: its currency, its credit limit (Money) and the basis it is billed on."""
+    """A contract: its currency, its credit limit (Money), the basis it is billed on, and the zone of its calendar.
+
+    Its cycles begin on `cycle_start_day`. `balance_alarms`: amounts below which it is told of its balance. `suspend_at_limit`: when
+    it can pay no part. `partner`: who is paid `partner_share` of its net charges.
+    """
 
     id: int
     name: str
     currency: str
     credit_limit: int = 0
     basis: Basis = Basis.SUBMITTED
+    timezone: str = "UTC"
+    cycle_start_day: int = 1
+    balance_alarms: tuple[str, ...] = ()
+    suspend_at_limit: bool = False
+    notice_webhook: str = ""
+    notice_mail: tuple[str, ...] = ()
+    partner: str = ""
+    partner_share: str = "0"
 
 
 @dataclass(frozen=True, slots=True)

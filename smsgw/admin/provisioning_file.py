@@ -13,6 +13,8 @@ import difflib
 import ipaddress
 import re
 import tomllib
+import urllib.parse
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, get_type_hints
@@ -20,9 +22,9 @@ from typing import Any, Final, get_type_hints
 import msgspec
 
 from smsgw.admin.sealing import REFERENCES
-from smsgw.billing.tariff import parse_money
+from smsgw.billing.tariff import format_money, parse_money
 from smsgw.config import ConfigError, resolve
-from smsgw.model import Account, Dialect, Link
+from smsgw.model import MONEY_UNIT, Account, Dialect, Link, Tenant
 from smsgw.store.provisioning import Entities
 
 KINDS: Final = ("tenant", "carrier", "account", "link", "number", "route", "price")
@@ -32,6 +34,7 @@ Password = str | dict[str, str]
 _LONGEST_PASSWORD: Final = 8  # octets of SMPP's field: 9 with its NUL
 _LONGEST_SYSTEM_ID: Final = 15
 _NAME: Final = re.compile(r"\w[\w.-]{0,62}")
+_ADDRESS: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}")
 _PREFIX: Final = re.compile(r"\d{0,20}")
 _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("store", "relay"),
@@ -46,8 +49,15 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "interface_version": (0x33, 0x34, 0x50),
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
-_AT_LEAST: Final = {"window": 1, "binds": 1, "reconnect_min_s": 0.05, "reconnect_max_s": 0.05, "response_timeout_s": 0.1}
-_AT_MOST: Final = {"port": 65_535, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
+_AT_LEAST: Final = {
+    "window": 1,
+    "cycle_start_day": 1,
+    "binds": 1,
+    "reconnect_min_s": 0.05,
+    "reconnect_max_s": 0.05,
+    "response_timeout_s": 0.1,
+}
+_AT_MOST: Final = {"port": 65_535, "cycle_start_day": 28, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
 KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction"})
 """Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
@@ -77,7 +87,7 @@ class _Kind:
 def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types and the defaults of a model's fields that a file may give."""
     hints = get_type_hints(model) | _OTHER_WORDS
-    fields = [item for item in dataclasses.fields(model) if item.name not in {*KEPT_APART, *without}]
+    fields = [item for item in dataclasses.fields(model) if item.init and item.name not in {*KEPT_APART, *without}]
     defaults = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
     return {item.name: hints.get(item.name, Any) for item in fields}, {**defaults, "mode": "store", "in_doubt": "resend"}
 
@@ -85,11 +95,12 @@ def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, 
 _ACCOUNT_KEYS, _ACCOUNT_DEFAULTS = _settings_of(Account, "tenant")
 _LINK_KEYS, _LINK_DEFAULTS = _settings_of(Link, "carrier", "dialect")
 _DIALECT_KEYS, _DIALECT_DEFAULTS = _settings_of(Dialect)
+_TENANT_KEYS, _TENANT_DEFAULTS = _settings_of(Tenant, "name", "currency", "credit_limit", "basis")
 _MONEY: Final = object()
 _TABLES: Final[Mapping[str, _Kind]] = {
     "tenant": _Kind(
         "name",
-        {"name": str, "currency": str, "basis": str, "credit_limit": _MONEY, "balance": _MONEY},
+        {"name": str, "currency": str, "basis": str, "credit_limit": _MONEY, "balance": _MONEY, **_TENANT_KEYS},
         ("name", "currency"),
         {"basis": "submitted", "credit_limit": 0},
     ),
@@ -218,6 +229,7 @@ class _Reading:
             self.openings[name] = values.pop("balance", 0)
             if self.openings[name] < -values.get("credit_limit", 0):
                 self.errors.append(f"{where}.balance is below what credit_limit allows")
+            values = _differing(values, _TENANT_DEFAULTS)
         elif kind == "account":
             values = _differing(values, _ACCOUNT_DEFAULTS)
         elif kind == "link":
@@ -324,6 +336,41 @@ def _networks(value: Iterable[str]) -> list[str]:
     return [str(ipaddress.ip_network(network, strict=False)) for network in value]
 
 
+def _timezone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone: a name such as Asia/Shanghai or UTC") from None
+    return value
+
+
+def _alarms(value: Iterable[str]) -> list[str]:
+    """Thresholds, the highest first, each written as an amount is shown."""
+    return [format_money(amount) for amount in sorted({parse_money(text) for text in value}, reverse=True)]
+
+
+def _webhook(value: str) -> str:
+    found = urllib.parse.urlsplit(value)
+    if value and (found.scheme not in {"http", "https"} or not found.hostname):
+        raise ValueError("is no address: https://host/path")
+    if found.username or found.password:
+        raise ValueError("must hold no password: what is sent there is signed")
+    return value
+
+
+def _mail(value: Iterable[str]) -> list[str]:
+    for address in value:
+        if not _ADDRESS.fullmatch(address):
+            raise ValueError(f"{address!r} is no mail address")
+    return list(value)
+
+
+def _share(value: str) -> str:
+    if not 0 <= parse_money(value) <= MONEY_UNIT:
+        raise ValueError(f"{value!r} is no share: from 0 to 1, such as 0.15")
+    return value
+
+
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": _name,
     "system_id": _system_id,
@@ -332,6 +379,11 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "currency": _currency,
     "links": _links,
     "allow_from": _networks,
+    "timezone": _timezone,
+    "balance_alarms": _alarms,
+    "notice_webhook": _webhook,
+    "notice_mail": _mail,
+    "partner_share": _share,
 }
 
 

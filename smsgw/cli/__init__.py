@@ -2,6 +2,7 @@
 
     serve  check  apply  rollback        run a gateway, and what it serves
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
+    statement                            closing documents
     show  doctor  health  version        look at one
     demo  bench                          try it, measure it
 
@@ -15,7 +16,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, provisioning, serve, show, trial
+from smsgw.cli import balance, doctor, provisioning, serve, show, statement, trial
 
 
 def build() -> typer.Typer:
@@ -31,6 +32,7 @@ def build() -> typer.Typer:
     app.command()(serve.serve)
     provisioning.mount(app)
     app.add_typer(balance.build())
+    app.command()(statement.statement)
     app.command()(show.show)
     app.command()(doctor.doctor)
     app.command()(serve.health)

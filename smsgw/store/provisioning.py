@@ -85,7 +85,9 @@ _EVERYTHING: Final[Mapping[str, str]] = {
 
 def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: Unseal) -> Provisioned:
     tenants = {
-        row["id"]: Tenant(row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]])
+        row["id"]: Tenant(
+            row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]], **settings_of(row["settings"])
+        )
         for row in rows["tenants"]
     }
     carriers = {row["id"]: Carrier(row["id"], row["name"]) for row in rows["carriers"]}
@@ -101,6 +103,11 @@ def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: 
         prices=tuple(Price(row["name"], row["prefix"], row["price"]) for row in rows["prices"]),
         faults=tuple(faults),
     )
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """Return a tenant's settings as the model has them."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
 
 
 async def read_changed_accounts(
@@ -163,8 +170,8 @@ Entities = dict[Key, dict[str, Any]]
 async def read_entities(connection: Connection) -> Entities:
     """Read the live state in the shape of a file, without secrets."""
     found: Entities = {}
-    for row in await connection.fetch("SELECT name, currency, credit_limit, basis FROM tenant"):
-        found["tenant", row["name"]] = {k: row[k] for k in ("currency", "credit_limit", "basis")}
+    for row in await connection.fetch("SELECT name, currency, credit_limit, basis, settings FROM tenant"):
+        found["tenant", row["name"]] = {**{k: row[k] for k in _TENANT}, **json.loads(row["settings"])}
     for row in await connection.fetch("SELECT a.system_id, t.name, a.settings FROM account a JOIN tenant t ON t.id = a.tenant"):
         found["account", row["system_id"]] = {"tenant": row["name"], **json.loads(row["settings"])}
     for row in await connection.fetch("SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account"):
@@ -211,10 +218,11 @@ async def lock(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('smsgw_provisioning'))")
 
 
+_TENANT: Final = ("currency", "credit_limit", "basis")
 _PUT: Final[Mapping[str, str]] = {
-    "tenant": "INSERT INTO tenant (id, name, currency, credit_limit, basis) OVERRIDING SYSTEM VALUE"
-    " VALUES (coalesce($1, nextval(pg_get_serial_sequence('tenant', 'id'))), $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE"
-    " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis",
+    "tenant": "INSERT INTO tenant (id, name, currency, credit_limit, basis, settings) OVERRIDING SYSTEM VALUE"
+    " VALUES (coalesce($1, nextval(pg_get_serial_sequence('tenant', 'id'))), $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE"
+    " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis, settings = excluded.settings",
     "carrier": "INSERT INTO carrier (id, name) OVERRIDING SYSTEM VALUE"
     " VALUES (coalesce($1, nextval(pg_get_serial_sequence('carrier', 'id'))), $2) ON CONFLICT DO NOTHING",
     "account": "INSERT INTO account (id, tenant, system_id, settings) OVERRIDING SYSTEM VALUE"
@@ -246,7 +254,8 @@ async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tu
     else:
         number, secrets = await _take_back(connection, key, values)
         if kind == "tenant":
-            await connection.execute(statement, number, name, values["currency"], values["credit_limit"], values["basis"])
+            more = json.dumps({key: value for key, value in values.items() if key not in _TENANT})
+            await connection.execute(statement, number, name, *(values[key] for key in _TENANT), more)
             await connection.execute(
                 "INSERT INTO balance (tenant, amount, credit_limit) SELECT id, 0, credit_limit FROM tenant WHERE name = $1"
                 " ON CONFLICT DO NOTHING",

@@ -2,6 +2,9 @@
 
 ALTER TABLE ledger DROP CONSTRAINT ledger_kind_check,
     ADD CONSTRAINT ledger_kind_check CHECK (kind IN ('opening', 'debit', 'refund', 'top_up', 'adjustment', 'settlement'));
+-- What a tenant's contract says beside the columns: only what differs from the defaults of the model.
+ALTER TABLE tenant ADD COLUMN IF NOT EXISTS settings jsonb NOT NULL DEFAULT '{}';
+
 -- What a person's own system calls the booking: whoever is not sure that it was booked asks again with the same one.
 ALTER TABLE ledger ADD COLUMN reference text NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX ledger_reference ON ledger (tenant, reference) WHERE reference <> '';
@@ -32,11 +35,11 @@ CREATE TRIGGER keep_table BEFORE TRUNCATE ON ledger EXECUTE FUNCTION keep_books(
 CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON refund FOR EACH ROW EXECUTE FUNCTION keep_books();
 CREATE TRIGGER keep_table BEFORE TRUNCATE ON refund EXECUTE FUNCTION keep_books();
 
--- A closed cycle of a tenant (or, the other way round, of a carrier): its content, word for word, and what was made of it.
+-- A closed cycle of a tenant, or, the other way round, of a partner: its content, word for word, and what was made of it.
 CREATE TABLE statement (
     id        int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     direction text NOT NULL CHECK (direction IN ('tenant', 'partner')),
-    party     int4 NOT NULL,                  -- tenant or carrier
+    party     text NOT NULL,                  -- the tenant's name, or the partner's who brought tenants
     cycle     text NOT NULL,                  -- 2026-11: the month in which it starts
     from_ms   int8 NOT NULL,
     until_ms  int8 NOT NULL,
