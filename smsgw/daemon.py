@@ -41,6 +41,7 @@ from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
 from smsgw.model import EPOCH_MS, Account, Message
+from smsgw.notices.telling import Teller
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
@@ -209,7 +210,8 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
-        self.keeper = Keeper(self.pool, self.jobs.ask)
+        self.teller = Teller(self.pool, self.jobs.ask, config.notices)
+        meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
         self.throttle = Throttle()
         self.accept = Accept(
             self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
@@ -240,7 +242,8 @@ class Daemon:
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
-        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
+        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
@@ -369,6 +372,7 @@ class Daemon:
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
                 self.keeper.tick()
+                self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

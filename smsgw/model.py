@@ -225,7 +225,9 @@ class Account:
     """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
 
     `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
-    its tenant are active, which is all that the hot path looks at.
+    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
+    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
+    secrets that have an end, with it (seconds since 1970).
     """
 
     id: int
@@ -249,7 +251,13 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    tls_only: bool = False
+    certificates: tuple[str, ...] = ()
+    max_tx: int = 0
+    max_rx: int = 0
+    max_trx: int = 0
     restriction: Restriction | None = None
+    expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

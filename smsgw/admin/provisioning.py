@@ -27,6 +27,7 @@ from typing import Any, Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from smsgw.admin.credentials import HASHER
 from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
@@ -38,7 +39,6 @@ from smsgw.store.provisioning import Entities, Key
 
 __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
 
-_HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
 _MONEY: Final = ("credit_limit", "price")
 _REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account"}
 
@@ -181,26 +181,34 @@ async def apply(
     *,
     actor: str,
     seal: SealingKey,
+    hasher: PasswordHasher = HASHER,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Plan:
     """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does."""
     try:
         async with connection.transaction():
-            return await _apply(connection, file, actor, seal, overwrite=overwrite, dry_run=dry_run)
+            return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, dry_run=dry_run)
     except store.Overdrawn as error:  # it has sent something since we looked
         return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
 
 
 async def _apply(
-    connection: Connection, file: ProvisioningFile, actor: str, seal: SealingKey, *, overwrite: bool, dry_run: bool
+    connection: Connection,
+    file: ProvisioningFile,
+    actor: str,
+    seal: SealingKey,
+    hasher: PasswordHasher,
+    *,
+    overwrite: bool,
+    dry_run: bool,
 ) -> Plan:
     await store.lock(connection)
     version, last = await versions.last_applied(connection) or (0, {})
     found = last.keys() - await versions.made_by_files(connection, version)
     live = await store.read_entities(connection)
     three_way = plan(last, file.entities, live, overwrite=overwrite, found=found)
-    hashes, stale = await _account_secrets(connection, file, live, version, overwrite=overwrite)
+    hashes, stale = await _account_secrets(connection, file, live, version, hasher, overwrite=overwrite)
     sealed = await _link_secrets(connection, file, seal)
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
     conflicts = (*three_way.conflicts, *stale, *await _against_the_books(connection, three_way.changes))
@@ -295,7 +303,7 @@ async def _against_the_books(connection: Connection, changes: tuple[Change, ...]
 
 
 async def _account_secrets(
-    connection: Connection, file: ProvisioningFile, live: Entities, version: int, *, overwrite: bool
+    connection: Connection, file: ProvisioningFile, live: Entities, version: int, hasher: PasswordHasher, *, overwrite: bool
 ) -> tuple[dict[Key, str], list[Conflict]]:
     """Return the new hashes of those accounts whose password is another one, and the passwords that others have set since."""
     hashes: dict[Key, str] = {}
@@ -311,7 +319,7 @@ async def _account_secrets(
         ):
             conflicts.append(Conflict(key, "its password was changed by somebody else since the last apply"))
             continue
-        hashes[key] = await asyncio.to_thread(_HASHER.hash, password)
+        hashes[key] = await asyncio.to_thread(hasher.hash, password)
     return hashes, conflicts
 
 
@@ -325,7 +333,7 @@ def _differing(passwords: Mapping[str, str], stored: Mapping[str, Sequence[str]]
 def _matches(password: str, stored: Sequence[str]) -> bool:
     for one in stored:
         try:
-            return _HASHER.verify(one, password)
+            return HASHER.verify(one, password)
         except (VerificationError, InvalidHashError):
             continue
     return False

@@ -50,15 +50,18 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 _AT_LEAST: Final = {
-    "window": 1,
-    "cycle_start_day": 1,
-    "binds": 1,
-    "reconnect_min_s": 0.05,
-    "reconnect_max_s": 0.05,
+    **dict.fromkeys(("window", "binds", "cycle_start_day"), 1),
+    **dict.fromkeys(("reconnect_min_s", "reconnect_max_s"), 0.05),
     "response_timeout_s": 0.1,
 }
-_AT_MOST: Final = {"port": 65_535, "cycle_start_day": 28, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
-KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction"})
+_AT_MOST: Final = {
+    **dict.fromkeys(("max_binds", "max_tx", "max_rx", "max_trx", "window"), 10_000),
+    "port": 65_535,
+    "binds": 1_000,
+    "max_resends": 100,
+    "cycle_start_day": 28,
+}
+KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring"})
 """Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
 
@@ -371,6 +374,21 @@ def _share(value: str) -> str:
     return value
 
 
+def _certificates(value: Iterable[str]) -> list[str]:
+    """Write fingerprints in one form; what is neither one nor parts of a subject is refused."""
+    found = []
+    for text in value:
+        kind, _, digits = text.partition(":")
+        digits = digits.replace(":", "").lower()
+        if kind.lower() == "sha256" and re.fullmatch(r"[0-9a-f]{64}", digits):
+            found.append(f"sha256:{digits}")
+        elif all(re.fullmatch(r"(?:CN|O|OU|C|L|ST)=[^,=]+", part) for part in text.split(",")):
+            found.append(text)
+        else:
+            raise ValueError(f"{text!r} is no certificate: write sha256: and 64 hexadecimal digits, or CN=name, or CN=name,O=name")
+    return found
+
+
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": _name,
     "system_id": _system_id,
@@ -384,6 +402,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "notice_webhook": _webhook,
     "notice_mail": _mail,
     "partner_share": _share,
+    "certificates": _certificates,
 }
 
 

@@ -1,6 +1,7 @@
 """The command line: a thin face of admin/ and of files.
 
     serve  check  apply  rollback        run a gateway, and what it serves
+    tenant  account  secret  state  notice   who they are, how they stand, what they were told
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement                            closing documents
     show  doctor  health  version        look at one
@@ -16,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, provisioning, serve, show, statement, trial
+from smsgw.cli import balance, doctor, provisioning, secret, serve, show, state, statement, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -31,6 +32,11 @@ def build() -> typer.Typer:
     app.callback()(_options)
     app.command()(serve.serve)
     provisioning.mount(app)
+    app.add_typer(tenant.tenants, name="tenant")
+    app.add_typer(tenant.accounts, name="account")
+    app.add_typer(secret.app, name="secret")
+    app.add_typer(state.app, name="state")
+    app.add_typer(tenant.notices, name="notice")
     app.add_typer(balance.build())
     app.command()(statement.statement)
     app.command()(show.show)

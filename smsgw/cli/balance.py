@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from smsgw.cli import face
-from smsgw.cli.provisioning import Actor, caller, opened
+from smsgw.cli import face, stored
+from smsgw.cli.provisioning import Actor, opened
 
 if TYPE_CHECKING:
     from smsgw.admin.books import Booking, Signature
@@ -73,7 +73,7 @@ def show(
             for one in await books.balances(connection, tenant or None)
         ]
 
-    face.print_rows(in_store(face.settings(config), ask), "balances", json=json, csv=csv)
+    stored.show(in_store(face.settings(config), ask), "balances", json=json, csv=csv)
 
 
 def history(
@@ -110,7 +110,7 @@ def history(
             for row in await books.history(connection, tenant, since=first, limit=limit)
         ]
 
-    face.print_rows(in_store(face.settings(config), ask), "bookings", json=json, csv=csv)
+    stored.show(in_store(face.settings(config), ask), "bookings", json=json, csv=csv)
 
 
 def top_up(
@@ -236,7 +236,7 @@ def _amount(text: str) -> int:
 def _signature(actor: str, reason: str, reference: str, *, dry_run: bool) -> Signature:
     from smsgw.admin.books import Signature
 
-    return Signature(actor or caller(), reason, reference, dry_run)
+    return Signature(stored.who(actor), reason, reference, dry_run)
 
 
 def _tell(done: Booking, by: Signature, *, json: bool) -> None:

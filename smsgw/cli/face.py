@@ -116,23 +116,6 @@ def as_table(rows: Sequence[Row], columns: Sequence[str], title: str = "") -> An
     return table
 
 
-def print_rows(rows: Sequence[Row], what: str, *, json: bool = False, csv: bool = False) -> None:
-    """Print rows in the form asked for, else as a table on a terminal and as aligned columns in a pipe."""
-    columns = columns_of(rows)
-    if json:
-        print(as_json(rows, columns))
-    elif csv:
-        print(as_csv(rows, columns))
-    elif not rows:
-        print(f"no {what}", file=sys.stderr)
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(as_table(rows, columns))
-    else:
-        print(as_text(rows, columns))
-
-
 def print_one(row: Row, *, json: bool = False) -> None:
     """Print what a command did: one JSON object, or `key value` lines."""
     if json:

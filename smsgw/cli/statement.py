@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face
+from smsgw.cli import face, stored
 from smsgw.cli.balance import DryRun, Json, in_store
-from smsgw.cli.provisioning import Actor, caller
+from smsgw.cli.provisioning import Actor
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -45,7 +45,7 @@ def statement(
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         close = closing.close_partner if partner else closing.close
-        made = await close(connection, party, cycle, actor=actor or caller(), draft=dry_run)
+        made = await close(connection, party, cycle, actor=stored.who(actor), draft=dry_run)
         files = [await closing.file_of(connection, made, one) for one in wanted]
         if detail:
             files.append(await closing.file_of(connection, made, "csv", detail=True))
@@ -61,7 +61,7 @@ def statement(
         face.fail(face.FAILED, str(error))
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
-    face.print_rows(rows, "files", json=json)
+    stored.show(rows, "files", json=json)
 
 
 def write(out: Path, name: str, body: bytes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ person had set to closing. Closed is for good; who comes back comes as another t
 changes its rate, its end or its reason.
 
 A decision with an end gives way to those under it that are milder and not over yet. smsgw may lift a suspension for
-arrears, and only one whose cause was money: that of a term that is over is lifted by whoever renews it.
+arrears whose cause was money. What the calendar brought nobody lifts by a state, but by other dates.
 
 Never here: the store, what a state does to a submit (`smsgw.policy.standing`).
 """
@@ -33,9 +33,13 @@ from smsgw.store.standing import Decision
 
 AUTOMATIC: Final = "smsgw"
 """The actor of what nobody decided."""
+TERM_NOT_BEGUN: Final = "term_not_begun"
 TERM_OVER: Final = "term_over"
 VERIFICATION_OVER: Final = "verification_over"
-NOT_MONEY: Final = frozenset({TERM_OVER, VERIFICATION_OVER})
+NOT_MONEY: Final = frozenset({TERM_NOT_BEGUN, TERM_OVER, VERIFICATION_OVER})
+"""Reasons that the calendar brought: they last until the dates are changed."""
+RENEWED: Final = "term_renewed"
+"""The reason with which such a state is lifted, by whoever, or whatever, changed the dates."""
 
 _ACTIVE, _LIMITED, _CLOSING = Standing.ACTIVE, Standing.LIMITED, Standing.CLOSING
 _SUSPENDED, _FROZEN, _CLOSED = Standing.SUSPENDED_ARREARS, Standing.FROZEN, Standing.CLOSED
@@ -71,14 +75,13 @@ def decide(present: Decision, wanted: Decision) -> Decision:
     automatic = wanted.actor == AUTOMATIC
     was, shall = present.standing, wanted.standing
     table = AUTOMATICALLY if automatic else BY_PERSON
-    if shall not in table[was]:
+    renewed = shall is _ACTIVE and wanted.reason == RENEWED and present.reason in NOT_MONEY
+    if shall not in table[was] and not renewed:
         raise NotAllowed(_why_not(was, shall, automatic=automatic))
     if shall is _ACTIVE:
-        if not automatic:
-            return wanted
-        if present.reason in NOT_MONEY:
-            raise NotAllowed(f"it was suspended for {present.reason}, not for money: a person has to lift that")
-        return _uncovered(present.under, wanted)
+        if present.reason in NOT_MONEY and not renewed:
+            raise NotAllowed(f"it came by {present.reason}: new dates lift it (smsgw tenant term)")
+        return _uncovered(present.under, wanted) if automatic or renewed else wanted
     under = present.under if was is _ACTIVE else (replace(present, under=()), *present.under)
     return replace(wanted, under=tuple(one for one in under if one.standing < shall))
 

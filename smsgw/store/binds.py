@@ -6,14 +6,16 @@ from typing import Any
 
 
 async def claim(  # noqa: PLR0917 - the columns of its row
-    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int
+    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int, of_kind: int = 0
 ) -> bool:
-    """Count a bind over all nodes; False when the account has its number already."""
+    """Count a bind over all nodes; False when the account has its number already, of all kinds or of this one (0: no limit)."""
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", 0x534D5342, account)
-        if limit:
-            bound = await connection.fetchval("SELECT count(*) FROM bind WHERE account = $1", account)
-            if bound >= limit:
+        if limit or of_kind:
+            row = await connection.fetchrow(
+                "SELECT count(*) AS every, count(*) FILTER (WHERE kind = $2) AS same FROM bind WHERE account = $1", account, kind
+            )
+            if row["every"] >= limit > 0 or row["same"] >= of_kind > 0:
                 return False
         await connection.execute(
             "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)",

@@ -61,15 +61,17 @@ async def _in_pages(connection: Connection, statement: str) -> list[asyncpg.Reco
 
 
 _ACCOUNTS: Final = (
-    "SELECT a.*, coalesce((SELECT array_agg(s.hash ORDER BY s.at DESC, s.hash) FROM secret s WHERE s.account = a.id), '{}')"
-    " AS hashes, o.state AS own_state, o.reason AS own_reason, o.rate AS own_rate, c.state AS tenant_state,"
+    "SELECT a.*, h.hashes, h.untils, o.state AS own_state, o.reason AS own_reason, o.rate AS own_rate, c.state AS tenant_state,"
     " c.reason AS tenant_reason, c.rate AS tenant_rate FROM account a"
+    " LEFT JOIN LATERAL (SELECT array_agg(s.hash ORDER BY s.at DESC, s.hash) AS hashes,"
+    " array_agg(extract(epoch FROM s.until)::float8 ORDER BY s.at DESC, s.hash) AS untils FROM secret s"
+    " WHERE s.account = a.id AND (s.until IS NULL OR s.until > clock_timestamp())) h ON true"
     " LEFT JOIN standing o ON o.kind = 'account' AND o.subject = a.id"
     " LEFT JOIN standing c ON c.kind = 'tenant' AND c.subject = a.tenant"
 )
-_OF_ACCOUNTS: Final = frozenset({"account", "account_state"})
+_OF_ACCOUNTS: Final = frozenset({"account", "account_state", "secret"})
 _OF_TENANTS: Final = frozenset({"tenant_state"})
-_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning"})
+_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning", "tenant_term", "tenant_profile"})
 """Kinds of audit rows that change an account, all accounts of a tenant, and nothing that the data path reads."""
 _APART: Final = _OF_ACCOUNTS | _OF_TENANTS | _OF_NEITHER
 _EVERYTHING: Final[Mapping[str, str]] = {
@@ -142,9 +144,13 @@ def _account(row: asyncpg.Record, tenant: Tenant) -> Account:
     settings: dict[str, Any] = json.loads(row["settings"])
     settings["mode"] = _MODES[settings.get("mode", "store")]
     settings["in_doubt"] = _DOUBTS[settings.get("in_doubt", "resend")]
-    settings["allow_from"] = tuple(settings.get("allow_from", ()))
+    for several in ("allow_from", "certificates"):
+        settings[several] = tuple(settings.get(several, ()))
+    hashes = tuple(row["hashes"] or ())
+    ends = zip(hashes, row["untils"] or (), strict=True)
+    settings["expiring"] = tuple((known, until) for known, until in ends if until is not None)
     settings["restriction"] = restriction(row)
-    return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=tuple(row["hashes"]), **settings)
+    return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=hashes, **settings)
 
 
 def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tuple[str, str]]) -> Link:
@@ -285,7 +291,8 @@ async def _take_back(connection: Connection, key: Key, values: Mapping[str, Any]
 _RETIRE: Final[Mapping[str, str]] = {
     "tenant": "SELECT 'tenant', name, id FROM tenant WHERE name = $1",
     "carrier": "SELECT 'carrier', name, id FROM carrier WHERE name = $1",
-    "account": "SELECT 'account', system_id, id, tenant, array(SELECT hash FROM secret WHERE account = a.id ORDER BY at)"
+    "account": "SELECT 'account', system_id, id, tenant, array(SELECT hash FROM secret"
+    " WHERE account = a.id AND until IS NULL ORDER BY at)"
     " FROM account a WHERE system_id = $1",
     "link": "SELECT 'link', name, id, carrier, ARRAY[password] FROM link WHERE name = $1",
 }

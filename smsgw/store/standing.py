@@ -153,7 +153,7 @@ def _refusal(standing: Standing, reason: str) -> str:
     """Return the word that submits are refused with: the state's own, or that of a term that is over."""
     if standing in {Standing.LIMITED, Standing.CLOSING}:
         return ""
-    return "term_over" if reason == "term_over" else standing.name.lower()
+    return "term_over" if reason in {"term_over", "term_not_begun"} else standing.name.lower()
 
 
 # ---- rows --------------------------------------------------------------------------------------------------------------

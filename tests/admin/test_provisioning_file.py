@@ -70,6 +70,7 @@ def test_every_error_is_told_at_once():
         (TENANT + ACCOUNT + 'password = { vault = "x" }\n', "a reference is"),
         (TENANT + ACCOUNT + 'password = { env = "SMSGW_NOT_SET" }\n', "SMSGW_NOT_SET is not set"),
         (TENANT + ACCOUNT + 'allow_from = ["192.0.2.0/33"]\n', "192.0.2.0/33"),
+        (TENANT + ACCOUNT + 'certificates = ["sha256:12"]\n', "is no certificate"),
         (TENANT + ACCOUNT + "window = 0\n", "0 is less than 1"),
         (TENANT + ACCOUNT + 'window = "5"\n', "Expected `int`"),
         (TENANT + '[[account]]\ntenant = "acme"\nsystem_id = "no spaces"\n', "is no system_id"),

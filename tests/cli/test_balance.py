@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from smsgw.cli import build
 from smsgw.store import invariants
 from smsgw.store.database import connect
-from tests.cli.test_provisioning import EXAMPLE, Command
+from tests.cli.commands import EXAMPLE, Command
 
 
 @pytest.fixture

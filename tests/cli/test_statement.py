@@ -9,7 +9,7 @@ import pytest
 
 from smsgw.cli.statement import write
 from smsgw.store.database import connect
-from tests.cli.test_provisioning import EXAMPLE, Command
+from tests.cli.commands import EXAMPLE, Command
 from tests.store.work import FORGING
 
 

@@ -78,8 +78,18 @@ def test_a_top_up_lifts_what_money_brought_and_nothing_else():
     suspended = decide(decision(Standing.LIMITED), decision(Standing.SUSPENDED_ARREARS, AUTOMATIC, reason="arrears"))
     assert decide(suspended, decision(Standing.ACTIVE, AUTOMATIC, reason="top_up")).standing is Standing.LIMITED
     over = decision(Standing.SUSPENDED_ARREARS, reason=standing.TERM_OVER)
-    with pytest.raises(NotAllowed, match="a person has to"):
-        decide(over, decision(Standing.ACTIVE, AUTOMATIC, reason="top_up"))
+    for actor in ("ops", AUTOMATIC):
+        with pytest.raises(NotAllowed, match="new dates lift it"):
+            decide(over, decision(Standing.ACTIVE, actor, reason="top_up"))
+
+
+def test_new_dates_lift_what_the_calendar_brought():
+    """A freeze for a term that is over is lifted by its renewal, and what lay under it holds again; no other freeze is."""
+    over = decide(decision(Standing.LIMITED), decision(Standing.FROZEN, AUTOMATIC, reason=standing.TERM_OVER))
+    for actor in ("ops", AUTOMATIC):
+        assert decide(over, decision(Standing.ACTIVE, actor, reason=standing.RENEWED)).standing is Standing.LIMITED
+    with pytest.raises(NotAllowed):
+        decide(decision(Standing.FROZEN), decision(Standing.ACTIVE, AUTOMATIC, reason=standing.RENEWED))
 
 
 @pytest.mark.parametrize(

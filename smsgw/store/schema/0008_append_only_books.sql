@@ -62,3 +62,27 @@ CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON statement FOR EACH ROW EXECU
 CREATE TRIGGER keep_table BEFORE TRUNCATE ON statement EXECUTE FUNCTION keep_books();
 CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON statement_file FOR EACH ROW EXECUTE FUNCTION keep_books();
 CREATE TRIGGER keep_table BEFORE TRUNCATE ON statement_file EXECUTE FUNCTION keep_books();
+
+-- Thresholds that a tenant was told of; gone once its balance has risen to them again.
+CREATE TABLE balance_alarm (
+    tenant    int4 NOT NULL,
+    threshold int8 NOT NULL,
+    at        timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant, threshold)
+);
+
+-- How a notice gets to its tenant: one row for each address, tried again until it is there or given up.
+ALTER TABLE notice ADD COLUMN planned_at timestamptz;
+CREATE INDEX notice_unplanned ON notice (id) WHERE planned_at IS NULL;
+CREATE TABLE notice_delivery (
+    notice  int8 NOT NULL REFERENCES notice ON DELETE CASCADE,
+    channel text NOT NULL CHECK (channel IN ('webhook', 'mail')),
+    target  text NOT NULL,
+    state   text NOT NULL CHECK (state IN ('open', 'done', 'failed', 'capped')),
+    tries   int4 NOT NULL DEFAULT 0,
+    due     timestamptz NOT NULL DEFAULT now(),
+    error   text NOT NULL DEFAULT '',
+    at      timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (notice, channel, target)
+);
+CREATE INDEX notice_delivery_due ON notice_delivery (due) WHERE state = 'open';
