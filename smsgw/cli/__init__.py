@@ -3,7 +3,7 @@
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
-    statement                            closing documents
+    statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     show  doctor  health  version        look at one
     demo  bench                          try it, measure it
 
@@ -17,7 +17,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, provisioning, secret, serve, show, state, statement, tenant, trial
+from smsgw.cli import balance, doctor, export, provisioning, secret, serve, show, state, statement, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -39,6 +39,8 @@ def build() -> typer.Typer:
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(balance.build())
     app.command()(statement.statement)
+    app.command()(export.reconcile)
+    app.command()(export.export)
     app.command()(show.show)
     app.command()(doctor.doctor)
     app.command()(serve.health)
