@@ -21,6 +21,7 @@ Rooms, a folder for each party or station that a message passes:
     billing/         prices by part and prefix; what a final state gives back; integers
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
     model.py         the domain's words: states and their table, outcomes, messages, what is provisioned
+    states.py        the states of a message, tables only
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
@@ -43,8 +44,8 @@ work to `store.commit` and name the effect that follows its COMMIT.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
-    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim > directory
-      > contracts > policy | routing | receipts | billing > store > model | wire > smpp > config | telemetry
+    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
+      > directory > contracts > policy | routing | receipts | billing > store > model | wire > states > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.

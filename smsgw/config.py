@@ -126,6 +126,14 @@ class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unmatched: Some = 50_000
     store_wait_s: Seconds = 10.0
     parked_ttl_s: Seconds = 259_200.0
+    guess_after_s: Seconds = 10.0
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Token buckets of senders and recipients that are kept, and how often nodes tell each other what they let through."""
+
+    buckets: Some = 100_000
+    share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
 
 
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -166,6 +174,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     unit_of_work: UnitOfWork = UnitOfWork()
     receipts: Receipts = Receipts()
+    limits: Limits = Limits()
     notices: Notices = Notices()
     secrets: Secrets = Secrets()
 

@@ -23,7 +23,7 @@ from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
-from smsgw.admin.sealing import opener
+from smsgw.admin.sealing import load_key
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
 from smsgw.carriers.pool import Carriers
@@ -36,6 +36,7 @@ from smsgw.journey.due import Due
 from smsgw.journey.ending import Ending
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
+from smsgw.journey.limits import Limits
 from smsgw.journey.query import Query
 from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
@@ -126,7 +127,8 @@ class Daemon:
                 self.log.error("unsafe", off=list(off), meaning="a crash loses acknowledged messages")
             await migrate(admin)
             await partitions.ensure_days(admin, datetime.now(UTC))
-            self.unseal = opener(Path(config.node.data_dir))
+            self.key = load_key(Path(config.node.data_dir))
+            self.unseal = self.key.unseal
             self.directory = await load_directory(admin, self.unseal)
         finally:
             await admin.close()
@@ -183,7 +185,7 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(self.desk, self.pool)
+        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
@@ -212,10 +214,7 @@ class Daemon:
         self.jobs = Jobs()
         self.teller = Teller(self.pool, self.jobs.ask, config.notices)
         meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
-        self.throttle = Throttle()
-        self.accept = Accept(
-            self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
-        )
+        self._build_accept()
         self.commit.on_conflict = self._conflict
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
@@ -239,6 +238,20 @@ class Daemon:
             self._is_draining,
         )
         self.shown.register(meters)
+
+    def _build_accept(self) -> None:
+        throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
+        self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
+        self.limits.register(self.meters)
+        self.accept = Accept(
+            self.desk,
+            self.carriers,
+            self.dispatch,
+            throttle,
+            self.recall.short_id,
+            max_undecided=self.config.unit_of_work.undecided,
+            key=self.key.derived("duplicates"),
+        )
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
@@ -307,12 +320,14 @@ class Daemon:
             group.create_task(self.recall.run(), name="recall"),
             group.create_task(self.recover.run(), name="recover"),
             group.create_task(self.jobs.run(), name="jobs"),
+            group.create_task(self.limits.run(), name="limits"),
             group.create_task(self._follow(), name="follow provisioning"),
             group.create_task(self._tick(), name="ticker"),
         ]
         if self._server is not None:
             self._background.append(group.create_task(self._server.run(), name="embedded server"))
         await self.commit.ready()
+        await self.limits.load()
         self.carriers.start(group)
         self.carriers.apply(self.directory.links())
         await self._stack.enter_async_context(self.listener)
@@ -348,7 +363,7 @@ class Daemon:
         self.directory = self.desk.directory = directory
         self.registry.apply(directory)
         self.carriers.apply(directory.links())
-        self.throttle.forget({account.id for account in directory.accounts()})
+        self.limits.follow(directory)
         self.log.info("provisioning_applied", version=directory.version)
 
     # ---- time -----------------------------------------------------------------------------------------------------
@@ -371,8 +386,9 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
-                self.keeper.tick()
-                self.teller.tick()
+                if self.commit.available:
+                    self.keeper.tick()
+                    self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")
@@ -403,6 +419,7 @@ class Daemon:
         self.carriers.abandon()
         with suppress(*provisioning.LOST):  # else the next start clears them
             await self.binds.give_back()
+        await self.limits.settle(1.0)
         self.commit.stop()
         try:
             async with asyncio.timeout(max(1.0, until - self.clock.now())):

@@ -10,11 +10,14 @@ Never here: SQL, sockets, time, settings of the process.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+
+from smsgw import states
+from smsgw.smpp.text import PartRule
 
 MONEY_UNIT: Final = 1_000_000
 """Money is an int: 10⁻⁶ of the currency."""
@@ -23,87 +26,12 @@ EPOCH_MS: Final = 1_735_689_600_000
 """MessageIds count milliseconds from 2025-01-01T00:00:00Z."""
 
 
-class State(enum.IntEnum):
-    """Where a message stands. Up to SENT it is open; from DELIVERED on it is final."""
-
-    HELD = 1
-    SCHEDULED = 2
-    QUEUED = 3
-    SUBMITTING = 4
-    IN_DOUBT = 5
-    SENT = 6
-    DELIVERED = 10
-    FAILED = 11
-    REFUSED = 12
-    REJECTED = 13
-    EXPIRED = 14
-    CANCELLED = 15
-    UNKNOWN = 16
-
-
-FIRST_FINAL: Final = 10
-"""Every state from this number on is final."""
-
-_GIVEN_UP = frozenset({State.EXPIRED, State.CANCELLED, State.REJECTED})
-_RECEIPTED = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNKNOWN})
-
-# A missing pair is an illegal move. A receipt may arrive before the answer to submit_sm, and even while the message
-# is queued again after a doubt: so SUBMITTING, IN_DOUBT and QUEUED lead straight to what a receipt says. SENT expires
-# only by the carrier's word. UNKNOWN is final for the books, yet one late receipt still moves it.
-TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
-    State.HELD: frozenset({State.QUEUED, State.SUBMITTING, State.SCHEDULED}) | _GIVEN_UP,
-    State.SCHEDULED: frozenset({State.QUEUED, State.SUBMITTING}) | _GIVEN_UP,
-    State.QUEUED: frozenset({State.SUBMITTING, State.REFUSED, State.SENT}) | _GIVEN_UP | _RECEIPTED,
-    State.SUBMITTING: frozenset({State.SENT, State.REFUSED, State.QUEUED, State.IN_DOUBT}) | _RECEIPTED,
-    State.IN_DOUBT: frozenset({State.QUEUED, State.SENT, State.SUBMITTING, State.REFUSED}) | _RECEIPTED,
-    State.SENT: _RECEIPTED,
-    State.UNKNOWN: _RECEIPTED - {State.UNKNOWN},
-    State.DELIVERED: frozenset(),
-    State.FAILED: frozenset(),
-    State.REFUSED: frozenset(),
-    State.REJECTED: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.CANCELLED: frozenset(),
-}
-
-MESSAGE_STATE: Final[Mapping[State, int]] = {
-    State.HELD: 1,
-    State.SCHEDULED: 0,
-    State.QUEUED: 1,
-    State.SUBMITTING: 1,
-    State.IN_DOUBT: 1,
-    State.SENT: 1,
-    State.DELIVERED: 2,
-    State.FAILED: 5,
-    State.REFUSED: 8,
-    State.REJECTED: 8,
-    State.EXPIRED: 3,
-    State.CANCELLED: 4,
-    State.UNKNOWN: 7,
-}
-"""The SMPP message_state (3.4 §5.2.28) that query_sm and receipts say for each state; 3.x sessions read 1 for SCHEDULED."""
-
-STAT: Final[Mapping[State, bytes]] = {
-    State.DELIVERED: b"DELIVRD",
-    State.FAILED: b"UNDELIV",
-    State.REFUSED: b"REJECTD",
-    State.REJECTED: b"REJECTD",
-    State.EXPIRED: b"EXPIRED",
-    State.CANCELLED: b"DELETED",
-    State.UNKNOWN: b"UNKNOWN",
-}
-"""The `stat:` word of a receipt that smsgw itself originates for a final state (3.4 Appendix B)."""
-
-STATE_OF_RECEIPT: Final[Mapping[int, State]] = {
-    2: State.DELIVERED,
-    3: State.EXPIRED,
-    4: State.CANCELLED,
-    5: State.FAILED,
-    7: State.UNKNOWN,
-    8: State.FAILED,
-    9: State.FAILED,
-}
-"""message_state of a carrier's final receipt → our state. ENROUTE, ACCEPTED and SCHEDULED are absent: they never close."""
+State = states.State
+FIRST_FINAL: Final = states.FIRST_FINAL
+TRANSITIONS: Final = states.TRANSITIONS
+MESSAGE_STATE: Final = states.MESSAGE_STATE
+STAT: Final = states.STAT
+STATE_OF_RECEIPT: Final = states.STATE_OF_RECEIPT
 
 
 class Mode(enum.IntEnum):
@@ -134,6 +62,12 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 
     status: int
     reason: str
+
+
+class Duplicate(Rejected, frozen=True, gc=False):
+    """Not written, because the account sent the same within its duplicate window: it is answered with that message's id."""
+
+    text_id: bytes
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
@@ -203,6 +137,7 @@ class Tenant:
 
     Its cycles begin on `cycle_start_day`. `balance_alarms`: amounts below which it is told of its balance. `suspend_at_limit`: when
     it can pay no part. `partner`: who is paid `partner_share` of its net charges.
+    `price_notice_days`: how long before it a change of prices must have been told; 0: it need not.
     """
 
     id: int
@@ -211,6 +146,7 @@ class Tenant:
     credit_limit: int = 0
     basis: Basis = Basis.SUBMITTED
     timezone: str = "UTC"
+    price_notice_days: int = 0
     cycle_start_day: int = 1
     balance_alarms: tuple[str, ...] = ()
     suspend_at_limit: bool = False
@@ -220,9 +156,16 @@ class Tenant:
     partner_share: str = "0"
 
 
+QUOTA_SPANS: Final = ("minute", "hour", "day", "month")
+"""What a quota may be for; the index is its number in the store."""
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
+    """One system_id of a tenant with its limits. Rates and bursts in parts per second and parts; 0 = no limit.
+
+    `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
+    `QUOTA_SPANS` that has a quota.
 
     `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
     its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
@@ -238,12 +181,26 @@ class Account:
     window: int = 50
     rate: int = 0
     burst: int = 0
+    session_rate: int = 0
+    session_burst: int = 0
+    sender_rate: float = 0.0
+    sender_burst: int = 0
+    recipient_rate: float = 0.0
+    recipient_burst: int = 0
     in_doubt: InDoubt = InDoubt.RESEND
     max_resends: int = 1
     in_doubt_wait_s: int = 30
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    quota_minute: int = 0
+    quota_hour: int = 0
     quota_day: int = 0
     quota_month: int = 0
+    quota_parts_minute: int = 0
+    quota_parts_hour: int = 0
+    quota_parts_day: int = 0
+    quota_parts_month: int = 0
+    quota_window: str = "calendar"
+    duplicate_window_s: int = 0
     default_source: str = ""
     receipt_ttl_s: int = 259_200
     receipt_cap: int = 1_000_000
@@ -258,6 +215,16 @@ class Account:
     max_trx: int = 0
     restriction: Restriction | None = None
     expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    limited: bool = field(default=False, init=False, repr=False, compare=False)
+    quotas: tuple[tuple[int, int, int], ...] = field(default=(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sum up what the hot path asks of every message."""
+        object.__setattr__(self, "limited", bool(self.rate or self.session_rate or self.sender_rate or self.recipient_rate))
+        messages = (self.quota_minute, self.quota_hour, self.quota_day, self.quota_month)
+        parts = (self.quota_parts_minute, self.quota_parts_hour, self.quota_parts_day, self.quota_parts_month)
+        quotas = zip(range(len(QUOTA_SPANS)), messages, parts, strict=True)
+        object.__setattr__(self, "quotas", tuple(quota for quota in quotas if quota[1] or quota[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,21 +285,40 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Destinations that start with `prefix` may take these links, in this order. `part_rule`: how parts are counted."""
+    """Destinations that start with `prefix` may take these links, in this order. `part_rule`: how parts are counted.
+
+    `name`: what prices may refer to.
+    """
 
     id: int
     prefix: str
     links: tuple[str, ...]
-    part_rule: str = "gsm_ucs2"
+    part_rule: PartRule = "gsm_ucs2"
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one part to a destination prefix costs a tenant (Money)."""
+    """What one part to a destination prefix costs a tenant (Money) from `since` on (Unix seconds); None: it has no price.
+
+    `operator`, `category`, `route` (the name of one): "" is any.
+    """
 
     tenant: str
     prefix: str
-    price: int
+    price: int | None
+    operator: str = ""
+    category: str = ""
+    route: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whose numbers begin with these prefixes."""
+
+    name: str
+    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +341,7 @@ class Provisioned:
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
+    operators: tuple[Operator, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 
@@ -398,6 +385,7 @@ class Message(msgspec.Struct, gc=False):
     bind: Any = None
     ends: Ends | None = None
     long_message: str = ""
+    fingerprint: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

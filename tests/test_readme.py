@@ -102,7 +102,7 @@ def test_every_provisioned_name_has_its_row():
     for kind, model in (("tenant.", Tenant), ("account.", Account), ("link.", Link), ("", Dialect)):
         for field in dataclasses.fields(model):
             name = f"{kind}{field.name}"
-            if field.name in {*KEPT_APART, "dialect"} or name in {"tenant.basis", "tenant.credit_limit"}:
+            if not field.init or field.name in {*KEPT_APART, "dialect"} or name in {"tenant.basis", "tenant.credit_limit"}:
                 continue
             default = "" if field.default is dataclasses.MISSING else f"`{toml(field.default)}`"
             told_default = told[name].replace('"3.4"', "52")

@@ -28,6 +28,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from smsgw.admin.credentials import HASHER
+from smsgw.admin.prices import unannounced
 from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
@@ -35,12 +36,13 @@ from smsgw.config import ConfigError
 from smsgw.store import credentials, versions
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
+from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities, Key
 
 __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
 
 _MONEY: Final = ("credit_limit", "price")
-_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account"}
+_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account", "operator": "operator"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def _dangling(changes: list[Change], live: Entities) -> Iterator[Conflict]:
             left[change.key] = change.new
     gone = {change.key for change in changes if change.new is None}
     for (kind, name), values in left.items():
-        told = {**values, "tenant": name.partition("/")[0]} if kind == "price" else values
+        told = PriceKey.parse(name).refers() if kind == "price" else values
         refers = [(of, str(told[key])) for key, of in _REFERS.items() if key in told]
         refers += [("link", link) for link in told.get("links", ())]
         for key in refers:
@@ -211,7 +213,8 @@ async def _apply(
     hashes, stale = await _account_secrets(connection, file, live, version, hasher, overwrite=overwrite)
     sealed = await _link_secrets(connection, file, seal)
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
-    conflicts = (*three_way.conflicts, *stale, *await _against_the_books(connection, three_way.changes))
+    refused = (*await _against_the_books(connection, three_way.changes), *await _unannounced(connection, three_way.changes, live))
+    conflicts = (*three_way.conflicts, *stale, *refused)
     notes = (*three_way.notes, *await _notes(connection, file, live))
     result = Plan(three_way.changes, conflicts, passwords, notes)
     if dry_run or conflicts:
@@ -246,7 +249,8 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
         live = await store.read_entities(connection)
         found = newest[1].keys() - await versions.made_by_files(connection, newest[0])
         result = plan(newest[1], before[1], live, overwrite=overwrite, found=found)
-        conflicts = (*result.conflicts, *await _against_the_books(connection, result.changes))
+        refused = (*await _against_the_books(connection, result.changes), *await _unannounced(connection, result.changes, live))
+        conflicts = (*result.conflicts, *refused)
         result = Plan(result.changes, conflicts, (), result.notes)
         if dry_run or conflicts:
             return result
@@ -283,6 +287,12 @@ async def _settle_balances(connection: Connection, changes: tuple[Change, ...], 
         if change.old is None:
             await store.open_balance(connection, name, openings.get(name, 0), day, actor)
     await store.set_credit_limits(connection, {name: change.new["credit_limit"] for name, change in tenants.items() if change.new})
+
+
+async def _unannounced(connection: Connection, changes: tuple[Change, ...], live: Entities) -> list[Conflict]:
+    """Find changes of prices of which the tenant had to be told and was not."""
+    asked = [(change.key, change.old, change.new) for change in changes]
+    return [Conflict(key, why, final=True) for key, why in (await unannounced(connection, asked, live)).items()]
 
 
 async def _against_the_books(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:

@@ -13,35 +13,37 @@ import difflib
 import ipaddress
 import re
 import tomllib
-import urllib.parse
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from smsgw.admin.contract_values import CONTRACT_CHECKS
 from smsgw.admin.sealing import REFERENCES
-from smsgw.billing.tariff import format_money, parse_money
+from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
-from smsgw.model import MONEY_UNIT, Account, Dialect, Link, Tenant
+from smsgw.model import Account, Dialect, Link, Tenant
+from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities
 
-KINDS: Final = ("tenant", "carrier", "account", "link", "number", "route", "price")
+KINDS: Final = ("tenant", "carrier", "operator", "account", "link", "number", "route", "price")
 """In the order in which they can be put: each refers only to those before it."""
 
 Password = str | dict[str, str]
 _LONGEST_PASSWORD: Final = 8  # octets of SMPP's field: 9 with its NUL
 _LONGEST_SYSTEM_ID: Final = 15
 _NAME: Final = re.compile(r"\w[\w.-]{0,62}")
-_ADDRESS: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}")
 _PREFIX: Final = re.compile(r"\d{0,20}")
 _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("store", "relay"),
     "basis": ("submitted", "sent", "delivered"),
     "in_doubt": ("resend", "hold", "resend_if_no_receipt"),
+    "quota_window": ("calendar", "rolling"),
     "bind": ("transceiver", "transmitter", "receiver", "pair"),
-    "part_rule": ("gsm_ucs2",),
+    "part_rule": ("gsm_ucs2", "cn_char", "octet"),
     "submit_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "receipt_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "prefer_id": ("tlv", "text"),
@@ -115,8 +117,18 @@ _TABLES: Final[Mapping[str, _Kind]] = {
         ("carrier", "name", "host", "port", "system_id"),
     ),
     "number": _Kind("number", {"number": str, "account": str}, ("number", "account")),
-    "route": _Kind("prefix", {"prefix": str, "links": list[str], "part_rule": str}, ("prefix", "links"), {"part_rule": "gsm_ucs2"}),
-    "price": _Kind("prefix", {"tenant": str, "prefix": str, "price": _MONEY}, ("tenant", "prefix", "price")),
+    "operator": _Kind("name", {"name": str, "prefixes": list[str]}, ("name", "prefixes")),
+    "route": _Kind(
+        "prefix",
+        {"prefix": str, "links": list[str], "part_rule": str, "name": str},
+        ("prefix", "links"),
+        {"part_rule": "gsm_ucs2"},
+    ),
+    "price": _Kind(
+        "prefix",
+        {"tenant": str, "prefix": str, "price": _MONEY, "operator": str, "category": str, "route": str, "from": Any},
+        ("tenant", "prefix", "price"),
+    ),
 }
 
 
@@ -227,13 +239,16 @@ class _Reading:
     def _keep(self, kind: str, shape: _Kind, values: dict[str, Any], where: str) -> None:
         name = str(values.pop(shape.name_key))
         if kind == "price":
-            name = f"{values.pop('tenant')}/{name}"
+            more = {key: values.pop(key, "") for key in ("operator", "category", "route")}
+            name = PriceKey(values.pop("tenant"), name, **more, from_ms=values.pop("from", 0)).name
         elif kind == "tenant":
             self.openings[name] = values.pop("balance", 0)
             if self.openings[name] < -values.get("credit_limit", 0):
                 self.errors.append(f"{where}.balance is below what credit_limit allows")
             values = _differing(values, _TENANT_DEFAULTS)
         elif kind == "account":
+            if values.get("duplicate_window_s") and values.get("mode") == "relay":
+                self.errors.append(f'{where}.duplicate_window_s needs mode = "store"')
             values = _differing(values, _ACCOUNT_DEFAULTS)
         elif kind == "link":
             if values.get("reconnect_min_s", 1.0) > values.get("reconnect_max_s", 60.0):
@@ -273,11 +288,22 @@ class _Reading:
     def check_references(self) -> None:
         """Whatever an entity names must be in the file too."""
         for (kind, name), values in self.entities.items():
-            told = {**values, "tenant": name.partition("/")[0]} if kind == "price" else values
-            for key in ("tenant", "account", "carrier"):
+            told = values
+            if kind == "price":
+                price = PriceKey.parse(name)
+                told = price.refers()
+                self._check_route(name, price.route)
+            for key in ("tenant", "account", "carrier", "operator"):
                 self._check(kind, name, key, key, told.get(key))
             for link in values.get("links", ()):
                 self._check(kind, name, "links", "link", link)
+
+    def _check_route(self, name: str, wanted: str) -> None:
+        """Check that a price's route is the name of one."""
+        names = {values["name"] for (kind, _), values in self.entities.items() if kind == "route" and "name" in values}
+        if wanted and wanted not in names:
+            where = self._places["price", name]
+            self.errors.append(f"{where}.route: there is no route with name = {wanted!r}{_near(wanted, names)}")
 
     def _check(self, kind: str, name: str, key: str, of: str, wanted: str | None) -> None:
         if wanted is not None and wanted not in self._named[of]:
@@ -303,6 +329,10 @@ def _name(value: str) -> str:
     return value
 
 
+def _name_or_none(value: str) -> str:
+    return value and _name(value)
+
+
 def _system_id(value: str) -> str:
     if not 0 < len(value) <= _LONGEST_SYSTEM_ID or not all(" " < letter <= "~" for letter in value):
         raise ValueError(f"{value!r} is no system_id: 1 to {_LONGEST_SYSTEM_ID} printable ASCII characters without spaces")
@@ -321,6 +351,23 @@ def _number(value: str) -> str:
     if not digits:
         raise ValueError("is empty")
     return digits
+
+
+def _prefixes(value: list[str]) -> list[str]:
+    if not value:
+        raise ValueError("must name at least one prefix")
+    return sorted({_number(prefix) for prefix in value})
+
+
+def _moment(value: Any) -> int:
+    """Return when a price begins, in Unix ms."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError(f"{value} is no moment: a date, a time and an offset, such as 2026-12-01T00:00:00+08:00")
+    return round(moment.timestamp() * 1000)
 
 
 def _currency(value: str) -> str:
@@ -344,33 +391,6 @@ def _timezone(value: str) -> str:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{value!r} is no time zone: a name such as Asia/Shanghai or UTC") from None
-    return value
-
-
-def _alarms(value: Iterable[str]) -> list[str]:
-    """Thresholds, the highest first, each written as an amount is shown."""
-    return [format_money(amount) for amount in sorted({parse_money(text) for text in value}, reverse=True)]
-
-
-def _webhook(value: str) -> str:
-    found = urllib.parse.urlsplit(value)
-    if value and (found.scheme not in {"http", "https"} or not found.hostname):
-        raise ValueError("is no address: https://host/path")
-    if found.username or found.password:
-        raise ValueError("must hold no password: what is sent there is signed")
-    return value
-
-
-def _mail(value: Iterable[str]) -> list[str]:
-    for address in value:
-        if not _ADDRESS.fullmatch(address):
-            raise ValueError(f"{address!r} is no mail address")
-    return list(value)
-
-
-def _share(value: str) -> str:
-    if not 0 <= parse_money(value) <= MONEY_UNIT:
-        raise ValueError(f"{value!r} is no share: from 0 to 1, such as 0.15")
     return value
 
 
@@ -398,10 +418,12 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "links": _links,
     "allow_from": _networks,
     "timezone": _timezone,
-    "balance_alarms": _alarms,
-    "notice_webhook": _webhook,
-    "notice_mail": _mail,
-    "partner_share": _share,
+    **CONTRACT_CHECKS,
+    "operator": _name_or_none,
+    "category": _name_or_none,
+    "route": _name_or_none,
+    "prefixes": _prefixes,
+    "from": _moment,
     "certificates": _certificates,
 }
 

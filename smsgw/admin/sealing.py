@@ -15,6 +15,7 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +36,16 @@ _REFERENCE: Final = "reference:"
 class Key:
     """The sealing key of one data_dir."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ("_aead", "_octets")
 
     def __init__(self, octets: bytes) -> None:
         """`octets`: 32 of them."""
         self._aead = AESGCM(octets)
+        self._octets = octets
+
+    def derived(self, purpose: str) -> bytes:
+        """Return a key for keyed hashes of one purpose: the same on all nodes, and of no use to open anything."""
+        return blake2b(purpose.encode(), digest_size=32, key=self._octets).digest()
 
     def seal(self, password: str | dict[str, str]) -> str:
         """Make what the store keeps: a password is sealed, a reference stays readable, "" stays ""."""

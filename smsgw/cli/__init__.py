@@ -2,6 +2,7 @@
 
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
+    price  quota                         what messages cost, how many there may be
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     show  doctor  health  version        look at one
@@ -17,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, export, provisioning, secret, serve, show, state, statement, tenant, trial
+from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -37,6 +38,8 @@ def build() -> typer.Typer:
     app.add_typer(secret.app, name="secret")
     app.add_typer(state.app, name="state")
     app.add_typer(tenant.notices, name="notice")
+    app.add_typer(price.app, name="price")
+    app.command()(quota.quota)
     app.add_typer(balance.build())
     app.command()(statement.statement)
     app.command()(export.reconcile)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from smsgw.journey.reading import read_submit
-from smsgw.model import Basis, Message, Mode, Rejected, State
+from smsgw.journey.reading import count_by, fingerprint, read_submit
+from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
 from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import refusal
+from smsgw.policy.throttle import REASONS
 from smsgw.smpp import const
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 STORE_UNAVAILABLE: Final = Rejected(const.ESME_RSYSERR, "store_unavailable")
 DRAINING: Final = Rejected(const.ESME_RSYSERR, "draining")
 QUEUE_FULL: Final = Rejected(const.ESME_RMSGQFUL, "undecided_full")
-THROTTLED: Final = Rejected(const.ESME_RTHROTTLED, "rate")
+THROTTLED: Final = {reason: Rejected(const.ESME_RTHROTTLED, reason) for reason in REASONS}
 NO_ROUTE: Final = Rejected(const.ESME_RINVDSTADR, "no_route")
 NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
 LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
@@ -52,8 +53,12 @@ class Accept:
         short_id: Callable[[int], str],
         *,
         max_undecided: int,
+        key: bytes = b"",
     ) -> None:
-        """Take the parties; `short_id(account id)` gives the next 8-hex-digit id of an account, "" when none is leased yet."""
+        """Take the parties; `short_id(account id)` gives the next 8-hex-digit id of an account, "" when none is leased yet.
+
+        `key` is for the hashes of duplicate windows.
+        """
         self._desk = desk
         self._carriers = carriers
         self._dispatch = dispatch
@@ -61,6 +66,7 @@ class Accept:
         self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
+        self._key = key
         self._parts: dict[tuple[int, str, str, str], int] = {}
         self.draining = False
 
@@ -77,19 +83,29 @@ class Accept:
             return message
         directory = desk.directory
         now = desk.clock.time()
+        routes = directory.routes
+        message.links = links = routes.choose(message.destination)
+        if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
+            message.parts = count_by(rule, pdu, session.version)
         if account.restriction is not None:
             refused = self._gate.refuse(account, message.parts, desk.clock.now())
             if refused is not None:
                 return refused
-        if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
-            return THROTTLED
-        message.links = links = directory.routes.choose(message.destination)
         if not links:
             return NO_ROUTE
-        price = directory.tariff.price(account.tenant.id, message.destination)
+        tariff = directory.tariff
+        route = routes.name(message.destination) if tariff.routed else ""
+        price = tariff.price(account.tenant.id, message.destination, now, route)
         if price is None:
             return NO_PRICE
         message.price = price * message.parts
+        if account.limited:
+            moment = desk.clock.now()
+            lacking = self._throttle.take(
+                account, message.parts, moment, source=message.source, to=message.destination, session=session
+            )
+            if lacking:
+                return THROTTLED[lacking]
         message.id = desk.ids.next()
         message.accepted_at = now
         if message.expires_at:
@@ -99,8 +115,18 @@ class Accept:
         if session.version < const.V34:
             message.short_id = self._short_id(account.id)
             if not message.short_id:
-                return NO_SHORT_ID
+                return self._unaccepted(session, message, NO_SHORT_ID)
+        if account.duplicate_window_s:
+            message.fingerprint = fingerprint(message, pdu, session.version, self._key)
         return self._append(message)
+
+    def _unaccepted(self, session: TenantSession, message: Message, rejected: Rejected) -> Rejected:
+        """Give back the tokens of a message that is refused after it took them."""
+        account = message.account
+        if account.limited:
+            now = self._desk.clock.now()
+            self._throttle.give_back(account, message.parts, now, source=message.source, to=message.destination, session=session)
+        return rejected
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
@@ -111,7 +137,8 @@ class Accept:
             message.attempt = 1
             message.state = State.SUBMITTING
         elif message.mode == Mode.RELAY:
-            return LINK_BUSY if any(map(self._carriers.bound, message.links)) else LINK_DOWN
+            busy = any(map(self._carriers.bound, message.links))
+            return self._unaccepted(message.session, message, LINK_BUSY if busy else LINK_DOWN)
         elif not message.link:
             message.link = message.links[0]
         if message.long_message:
@@ -161,12 +188,18 @@ class Accept:
             self._dispatch.queue(message)
 
     def _refused(self, session: TenantSession, message: Message, rejected: Rejected) -> None:
-        """A durable limit said no: nothing was written. Give back the slot and answer."""
+        """A durable limit said no, or it is a duplicate: nothing was written. Give back the slot and answer."""
         if message.bind is not None:
             message.bind.release()
             message.bind = None
         self._desk.transit.leave(message)
         self._dispatch.forget(message)
+        if isinstance(rejected, Duplicate):
+            session.answer_submit(message.command, message.sequence, const.ESME_ROK, rejected.text_id)
+            session.meter.refuse(rejected.reason)
+            self._desk.record_refused(message, const.ESME_ROK, rejected.reason)
+            return
+        self._unaccepted(session, message, rejected)
         reason = reworded(message.account, rejected.reason)
         told = refusal(reason, strict_34=message.account.strict_34)
         status = told.status if told is not None else rejected.status

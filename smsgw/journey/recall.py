@@ -16,6 +16,7 @@ import structlog
 from smsgw.carriers.dialect import second_chances
 from smsgw.receipts.matching import same_number
 from smsgw.store import messages, provisioning, receipts
+from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +31,11 @@ SHORT_ID_BLOCK = 1_000
 class Recall:
     """Reads what others need, a round at a time."""
 
-    def __init__(self, desk: Desk, pool: Any) -> None:
-        """`pool` gives connections for reading (asyncpg.Pool)."""
+    def __init__(self, desk: Desk, pool: Any, *, guess_after_s: float = 0.0) -> None:
+        """`pool` gives connections for reading (asyncpg.Pool); `guess_after_s`: how long a receipt waits for its own id."""
         self._desk = desk
         self._pool = pool
+        self._guess_after_s = guess_after_s
         self._wake = asyncio.Event()
         self._owed: list[tuple[list[int], Callable[[list[Owed]], None]]] = []
         self._claimed: list[tuple[list[int], Callable[[Message], None]]] = []
@@ -135,7 +137,7 @@ class Recall:
             chosen = _choose(known, arrival.address)
             if chosen:
                 meant[id(arrival)] = chosen
-        await self._second_chances([arrival for arrival in arrivals if arrival.key and id(arrival) not in meant], meant)
+        await self._second_chances([one for one in arrivals if id(one) not in meant and self._overdue(one)], meant)
         self._by_addresses([arrival for arrival in arrivals if not arrival.key], meant)
         loaded = {m.id: m for m in await messages.load(self._pool, sorted(set(meant.values())), self._desk.account_of)}
         in_memory = transit.open
@@ -155,6 +157,15 @@ class Recall:
         for link, key, message_id, destination in await messages.referred(self._pool, keys):
             found.setdefault((link, key), []).append((message_id, destination))
         return found
+
+    def _overdue(self, arrival: Arrival) -> bool:
+        """Tell whether a parked receipt has waited long enough for its own id.
+
+        Sooner its message may be about to be settled, and the id in another form may be that of its neighbour: a carrier that
+        counts has both 11 and 17, which is 0x11.
+        """
+        parked_id = arrival.parked_id
+        return bool(arrival.key and parked_id) and self._desk.clock.time() - seconds_of(parked_id) >= self._guess_after_s
 
     async def _second_chances(self, arrivals: list[Arrival], meant: dict[int, int]) -> None:
         """Try the other forms of ids that nobody knows: accepted where all of them mean one message, to the receipt's address."""

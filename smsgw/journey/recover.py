@@ -18,7 +18,7 @@ import structlog
 
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
-from smsgw.store import messages, nodes, partitions, provisioning, receipts
+from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Recover:
         self._takeover_s = takeover_s
         self._log = structlog.get_logger().bind()
         self._swept_at = 0.0
+        self._expiring: set[int] = set()
         self._stale_after = 0
         self._stale_more = False
         self.taken_over = 0
@@ -102,15 +103,14 @@ class Recover:
         journey, now = self._receipt, self._desk.clock.time()
         whole = now - self._swept_at >= MINUTE
         fresh = least_id_at(now - MINUTE)
-        after, kept = 0 if whole else fresh, set[int]()
+        after, kept, expired = 0 if whole else fresh, set[int](), set[int]()
         while page := await receipts.load_parked(self._pool, after, PAGE):
             after = page[-1].id
             arrivals = []
             for parked in page:
                 if now >= parked.expires_at:
-                    self._desk.commit.unpark(parked.id)
-                    self._forget(parked)
-                    self._desk.process.parked_expired += 1
+                    expired.add(parked.id)
+                    self._expire(parked)
                     continue
                 kept.add(parked.id)
                 remembered = journey.remember(parked)
@@ -126,9 +126,18 @@ class Recover:
                     journey.found(arrival, message)
         if whole:
             self._swept_at = now
+            self._expiring &= expired
             gone = [one for waiting in journey.parked.values() for one in waiting if one.id < fresh and one.id not in kept]
             for parked in gone:  # another node has matched it
                 self._forget(parked)
+
+    def _expire(self, parked: receipts.ParkedReceipt) -> None:
+        """The time of a parked receipt is over; counted once, also where the next sweep comes before its row is gone."""
+        if parked.id not in self._expiring:
+            self._expiring.add(parked.id)
+            self._desk.commit.unpark(parked.id)
+            self._forget(parked)
+            self._desk.process.parked_expired += 1
 
     def _forget(self, parked: receipts.ParkedReceipt) -> bool:
         """Take a parked receipt out of memory; False when it has found its message meanwhile."""
@@ -150,6 +159,7 @@ class Recover:
         now = self._desk.clock.time()
         async with self._pool.acquire() as connection:
             await nodes.prune_tokens(connection)
+            await limits.prune(connection)
             moment = datetime.fromtimestamp(now, UTC)
             await partitions.ensure_days(connection, moment)
             await partitions.drop_old(connection, moment)

@@ -30,7 +30,7 @@ _THRESHOLDS: Final = (
     " CROSS JOIN LATERAL jsonb_array_elements_text(t.settings -> 'balance_alarms') AS x(threshold)"
 )
 # What the cheapest part costs; a tenant without prices can send nothing, so that a unit is enough for it.
-_CHEAPEST: Final = "coalesce((SELECT min(p.price) FROM price p WHERE p.tenant = t.id AND p.price > 0), 1)"
+_CHEAPEST: Final = "coalesce((SELECT min(p.price) FROM price_in_force p WHERE p.tenant = t.id AND p.price > 0), 1)"
 
 
 async def forget_risen(connection: Connection) -> int:

@@ -18,7 +18,8 @@ import asyncpg
 import msgspec
 
 from smsgw.config import ConfigError
-from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Price, Provisioned, Route, Tenant
+from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Operator, Provisioned, Route, Tenant
+from smsgw.store import prices
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
 from smsgw.store.standing import restriction
@@ -82,7 +83,8 @@ _EVERYTHING: Final[Mapping[str, str]] = {
     "carriers": "SELECT * FROM carrier ORDER BY id",
     "links": "SELECT * FROM link ORDER BY id",
     "routes": "SELECT * FROM route ORDER BY prefix",
-    "prices": "SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant ORDER BY t.name, p.prefix",
+    "prices": prices.EVERYTHING,
+    "operators": "SELECT name, prefixes FROM operator ORDER BY name",
     "numbers": "SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account ORDER BY n.number",
 }
 
@@ -103,8 +105,9 @@ def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: 
         numbers=tuple(Number(row["number"], row["system_id"]) for row in rows["numbers"]),
         carriers=tuple(carriers.values()),
         links=tuple(_link(row, carriers[row["carrier"]], unseal, faults) for row in rows["links"]),
-        routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"]) for row in rows["routes"]),
-        prices=tuple(Price(row["name"], row["prefix"], row["price"]) for row in rows["prices"]),
+        routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"], row["name"]) for row in rows["routes"]),
+        prices=tuple(map(prices.price_of, rows["prices"])),
+        operators=tuple(Operator(row["name"], tuple(row["prefixes"])) for row in rows["operators"]),
         faults=tuple(faults),
     )
 
@@ -171,7 +174,7 @@ def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tu
 # ---- as entities: what the three-way difference compares -------------------------------------------------------------------
 
 Key = tuple[str, str]
-"""(kind, name): tenant, account, number, carrier, link, route, price. A price's name is "tenant/prefix"."""
+"""(kind, name): tenant, account, number, carrier, link, route, operator, price. A price's name is that of its `prices.PriceKey`."""
 Entities = dict[Key, dict[str, Any]]
 
 
@@ -190,10 +193,12 @@ async def read_entities(connection: Connection) -> Entities:
         "SELECT l.name, c.name AS carrier, l.settings FROM link l JOIN carrier c ON c.id = l.carrier"
     ):
         found["link", row["name"]] = {"carrier": row["carrier"], **json.loads(row["settings"])}
-    for row in await connection.fetch("SELECT prefix, links, part_rule FROM route"):
-        found["route", row["prefix"]] = {"links": list(row["links"]), "part_rule": row["part_rule"]}
-    for row in await connection.fetch("SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant"):
-        found["price", f"{row['name']}/{row['prefix']}"] = {"price": row["price"]}
+    for row in await connection.fetch("SELECT prefix, links, part_rule, name FROM route"):
+        named = {"name": row["name"]} if row["name"] else {}
+        found["route", row["prefix"]] = {"links": list(row["links"]), "part_rule": row["part_rule"], **named}
+    for row in await connection.fetch("SELECT name, prefixes FROM operator"):
+        found["operator", row["name"]] = {"prefixes": list(row["prefixes"])}
+    found.update({("price", name): {"price": price} for name, price in (await prices.entities(connection)).items()})
     return found
 
 
@@ -241,24 +246,27 @@ _PUT: Final[Mapping[str, str]] = {
     " ON CONFLICT (name) DO UPDATE SET carrier = excluded.carrier, settings = excluded.settings",
     "number": "INSERT INTO number (number, account) SELECT $1, id FROM account WHERE system_id = $2"
     " ON CONFLICT (number) DO UPDATE SET account = excluded.account",
-    "route": "INSERT INTO route (prefix, links, part_rule) VALUES ($1, $2, $3) ON CONFLICT (prefix) DO UPDATE"
-    " SET links = excluded.links, part_rule = excluded.part_rule",
-    "price": "INSERT INTO price (tenant, prefix, price) SELECT id, $2, $3 FROM tenant WHERE name = $1"
-    " ON CONFLICT (tenant, prefix) DO UPDATE SET price = excluded.price",
+    "route": "INSERT INTO route (prefix, links, part_rule, name) VALUES ($1, $2, $3, $4) ON CONFLICT (prefix) DO UPDATE"
+    " SET links = excluded.links, part_rule = excluded.part_rule, name = excluded.name",
+    "operator": "INSERT INTO operator (name, prefixes) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE"
+    " SET prefixes = excluded.prefixes",
 }
 
 
 async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Insert or update one entity; one that was there before gets its id back. Returns the secrets it had when it was deleted."""
     kind, name = key
+    if kind == "price":
+        await prices.put(connection, prices.PriceKey.parse(name), values["price"])
+        return ()
     statement = _PUT[kind]
     settings = json.dumps({k: v for k, v in values.items() if k not in {"tenant", "carrier"}})
     if kind == "number":
         await connection.execute(statement, name, values["account"])
     elif kind == "route":
-        await connection.execute(statement, name, values["links"], values["part_rule"])
-    elif kind == "price":
-        await connection.execute(statement, *_price(name), values["price"])
+        await connection.execute(statement, name, values["links"], values["part_rule"], values.get("name", ""))
+    elif kind == "operator":
+        await connection.execute(statement, name, values["prefixes"])
     else:
         number, secrets = await _take_back(connection, key, values)
         if kind == "tenant":
@@ -305,13 +313,16 @@ _DELETE: Final[Mapping[str, str]] = {
     "link": "DELETE FROM link WHERE name = $1",
     "number": "DELETE FROM number WHERE number = $1",
     "route": "DELETE FROM route WHERE prefix = $1",
-    "price": "DELETE FROM price p USING tenant t WHERE t.id = p.tenant AND t.name = $1 AND p.prefix = $2",
+    "operator": "DELETE FROM operator WHERE name = $1",
 }
 
 
 async def delete(connection: Connection, key: Key) -> None:
     """Delete one entity. Messages, ledger and balance of a tenant stay, and so do the ids, for whoever comes back."""
     kind, name = key
+    if kind == "price":
+        await prices.delete(connection, prices.PriceKey.parse(name))
+        return
     if kind in _RETIRE:
         columns = "kind, name, id, owner, secrets" if kind in {"account", "link"} else "kind, name, id"
         await connection.execute(
@@ -319,18 +330,12 @@ async def delete(connection: Connection, key: Key) -> None:
             " SET id = excluded.id, owner = excluded.owner, secrets = excluded.secrets, at = excluded.at",
             name,
         )
-    await connection.execute(_DELETE[kind], *(_price(name) if kind == "price" else (name,)))
+    await connection.execute(_DELETE[kind], name)
 
 
 async def retired(connection: Connection, kind: str) -> frozenset[str]:
     """Return the names of this kind that would get their old id back."""
     return frozenset(row["name"] for row in await connection.fetch("SELECT name FROM retired WHERE kind = $1", kind))
-
-
-def _price(name: str) -> tuple[str, str]:
-    """Take a price's name apart: the tenant and the prefix."""
-    tenant, _, prefix = name.rpartition("/")
-    return tenant, prefix
 
 
 async def set_credit_limits(connection: Connection, limits: Mapping[str, int]) -> None:

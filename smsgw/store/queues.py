@@ -11,7 +11,6 @@ Must never: await; drop an entry; know what a state means.
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, quote
+from smsgw.store.ids import seconds_of
+from smsgw.store.quotas import windows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class Queues:
         batch.started_at = now
         moment = self._clock.time()
         batch.day = int(moment // 86_400)
-        quotas: dict[int, Message] = {}
+        quotas: list[Message] = []
         rows, blob, new = batch.new, batch.blob, self.new
         for _ in range(min(len(new), self.caps.new)):
             entry = new.popleft()
@@ -202,10 +203,13 @@ class Queues:
             ))  # fmt: skip
             if message.short_id:
                 batch.short.append((message.id, account.id, quote(message.short_id)))
-            if account.quota_day or account.quota_month:
-                quotas[account.id] = message
+            if account.quotas:
+                quotas.append(message)
+            if message.fingerprint:
+                expires = int((message.accepted_at + account.duplicate_window_s) * 1000)
+                batch.double.append((message.id, account.id, message.fingerprint, expires))
         if quotas:
-            _pack_quotas(batch, quotas, moment)
+            _pack_quotas(batch, quotas)
         if self.changed:
             self._pack_changes(batch)
         while self.owed and len(batch.owed) < self.caps.owed:
@@ -295,20 +299,13 @@ class Queues:
             self.leases = []
 
 
-def _pack_quotas(batch: Batch, quotas: dict[int, Message], moment: float) -> None:
-    day, month = _periods(moment)
-    for account_id in sorted(quotas):
-        account = quotas[account_id].account
-        if account.quota_month:
-            batch.quota.append((account_id, month, account.quota_month))
-        if account.quota_day:
-            batch.quota.append((account_id, day, account.quota_day))
-
-
-def _periods(now: float) -> tuple[int, int]:
-    """Return the quota periods of a moment: the day as yyyymmdd and the month as yyyymm, UTC."""
-    today = datetime.datetime.fromtimestamp(now, datetime.UTC)
-    return today.year * 10_000 + today.month * 100 + today.day, today.year * 100 + today.month
+def _pack_quotas(batch: Batch, quotas: list[Message]) -> None:
+    """Name each window that one of these messages is counted in, once."""
+    rows: dict[tuple[int, ...], None] = {}
+    for message in quotas:
+        for row in windows_of(message.account, int(seconds_of(message.id))):
+            rows[row] = None
+    batch.quota = sorted(rows)
 
 
 def _no_low_water() -> int:

@@ -87,7 +87,7 @@ async def spent(connection: Connection) -> list[tuple[str, str, int]]:
         " LEFT JOIN account a ON s.kind = 'account' AND a.id = s.subject"
         " JOIN tenant t ON t.id = CASE s.kind WHEN 'tenant' THEN s.subject ELSE a.tenant END"
         " JOIN balance b ON b.tenant = t.id"
-        " WHERE s.state = 'closing' AND b.amount + b.credit_limit < (SELECT min(p.price) FROM price p WHERE p.tenant = t.id)"
+        " WHERE s.state = 'closing' AND b.amount + b.credit_limit < (SELECT min(price) FROM price_in_force WHERE tenant = t.id)"
         " ORDER BY s.kind, name"
     )
     return [(row["kind"], row["name"], row["amount"]) for row in rows]

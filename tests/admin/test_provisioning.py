@@ -38,7 +38,7 @@ async def test_the_example_becomes_live(connection: Connection):
     live = await store.read(connection, SEAL.unseal)
     (account,), (link,) = live.accounts, live.links
     assert not done.conflicts
-    assert len(done.changes) == 7
+    assert len(done.changes) == 8
     assert (account.system_id, account.mode, account.tenant.currency) == ("acme1", Mode.STORE, "CNY")
     assert (link.name, link.port, link.password) == ("alpha-1", 2776, "gw")
     assert (live.routes[0].links, live.prices[0].price, live.numbers[0].account) == (("alpha-1",), 38_000, "acme1")
@@ -58,7 +58,7 @@ async def test_the_same_file_again_changes_nothing(connection: Connection):
 async def test_a_dry_run_only_shows(connection: Connection):
     """--dry-run plans the same changes and makes none."""
     done = await put(connection, EXAMPLE, dry_run=True)
-    assert len(done.changes) == 7
+    assert len(done.changes) == 8
     assert await store.read_entities(connection) == {}
 
 
@@ -82,7 +82,7 @@ async def test_only_what_a_file_made_is_deleted(connection: Connection):
     await put(connection, EXAMPLE)
     await store.put(connection, ("carrier", "beta"), {})
     done = await put(connection, EXAMPLE.partition("[[route]]")[0])
-    assert [str(change) for change in done.changes] == ["- price 'acme/'", "- route ''"]
+    assert [str(change) for change in done.changes] == ["- price 'acme/'", "- route ''", "- operator 'cmcc'"]
     assert ("carrier", "beta") in await store.read_entities(connection)
 
 
@@ -177,7 +177,7 @@ async def test_rollback_brings_the_deleted_back_whole(connection: Connection):
     after = await store.read(connection, SEAL.unseal)
     assert [after.tenants, after.accounts, after.links] == [before.tenants, before.accounts, before.links]
     assert await balance(connection) == parse_money("1000.00") - 5
-    assert (done.notes, len(done.changes)) == ((), 7)
+    assert (done.notes, len(done.changes)) == ((), 8)
 
 
 async def test_rollback_says_who_comes_back_without_a_password(connection: Connection):

@@ -16,7 +16,7 @@ def test_apply_shows_what_it_does_and_then_has_nothing_to_do(command: Command):
     """Changes go to standard output in the order in which they are made; a second apply exits 0 as well."""
     done = command.apply()
     assert (done.exit_code, done.stdout.splitlines()[0][:15]) == (0, "+ tenant 'acme'")
-    assert "7 changes, now at version 1" in done.stderr
+    assert "8 changes, now at version 1" in done.stderr
     again = command.apply()
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "nothing to change\n")
 

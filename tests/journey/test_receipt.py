@@ -51,7 +51,7 @@ async def test_by_a_carriers_rule_ids_written_otherwise_mean_the_same_message(
 
 async def test_ids_written_otherwise_get_a_second_chance(database: str):
     """Capitals, zeros added or lost, hex for decimal without any rule: found where only one message can be meant."""
-    async with Scene(database).playing() as scene:
+    async with Scene(database, more="[receipts]\nguess_after_s = 0.0").playing() as scene:
         tenant = await scene.tenant()
         for answered, reported in (
             (b"1eedf843", b"1EEDF843"),
@@ -63,6 +63,24 @@ async def test_ids_written_otherwise_get_a_second_chance(database: str):
         ):
             scene.smsc.ids = lambda _, answered=answered: answered
             await _whole_way(scene, tenant, text_id=reported, tlv_id=reported)
+
+
+async def test_a_second_chance_comes_only_when_the_first_is_over(database: str):
+    """A receipt that came before its message was settled is none of the message whose id it would be in hexadecimal."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        scene.smsc.ids = lambda _: b"17"
+        neighbour, submit = await _submitted(scene, tenant)
+        await scene.in_state(neighbour, State.SENT)
+        answer = await scene.smsc.delivered(scene.smsc.receipt(submit, text_id=b"11", tlv_id=b"11"))
+        assert answer.status == const.ESME_ROK
+        await scene.daemon.recover._sweep_parked()
+        assert await scene.count("orphan") == 1
+        scene.smsc.ids = lambda _: b"11"
+        ours, _ = await _submitted(scene, tenant)
+        assert (await scene.receipt(tenant)).message_id == ours
+        scene.smsc.receipt(submit)
+        assert (await scene.receipt(tenant)).message_id == neighbour
 
 
 async def test_a_second_chance_is_none_where_two_may_be_meant(database: str):
@@ -79,6 +97,8 @@ async def test_a_second_chance_is_none_where_two_may_be_meant(database: str):
         for submit, reported in ((submits[0], b"00042"), (submits[2], b"77")):
             answer = await scene.smsc.delivered(scene.smsc.receipt(submit, text_id=reported, tlv_id=reported))
             assert answer.status == const.ESME_ROK
+        await scene.later(11)
+        await scene.daemon.recover._sweep_parked()
         assert await scene.count("orphan") == 2
         assert not tenant.requests
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from smsgw.admin import books
+from smsgw.admin.credentials import listed, rotate
 from smsgw.admin.standing import change_state
+from smsgw.admin.terms import set_term
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
+from smsgw.store import notices, terms
 from smsgw.store import standing as store
 from tests.journey.scene import Scene, id_of
 from tests.peers import Esme
@@ -96,14 +102,41 @@ async def test_a_closed_account_does_not_come_in(database: str):
 
 
 async def test_a_closing_account_sends_until_its_money_ends(database: str):
-    """With one and a half prices left one message passes, and the next is refused as closing, not as balance (C27)."""
-    async with Scene(database, tenant="").playing() as scene:
-        await scene.connection.execute("UPDATE ledger SET amount = 57000 WHERE kind = 'opening'")
-        await scene.connection.execute("UPDATE balance SET amount = 57000")
+    """With one and a half prices left one message passes, the next is refused as closing, and then it is closed (C27)."""
+    async with Scene(database).playing() as scene:
+        down = books.Signature("ann", "almost nothing is left")
+        await books.adjust(scene.connection, "acme", 57_000 - 1_000_000_000_000, down)
         tenant = await scene.tenant()
         await put(scene, "closing", "tenant", "acme")
         assert (await tenant.submit()).status == const.ESME_ROK
         assert (await tenant.submit()).status == CLOSING
+        await scene.until(lambda: _refusal(scene) == "closed")
+        assert (await tenant.submit()).status == CLOSED
+        assert scene.daemon.meters.account("acme1").refused == {"closing": 1, "closed": 1}
+        assert await scene.connection.fetchval("SELECT amount FROM balance") == 19_000
+
+
+async def test_a_term_that_ends_stops_a_live_bind(database: str):
+    """When the clock has passed the last day and the grace, submits are refused for the term; a later end lets them pass (C36)."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        today = await terms.today(scene.connection)
+        await set_term(scene.connection, "acme", {"ends": today, "grace_days": 1}, actor="ops", reason="test")
+        await scene.later(86_400)
+        assert (await tenant.submit()).status == const.ESME_ROK
+        await scene.later(86_400)
+        await scene.hastened(lambda: _refusal(scene) == "term_over")
+        assert (await tenant.submit()).status == STATUSES["term_over"][0]
+        await set_term(scene.connection, "acme", {"ends": today + timedelta(days=30)}, actor="ops", reason="renewed")
+        await scene.until(lambda: not _refusal(scene))
+        assert (await tenant.submit()).status == const.ESME_ROK
+
+
+def _refusal(scene: Scene) -> str:
+    """What the account's submits are refused with."""
+    account = scene.daemon.directory.account("acme1")
+    assert account is not None
+    return account.restriction.refusal if account.restriction is not None else ""
 
 
 async def test_a_limited_account_is_slowed_down(database: str):
@@ -141,3 +174,42 @@ async def test_an_applied_file_leaves_states_alone(database: str, more: str):
         if more:
             await scene.until(lambda: scene.daemon.directory.version > before)
         assert (await tenant.submit()).status == FROZEN
+
+
+async def test_a_secret_in_turn_binds_until_its_end(database: str):
+    """After a rotation both secrets bind, after the overlap only the new one; the bound session stays, and uses are noted."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        before = scene.daemon.directory.version
+        done = await rotate(scene.connection, "acme1", overlap=timedelta(hours=1), actor="ops", reason="test")
+        await scene.until(lambda: scene.daemon.directory.version > before)
+
+        async def bind(password: str) -> int:
+            async with await Esme.connect(scene.daemon.ports[0]) as esme:
+                return (await esme.bind("acme1", password)).status
+
+        assert [await bind("secret"), await bind(done.secret)] == [const.ESME_ROK] * 2
+        await scene.later(3_601)
+        assert [await bind("secret"), await bind(done.secret)] == [const.ESME_RBINDFAIL, const.ESME_ROK]
+        assert (await tenant.submit()).status == const.ESME_ROK
+
+        async def noted() -> bool:
+            rows = await listed(scene.connection, "acme1")
+            return [row["used_from"] for row in rows] == ["127.0.0.1"] * 2
+
+        await scene.until(noted)
+
+
+async def test_a_burst_of_wrong_passwords_is_told_once_and_locks_nobody_out(database: str):
+    """Twenty failed binds are one notice to the tenant, and the right password still binds at once (C22)."""
+    async with Scene(database).playing() as scene, contextlib.AsyncExitStack() as stack:
+        crowd = [await stack.enter_async_context(await Esme.connect(scene.daemon.ports[0])) for _ in range(25)]
+        answers = await asyncio.gather(*(esme.bind("acme1", "wrong") for esme in crowd))
+        assert {answer.status for answer in answers} == {const.ESME_RBINDFAIL}
+        await scene.tenant()
+
+        async def told() -> list[dict[str, Any]]:
+            return await notices.of(scene.connection, "acme")
+
+        (notice,) = await scene.until(told)
+        assert (notice["kind"], notice["params"]["failures"]) == ("bind_failures", 20)

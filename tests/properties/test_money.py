@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from typing import Any
 
 import hypothesis.strategies as st
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from smsgw.admin import books
 from smsgw.admin.books import Refused, Signature
 from smsgw.billing.ledger import refund_due
-from smsgw.model import Basis, Message, Rejected, State, Tenant
+from smsgw.model import Basis, Duplicate, Message, Rejected, State, Tenant
 from smsgw.store import invariants, messages
 from smsgw.store.commit import CommitCaps, Seat
 from smsgw.store.database import Connection
@@ -26,15 +27,16 @@ from tests.store.work import FORGING, Effects, Lossy, Node, account, connecting,
 EXAMPLES = 4_000 if os.environ.get("SMSGW_FUZZ") == "full" else 30
 TENANTS = {1: Tenant(1, "acme", "CNY"), 2: Tenant(2, "borg", "CNY", basis=Basis.DELIVERED)}
 ACCOUNTS = {
-    1: account(1, TENANTS[1], quota_day=12),
+    1: account(1, TENANTS[1], quota_day=12, quota_parts_hour=20),
     2: account(2, TENANTS[1]),
     3: account(3, TENANTS[2], quota_month=20, quota_day=15),
+    4: account(4, TENANTS[2], quota_parts_day=9, quota_window="rolling", duplicate_window_s=60),
 }
 OPENING = 60
 CREDIT = 10
 CAPS = CommitCaps(new=3, changed=4, owed=4, pace_s=0.0)
 FINAL = [state for state in State if state >= State.DELIVERED]
-TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, commit_token, node, tenant, audit"
+TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, duplicate, commit_token, node, tenant, audit"
 NAMES = (
     "INSERT INTO tenant (id, name, currency, credit_limit) OVERRIDING SYSTEM VALUE"
     f" VALUES (1, 'acme', 'CNY', {CREDIT}), (2, 'borg', 'CNY', {CREDIT})"
@@ -160,9 +162,16 @@ class History:
         """Some new messages."""
         life = self.lives[number]
         for price in prices:
-            new = life.node.submit(
-                ACCOUNTS[of], price=price * self.factor, basis=int(ACCOUNTS[of].tenant.basis), state=State.QUEUED
-            )
+            account = ACCOUNTS[of]
+            fields: dict[str, Any] = {
+                "price": price * self.factor,
+                "basis": int(account.tenant.basis),
+                "state": State.QUEUED,
+                "parts": 1 + price % 3,
+            }
+            if account.duplicate_window_s:
+                fields |= {"fingerprint": f"{price:032x}", "accepted_at": time.time()}
+            new = life.node.submit(account, **fields)
             self.handed_over[new.id] = new
 
     async def settle(self, number: int, which: int, state: State, sent: bool) -> None:  # noqa: FBT001 - drawn
@@ -261,13 +270,16 @@ class History:
     async def verdict(self) -> None:
         """Compare what the effects were told with what is stored, and the books with both."""
         assert await invariants.check(self.connection) == []
-        stored = {row["id"]: row for row in await self.connection.fetch("SELECT id, tenant, price, refund FROM message")}
+        stored = {row["id"]: row for row in await self.connection.fetch("SELECT id, tenant, account, price, refund FROM message")}
         for message, told in self.effects.seen:
             if told is None:
                 assert message.id in stored, "told that it is durable"
             else:
                 assert message.id not in stored, f"told that it was refused: {told.reason}"
-                assert told.reason in {"balance", "quota"}
+                assert told.reason in {"balance", "quota", "duplicate"}
+            if isinstance(told, Duplicate):
+                first = stored[int(told.text_id)]
+                assert (first["account"], first["price"]) == (message.account.id, message.price)
         assert set(stored) <= set(self.handed_over)
         assert len(self.effects.seen) == len({message.id for message, _ in self.effects.seen}), "told twice"
         refunds = {row["message"]: row["amount"] for row in await self.connection.fetch("SELECT message, amount FROM refund")}
@@ -280,10 +292,16 @@ class History:
             assert balance == OPENING + self.moved[tenant] - spent + back
             assert balance >= -self.limits[tenant]
             assert back <= spent
-        limits = await self.connection.fetch("SELECT account, period > 999999 AS day, max(used) AS used FROM quota GROUP BY 1, 2")
+        limits = await self.connection.fetch(
+            "SELECT account, span = 2 AS day, max(used) AS used FROM quota WHERE span IN (2, 3) GROUP BY 1, 2"
+        )
         for row in limits:
             limit = ACCOUNTS[row["account"]].quota_day if row["day"] else ACCOUNTS[row["account"]].quota_month
             assert row["used"] <= limit
+        assert (await self.connection.fetchval("SELECT sum(parts) FROM quota WHERE span = 12") or 0) <= ACCOUNTS[4].quota_parts_day
+        assert (await self.connection.fetchval("SELECT max(parts) FROM quota WHERE span = 1") or 0) <= ACCOUNTS[1].quota_parts_hour
+        doubles = await self.connection.fetchval("SELECT count(*) - count(DISTINCT price) FROM message WHERE account = 4")
+        assert doubles == 0, "the same message twice"
 
 
 @given(steps=st.lists(STEP, min_size=3, max_size=25))

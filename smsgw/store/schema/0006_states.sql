@@ -64,3 +64,25 @@ ALTER TABLE secret ADD COLUMN actor text NOT NULL DEFAULT '';
 ALTER TABLE secret ADD COLUMN until timestamptz;
 ALTER TABLE secret ADD COLUMN used_at timestamptz;
 ALTER TABLE secret ADD COLUMN used_from text NOT NULL DEFAULT '';
+
+CREATE FUNCTION claim_bind(
+    p_node int4, p_epoch int8, p_session int8, p_account int4, p_kind text, p_limit int4, p_of_kind int4
+) RETURNS boolean LANGUAGE plpgsql AS $$
+-- Count a bind over all nodes; false when the account has its number already, of all kinds or of this one (0: no limit). One call
+-- and no wait for the disk, because five hundred may come at once beside traffic: what a crash of the server forgets are at most
+-- the binds of its last moment, counted too low until they end.
+DECLARE
+    every int8;
+    same  int8;
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM pg_advisory_xact_lock(1397576514, p_account);
+    IF p_limit > 0 OR p_of_kind > 0 THEN
+        SELECT count(*), count(*) FILTER (WHERE b.kind = p_kind) INTO every, same FROM bind b WHERE b.account = p_account;
+        IF (p_limit > 0 AND every >= p_limit) OR (p_of_kind > 0 AND same >= p_of_kind) THEN
+            RETURN false;
+        END IF;
+    END IF;
+    INSERT INTO bind (node, epoch, session, account, kind) VALUES (p_node, p_epoch, p_session, p_account, p_kind);
+    RETURN true;
+END $$;
