@@ -87,10 +87,9 @@ class Accept:
         message.links = links = routes.choose(message.destination)
         if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
             message.parts = count_by(rule, pdu, session.version)
-        if account.restriction is not None:
-            refused = self._gate.refuse(account, message.parts, desk.clock.now())
-            if refused is not None:
-                return refused
+        held = account.restriction
+        if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
+            return refused
         if not links:
             return NO_ROUTE
         tariff = directory.tariff
@@ -99,13 +98,10 @@ class Accept:
         if price is None:
             return NO_PRICE
         message.price = price * message.parts
-        if account.limited:
-            moment = desk.clock.now()
-            lacking = self._throttle.take(
-                account, message.parts, moment, source=message.source, to=message.destination, session=session
-            )
-            if lacking:
-                return THROTTLED[lacking]
+        if held is not None or account.limited:
+            throttled = self._throttled(session, message)
+            if throttled is not None:
+                return throttled
         message.id = desk.ids.next()
         message.accepted_at = now
         if message.expires_at:
@@ -120,12 +116,30 @@ class Accept:
             message.fingerprint = fingerprint(message, pdu, session.version, self._key)
         return self._append(message)
 
+    def _throttled(self, session: TenantSession, message: Message) -> Rejected | None:
+        """Take the tokens of a message: those of its account's state, and of its rates; from all or from none."""
+        account, parts, now = message.account, message.parts, self._desk.clock.now()
+        if account.restriction is not None:
+            refused = self._gate.refuse(account, parts, now)
+            if refused is not None:
+                return refused
+        if not account.limited:
+            return None
+        lacking = self._throttle.take(account, parts, now, source=message.source, to=message.destination, session=session)
+        if not lacking:
+            return None
+        if account.restriction is not None:
+            self._gate.give_back(account, parts)
+        return THROTTLED[lacking]
+
     def _unaccepted(self, session: TenantSession, message: Message, rejected: Rejected) -> Rejected:
         """Give back the tokens of a message that is refused after it took them."""
         account = message.account
         if account.limited:
             now = self._desk.clock.now()
             self._throttle.give_back(account, message.parts, now, source=message.source, to=message.destination, session=session)
+        if account.restriction is not None:
+            self._gate.give_back(account, message.parts)
         return rejected
 
     def _append(self, message: Message) -> Rejected | None:

@@ -43,6 +43,13 @@ class Gate:
             return LIMITED
         return None
 
+    def give_back(self, account: Account, parts: int) -> None:
+        """Return the parts of a message that was refused after it had passed."""
+        for owner in (("tenant", account.tenant.id), ("account", account.id)):
+            bucket = self._buckets.get(owner)
+            if bucket is not None:
+                bucket.give_back(parts)
+
     def _bucket(self, of: str, owner: int, rate: int, now: float) -> Bucket | None:
         if not rate:
             return None

@@ -301,11 +301,8 @@ class Queues:
 
 def _pack_quotas(batch: Batch, quotas: list[Message]) -> None:
     """Name each window that one of these messages is counted in, once."""
-    rows: dict[tuple[int, ...], None] = {}
-    for message in quotas:
-        for row in windows_of(message.account, int(seconds_of(message.id))):
-            rows[row] = None
-    batch.quota = sorted(rows)
+    moments = {(message.account.id, int(seconds_of(message.id))): message.account for message in quotas}
+    batch.quota = sorted({row for (_, moment), account in moments.items() for row in windows_of(account, moment)})
 
 
 def _no_low_water() -> int:

@@ -15,6 +15,7 @@ EXAMPLE = (Path(__file__).parents[2] / "config" / "provisioning.toml").read_text
 PACKAGE = Path(provisioning_file.__file__).parents[1]
 TENANT = '[[tenant]]\nname = "acme"\ncurrency = "CNY"\n'
 ACCOUNT = '[[account]]\ntenant = "acme"\nsystem_id = "acme1"\n'
+PRICE = '[[price]]\ntenant = "acme"\nprefix = ""\nprice = "1"\n'
 CARRIER = '[[carrier]]\nname = "alpha"\n'
 LINK = '[[link]]\ncarrier = "alpha"\nname = "alpha-1"\nhost = "h"\nport = 1\nsystem_id = "gw"\n'
 
@@ -83,6 +84,16 @@ def test_every_error_is_told_at_once():
         (CARRIER + LINK + '[[route]]\nprefix = ""\nlinks = []\n', "at least one link"),
         (CARRIER + LINK + '[[route]]\nprefix = "86"\nlinks = ["alpha-1"]\n' * 2, "route.86 is given twice"),
         (TENANT + '[[price]]\ntenant = "acme"\nprefix = ""\nprice = "-0.01"\n', "must not be negative"),
+        (TENANT + 'timezone = "Mars/Olympus"\n', "is no time zone"),
+        (TENANT + 'timezone = "../etc/passwd"\n', "is no time zone"),
+        (TENANT + ACCOUNT + 'quota_window = "sliding"\n', "is none of calendar, rolling"),
+        (TENANT + ACCOUNT + 'mode = "relay"\nduplicate_window_s = 5\n', 'duplicate_window_s needs mode = "store"'),
+        (TENANT + PRICE + 'from = "2026-12-01"\n', "is no moment"),
+        (TENANT + PRICE + "from = 2026-12-01T00:00:00\n", "an offset"),
+        (TENANT + PRICE + 'operator = "x"\n', "there is no operator 'x'"),
+        (TENANT + PRICE + 'route = "x"\n', "there is no route with name = 'x'"),
+        (TENANT + PRICE + PRICE, "is given twice"),
+        ('[[operator]]\nname = "x"\nprefixes = []\n', "at least one prefix"),
         (TENANT + ACCOUNT + '[[number]]\nnumber = "+1o"\naccount = "acme1"\n', "is no prefix"),
     ],
 )
@@ -90,6 +101,26 @@ def test_a_mistake_is_told_with_its_remedy(text: str, told: str):
     """Each mistake yields one line that says what to write instead."""
     (line,) = [error for error in errors(text) if told in error]
     assert line.startswith("p.toml")
+
+
+def test_prices_are_named_by_what_they_are_for():
+    """The same prefix may have prices for operators, routes and dates; a date may be written in both ways of TOML."""
+    more = 'operator = "x"\ncategory = "otp"\nroute = "direct"\n'
+    route = (
+        CARRIER
+        + LINK
+        + '[[route]]\nprefix = ""\nlinks = ["alpha-1"]\nname = "direct"\n[[operator]]\nname = "x"\nprefixes = ["+86", "85"]\n'
+    )
+    dates = ['from = "2026-12-01T00:00:00+08:00"\n', "from = 2026-12-02T00:00:00Z\n"]
+    file = parse_provisioning(TENANT + route + PRICE + PRICE + more + "".join(PRICE + date for date in dates))
+    assert sorted(name for kind, name in file.entities if kind == "price") == [
+        "acme/",
+        "acme/;from=2026-11-30T16:00:00Z",
+        "acme/;from=2026-12-02T00:00:00Z",
+        "acme/;operator=x;category=otp;route=direct",
+    ]
+    assert file.entities["operator", "x"] == {"prefixes": ["85", "86"]}
+    assert file.entities["route", ""]["name"] == "direct"
 
 
 def test_secrets_stand_apart():

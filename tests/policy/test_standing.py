@@ -45,6 +45,16 @@ def test_a_limited_tenant_limits_all_its_accounts_together():
     assert gate.refuse(two, 1, 0.0) is LIMITED
 
 
+def test_what_is_refused_later_gives_its_parts_back():
+    """Parts of a message that a price or a balance refused go back to account and tenant."""
+    gate, held = Gate(), account(tenant_rate=2, account_rate=2)
+    for _ in range(10):
+        assert gate.refuse(held, 2, 0.0) is None
+        gate.give_back(held, 2)
+    assert gate.refuse(held, 2, 0.0) is None
+    assert gate.refuse(held, 1, 0.0) is LIMITED
+
+
 def test_another_rate_holds_at_once():
     """A rate that was changed begins with a full second's worth."""
     gate = Gate()
