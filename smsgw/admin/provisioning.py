@@ -262,7 +262,9 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
     return Plan(result.changes, (), (), (*result.notes, *notes), before[0])
 
 
-async def _make(connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False) -> list[Key]:
+async def _make(
+    connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False, reason: str = ""
+) -> list[Key]:
     """Make the changes; with `restore`, what comes back gets its secrets. Returns accounts and links that came without any."""
     bare = []
     for change in changes:
@@ -275,7 +277,7 @@ async def _make(connection: Connection, changes: tuple[Change, ...], actor: str,
                     await store.restore_secrets(connection, change.key, secrets)
                 else:
                     bare.append(change.key)
-        await store.audit(connection, actor, change.key, change.old, change.new)
+        await store.audit(connection, actor, change.key, change.old, change.new, reason)
     return bare
 
 
@@ -365,7 +367,7 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
     for kind, name in file.entities:
         if kind == "account" and name not in file.account_passwords:
             if name not in secrets:
-                notes.append(f"account {name!r} has no password: it cannot bind")
+                notes.append(f"account {name!r} has no password: it cannot bind (smsgw secret rotate makes one)")
         elif kind == "tenant" and (kind, name) in live:
             opened = await store.opening_of(connection, name)
             if opened != file.openings.get(name, 0):

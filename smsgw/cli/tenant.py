@@ -1,6 +1,6 @@
 """`smsgw tenant`, `smsgw account`, `smsgw notice`: who is provisioned, their profiles and terms, what they are told.
 
-They are made and deleted by files (`smsgw apply`); here is what no file holds.
+Files (`smsgw apply`) make and change them too; what is done here, one of each at a time, is to a file what somebody else has done.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import typer
 from smsgw.cli import face, stored
 
 if TYPE_CHECKING:
+    from smsgw.admin.provisioning import Plan
     from smsgw.store.database import Connection
     from smsgw.store.terms import Term
 
 CONFIG: Final = Path(face.DEFAULT_CONFIG)
-Name = Annotated[str, typer.Argument(help="The tenant's name.")]
+Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 SystemId = Annotated[str, typer.Argument(help="The account's system_id.")]
 _MONEY: Final = ("balance", "credit_limit")
 
@@ -60,9 +61,7 @@ def profile(
     json: stored.Json = False,
 ) -> None:
     """Change a tenant's profile, a version each time; without fields: show all versions."""
-    changes = dict(field.partition("=")[::2] for field in fields or ())
-    if any("=" not in field for field in fields or ()):
-        face.fail(stored.USAGE, "write key=value")
+    changes = _given(fields)
     if changes and not reason:
         face.fail(stored.USAGE, "--reason is needed for a change")
     who = stored.who(actor)
@@ -175,6 +174,98 @@ def list_notices(
         return await store.of(connection, tenant or None, limit)
 
     stored.show(stored.ask(config, run), "notices", json=json, csv=csv)
+
+
+Fields = Annotated[list[str] | None, typer.Argument(help="key=value, as in provisioning.toml; lists with commas.")]
+
+
+def _mount(app: typer.Typer, kind: str) -> None:
+    """Add the commands that make, change and delete one of a kind."""
+
+    @app.command()
+    def add(
+        name: Name,
+        fields: Fields = None,
+        *,
+        reason: stored.Reason,
+        config: face.ConfigPath = CONFIG,
+        actor: stored.Actor = "",
+        dry_run: stored.DryRun = False,
+        json: stored.Json = False,
+    ) -> None:
+        """Make one."""
+        _edit(config, (kind, name), "add", _given(fields), actor, reason, dry_run=dry_run, json=json)
+
+    @app.command("set")
+    def set_(
+        name: Name,
+        fields: Fields = None,
+        *,
+        reason: stored.Reason,
+        config: face.ConfigPath = CONFIG,
+        actor: stored.Actor = "",
+        dry_run: stored.DryRun = False,
+        json: stored.Json = False,
+    ) -> None:
+        """Change these keys, and no other."""
+        _edit(config, (kind, name), "change", _given(fields), actor, reason, dry_run=dry_run, json=json)
+
+    @app.command()
+    def rm(
+        name: Name,
+        *,
+        reason: stored.Reason,
+        config: face.ConfigPath = CONFIG,
+        actor: stored.Actor = "",
+        dry_run: stored.DryRun = False,
+        json: stored.Json = False,
+    ) -> None:
+        """Delete it; its messages, books and state stay."""
+        _edit(config, (kind, name), "remove", None, actor, reason, dry_run=dry_run, json=json)
+
+
+_mount(tenants, "tenant")
+_mount(accounts, "account")
+
+
+def _edit(  # noqa: PLR0917 - what the commands were given
+    config: Path,
+    key: tuple[str, str],
+    how: str,
+    given: dict[str, str] | None,
+    actor: str,
+    reason: str,
+    *,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    who = stored.who(actor)
+
+    async def run(connection: Connection) -> Plan:
+        from smsgw.admin import editing
+
+        options = {"actor": who, "reason": reason, "dry_run": dry_run}
+        if given is None:
+            return await editing.remove(connection, key, **options)  # type: ignore[arg-type]
+        do = editing.add if how == "add" else editing.change
+        return await do(connection, key, given, **options)  # type: ignore[arg-type]
+
+    plan = stored.ask(config, run)
+    if plan.conflicts:
+        face.fail(face.CONFLICT, *map(str, plan.conflicts), "nothing was changed")
+    if json:
+        stored.show([{"kind": key[0], "name": key[1], "old": one.old, "new": one.new} for one in plan.changes], "", json=True)
+    else:
+        for line in plan.lines():
+            print(line)
+    stored.done(dry_run=dry_run, made=bool(plan.changes))
+
+
+def _given(fields: list[str] | None) -> dict[str, str]:
+    """Take key=value apart."""
+    if any("=" not in field for field in fields or ()):
+        face.fail(stored.USAGE, "write key=value")
+    return dict(field.partition("=")[::2] for field in fields or ())
 
 
 async def _tenants(connection: Connection, name: str | None = None) -> list[dict[str, Any]]:

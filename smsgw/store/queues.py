@@ -54,6 +54,8 @@ class Orphan(Protocol):
 
 
 _NO_ID: Final = 1 << 63
+LEASES: Final = 32
+"""Accounts that one cycle looks into for what they are owed: each costs it a look, and hundreds may bind at once."""
 
 
 class Queues:
@@ -294,9 +296,9 @@ class Queues:
             batch.claims = [effect for _, _, effect in self.claims]
             self.claims = []
         if self.leases:
-            batch.leased = [(account, count) for account, count, _ in self.leases]
-            batch.leases = [effect for _, _, effect in self.leases]
-            self.leases = []
+            taken, self.leases = self.leases[:LEASES], self.leases[LEASES:]
+            batch.leased = [(account, count) for account, count, _ in taken]
+            batch.leases = [effect for _, _, effect in taken]
 
 
 def _pack_quotas(batch: Batch, quotas: list[Message]) -> None:

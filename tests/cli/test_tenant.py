@@ -78,3 +78,19 @@ def test_the_key_of_a_tenants_webhooks(command: Command):
     with command.config.open("a", encoding="utf-8") as settings:
         settings.write('[notices]\nwebhook_secret = "s"\n')
     assert command("notice", "key", "acme").stdout.strip() == tenant_key("s", "acme")
+
+
+def test_one_is_made_changed_and_deleted_by_hand(acme: Command):
+    """add, set and rm tell what they changed, as apply does; what is there already or still needed is 4."""
+    because = ("--reason", "x", "--actor", "ops")
+    assert acme("tenant", "add", "beta", "currency=EUR", *because).stdout.startswith("+ tenant 'beta'")
+    assert acme("account", "add", "beta1", "tenant=beta", "rate=5", *because).exit_code == 0
+    (row,) = rows(acme("account", "set", "beta1", "rate=6", *because, "--json"))
+    assert (row["old"]["rate"], row["new"]["rate"]) == (5, 6)
+    assert acme("account", "set", "beta1", "rate=6", *because).stderr == "nothing to change\n"
+    assert acme("account", "set", "beta1", "rate=x", *because).exit_code == 2
+    assert acme("tenant", "add", "beta", "currency=EUR", *because).exit_code == 4
+    assert acme("tenant", "rm", "beta", *because).exit_code == 4
+    assert acme("account", "rm", "nobody", *because).exit_code == 3
+    assert acme("account", "rm", "beta1", *because, "--dry-run").stderr == "nothing was changed (--dry-run)\n"
+    assert acme("account", "rm", "beta1", *because).exit_code == acme("tenant", "rm", "beta", *because).exit_code == 0
