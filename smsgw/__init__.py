@@ -11,6 +11,8 @@ Rooms, a folder for each party or station that a message passes:
     tenants/         the side that tenants bind to: listener, bind, session, registry
     carriers/        the side that binds to carriers: links and their binds, the pool that shares their room, pace, dialect
     sim/             simulated carrier and tenants, for tests, demo and bench
+    reports/         closing documents, partners' statements, differences with a carrier's file, bundles: pure
+    notices/         what tenants are told, outside SMPP: signed webhooks and mail
     directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
     contracts/       what was agreed with a tenant and how it stands: the table of states, the term
     policy/          may it go? token buckets, pure judgements; what a refusal for money, quota or state says
@@ -42,8 +44,8 @@ work to `store.commit` and name the effect that follows its COMMIT.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
-    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | sim > directory
-      > contracts > policy | routing | receipts | billing > store > model | wire > states > smpp > config | telemetry
+    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
+      > directory > contracts > policy | routing | receipts | billing > store > model | wire > states > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.

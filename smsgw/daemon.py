@@ -42,6 +42,7 @@ from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
 from smsgw.model import EPOCH_MS, Account
+from smsgw.notices.telling import Teller
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
@@ -211,6 +212,8 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
+        self.teller = Teller(self.pool, self.jobs.ask, config.notices)
+        meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
@@ -382,6 +385,7 @@ class Daemon:
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
                 if self.commit.available:
                     self.keeper.tick()
+                    self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

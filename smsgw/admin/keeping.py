@@ -1,5 +1,5 @@
 """Keeper: what has to be looked after once a second or more seldom, whoever is bound: states that end by themselves, contracts
-that are closing, terms; and what the door has noted: when secrets were used, bursts of failed binds.
+that are closing, balances that fell, terms; and what the door has noted: when secrets were used, bursts of failed binds.
 
 The daemon's ticker calls `tick`; the work is done as an errand, on every node, each step safe to be done by several at once.
 
@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from smsgw.admin import standing, terms
+from smsgw.admin import arrears, standing, terms
 from smsgw.store import credentials, notices
 from smsgw.store.database import Connection, Pool
 from smsgw.tenants.bind import Authenticator
@@ -46,6 +46,7 @@ class Keeper:
                 connection: Connection = borrowed  # type: ignore[assignment]  # the pool's proxy is one to all purposes
                 await self._note(connection)
                 done = {"ended": await standing.expire(connection), "closed": await terms.close_spent(connection)}
+                done["balances"] = await arrears.keep_balances(connection)
                 if not self._turn:
                     done["terms"] = await terms.keep_terms(connection)
             self._turn = (self._turn + 1) % TERMS_EVERY

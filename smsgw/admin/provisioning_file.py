@@ -21,6 +21,7 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from smsgw.admin.contract_values import CONTRACT_CHECKS
 from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
@@ -50,12 +51,17 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "interface_version": (0x33, 0x34, 0x50),
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
-_AT_LEAST: Final = {"window": 1, "binds": 1, "reconnect_min_s": 0.05, "reconnect_max_s": 0.05, "response_timeout_s": 0.1}
+_AT_LEAST: Final = {
+    **dict.fromkeys(("window", "binds", "cycle_start_day"), 1),
+    **dict.fromkeys(("reconnect_min_s", "reconnect_max_s"), 0.05),
+    "response_timeout_s": 0.1,
+}
 _AT_MOST: Final = {
     **dict.fromkeys(("max_binds", "max_tx", "max_rx", "max_trx", "window"), 10_000),
     "port": 65_535,
     "binds": 1_000,
     "max_resends": 100,
+    "cycle_start_day": 28,
 }
 KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring"})
 """Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
@@ -412,6 +418,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "links": _links,
     "allow_from": _networks,
     "timezone": _timezone,
+    **CONTRACT_CHECKS,
     "operator": _name_or_none,
     "category": _name_or_none,
     "route": _name_or_none,

@@ -3,6 +3,8 @@
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
     price  quota                         what messages cost, how many there may be
+    balance                              what tenants have to spend: top up, adjust, settle, refund, history
+    statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     show  doctor  health  version        look at one
     demo  bench                          try it, measure it
 
@@ -16,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, price, provisioning, quota, secret, serve, show, state, tenant, trial
+from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
 
 
 def build() -> typer.Typer:
@@ -38,6 +40,10 @@ def build() -> typer.Typer:
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
     app.command()(quota.quota)
+    app.add_typer(balance.build())
+    app.command()(statement.statement)
+    app.command()(export.reconcile)
+    app.command()(export.export)
     app.command()(show.show)
     app.command()(doctor.doctor)
     app.command()(serve.health)

@@ -283,3 +283,17 @@ def _days(text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() for part in parts):
         face.fail(stored.USAGE, f"--remind {text!r} is no list of days: write 30,7,1, or none")
     return tuple(int(part) for part in parts)
+
+
+@notices.command("key")
+def notice_key(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+) -> None:
+    """Print the key by which a tenant checks that a webhook is ours: give it to the tenant, and to nobody else."""
+    from smsgw.notices.letter import tenant_key
+
+    secret = face.settings(config).notices.webhook_secret
+    if not secret:
+        face.fail(face.EX_CONFIG, "notices.webhook_secret is not set: webhooks are not sent without it")
+    print(tenant_key(secret, tenant))

@@ -33,6 +33,9 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
+_PROVISIONED: Final = (
+    "kind NOT IN ('balance', 'refund', 'statement', 'export')"  # what people do to the books is audited, not provisioned
+)
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
@@ -41,7 +44,7 @@ _BASES: Final = {"submitted": Basis.SUBMITTED, "sent": Basis.SENT, "delivered": 
 
 async def version(connection: Connection) -> int:
     """Return the number of the present version: it rises with every change, by whomever."""
-    return int(await connection.fetchval("SELECT coalesce(max(id), 0) FROM audit"))
+    return int(await connection.fetchval(f"SELECT coalesce(max(id), 0) FROM audit WHERE {_PROVISIONED}"))
 
 
 async def read(connection: Connection, unseal: Unseal) -> Provisioned:
@@ -90,7 +93,7 @@ _EVERYTHING: Final[Mapping[str, str]] = {
 def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: Unseal) -> Provisioned:
     tenants = {
         row["id"]: Tenant(
-            row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]], **json.loads(row["settings"])
+            row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]], **settings_of(row["settings"])
         )
         for row in rows["tenants"]
     }
@@ -110,6 +113,11 @@ def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: 
     )
 
 
+def settings_of(text: str) -> dict[str, Any]:
+    """Return a tenant's settings as the model has them."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
+
+
 async def read_changed_accounts(
     connection: Connection, since: int, tenants: Mapping[int, Tenant]
 ) -> tuple[int, tuple[Account, ...], frozenset[str]] | None:
@@ -119,7 +127,8 @@ async def read_changed_accounts(
     else is provisioned.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        changes = await connection.fetch("SELECT id, kind, name FROM audit WHERE id > $1 ORDER BY id LIMIT $2", since, _FEW + 1)
+        statement = f"SELECT id, kind, name FROM audit WHERE id > $1 AND {_PROVISIONED} ORDER BY id LIMIT $2"
+        changes = await connection.fetch(statement, since, _FEW + 1)
         if not changes or len(changes) > _FEW or {row["kind"] for row in changes} - _APART:
             return None
         names = {row["name"] for row in changes if row["kind"] in _OF_ACCOUNTS}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from smsgw.notices.letter import tenant_key
 from tests.cli.commands import Command
 
 
@@ -69,6 +70,14 @@ def test_exit_codes(acme: Command, arguments: tuple[str, ...], code: int, why: s
     result = acme(*arguments)
     assert result.exit_code == code
     assert why in result.stderr
+
+
+def test_the_key_of_a_tenants_webhooks(command: Command):
+    """It is made of the secret in the settings and the tenant's name; without a secret there is none, exit 78."""
+    assert command("notice", "key", "acme").exit_code == 78
+    with command.config.open("a", encoding="utf-8") as settings:
+        settings.write('[notices]\nwebhook_secret = "s"\n')
+    assert command("notice", "key", "acme").stdout.strip() == tenant_key("s", "acme")
 
 
 def test_one_is_made_changed_and_deleted_by_hand(acme: Command):

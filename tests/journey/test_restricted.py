@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from smsgw.admin import books
 from smsgw.admin.credentials import listed, rotate
 from smsgw.admin.standing import change_state
 from smsgw.admin.terms import set_term
@@ -103,8 +104,8 @@ async def test_a_closed_account_does_not_come_in(database: str):
 async def test_a_closing_account_sends_until_its_money_ends(database: str):
     """With one and a half prices left one message passes, the next is refused as closing, and then it is closed (C27)."""
     async with Scene(database).playing() as scene:
-        await scene.connection.execute("UPDATE ledger SET amount = 57000 WHERE kind = 'opening'")
-        await scene.connection.execute("UPDATE balance SET amount = 57000")
+        down = books.Signature("ann", "almost nothing is left")
+        await books.adjust(scene.connection, "acme", 57_000 - 1_000_000_000_000, down)
         tenant = await scene.tenant()
         await put(scene, "closing", "tenant", "acme")
         assert (await tenant.submit()).status == const.ESME_ROK

@@ -15,12 +15,14 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
+from smsgw.admin import books
+from smsgw.admin.books import Refused, Signature
 from smsgw.billing.ledger import refund_due
 from smsgw.model import Basis, Duplicate, Message, Rejected, State, Tenant
 from smsgw.store import invariants, messages
 from smsgw.store.commit import CommitCaps, Seat
 from smsgw.store.database import Connection
-from tests.store.work import Effects, Lossy, Node, account, connecting, fund
+from tests.store.work import FORGING, Effects, Lossy, Node, account, connecting, fund
 
 EXAMPLES = 4_000 if os.environ.get("SMSGW_FUZZ") == "full" else 30
 TENANTS = {1: Tenant(1, "acme", "CNY"), 2: Tenant(2, "borg", "CNY", basis=Basis.DELIVERED)}
@@ -34,7 +36,14 @@ OPENING = 60
 CREDIT = 10
 CAPS = CommitCaps(new=3, changed=4, owed=4, pace_s=0.0)
 FINAL = [state for state in State if state >= State.DELIVERED]
-TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, duplicate, commit_token, node"
+TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, duplicate, commit_token, node, tenant, audit"
+NAMES = (
+    "INSERT INTO tenant (id, name, currency, credit_limit) OVERRIDING SYSTEM VALUE"
+    f" VALUES (1, 'acme', 'CNY', {CREDIT}), (2, 'borg', 'CNY', {CREDIT})"
+)
+CLOSING = (
+    "INSERT INTO standing (kind, subject, state, reason, actor, since) VALUES ('tenant', $1, 'closing', 'test', 'test', now())"
+)
 
 # Whatever happens to a message, what it costs was fixed when it was accepted, and a refund is not taken back (B4).
 GUARD = """
@@ -53,6 +62,11 @@ STEP = st.one_of(
     st.tuples(st.just("submit"), node, st.sampled_from(sorted(ACCOUNTS)), st.lists(st.integers(0, 9), min_size=1, max_size=8)),
     st.tuples(st.just("settle"), node, few, st.sampled_from(FINAL), st.booleans()),
     st.tuples(st.just("top_up"), st.sampled_from([1, 2]), st.integers(1, 40)),
+    st.tuples(st.just("adjust"), st.sampled_from([1, 2]), st.integers(-50, 20)),
+    st.tuples(st.just("settle_up"), st.sampled_from([1, 2])),
+    st.tuples(st.just("credit"), st.sampled_from([1, 2]), st.integers(0, 25)),
+    st.tuples(st.just("refund"), few),
+    st.tuples(st.just("price_change"), st.integers(1, 3)),
     st.tuples(st.just("lose"), node, st.sampled_from(["before", "after"])),
     st.tuples(st.just("crash"), node, few),
     st.tuples(st.just("wait"), node),
@@ -119,10 +133,14 @@ class History:
         self.connection = connection
         self.effects = Effects()
         self.handed_over: dict[int, Message] = {}
-        self.topped_up = {1: 0, 2: 0}
+        self.moved = {1: 0, 2: 0}
+        self.limits = {1: CREDIT, 2: CREDIT}
+        self.factor = 1
+        self.signatures = 0
         self.lives = {number: Life(dsn, number, self) for number in (1, 2)}
         self.refunds: dict[int, int] = {}
         self.conflicts = 0
+        self.refused_by_hand = 0
 
     def conflict(self, message: Message) -> None:
         """Another node, or another life, was first."""
@@ -146,7 +164,7 @@ class History:
         for price in prices:
             account = ACCOUNTS[of]
             fields: dict[str, Any] = {
-                "price": price,
+                "price": price * self.factor,
                 "basis": int(account.tenant.basis),
                 "state": State.QUEUED,
                 "parts": 1 + price % 3,
@@ -180,14 +198,59 @@ class History:
         life.node.commit.change(message, durable)
         life.node.commit.unwait(chosen)
 
+    def _by(self) -> Signature:
+        self.signatures += 1
+        return Signature("ann", "random", f"reference {self.signatures}")
+
     async def top_up(self, tenant: int, amount: int) -> None:
-        """Money comes in, as the books write it."""
-        async with self.connection.transaction():
-            await self.connection.execute("UPDATE balance SET amount = amount + $2 WHERE tenant = $1", tenant, amount)
-            await self.connection.execute(
-                "INSERT INTO ledger (tenant, kind, day, amount) VALUES ($1, 'top_up', 0, $2)", tenant, amount
-            )
-        self.topped_up[tenant] += amount
+        """Money comes in, beside whatever the nodes are doing."""
+        done = await books.top_up(self.connection, TENANTS[tenant].name, amount, self._by())
+        assert done.after - done.before == amount
+        self.moved[tenant] += amount
+
+    async def adjust(self, tenant: int, amount: int) -> None:
+        """A person puts something right, as far as the credit limit allows."""
+        try:
+            self.moved[tenant] += (await books.adjust(self.connection, TENANTS[tenant].name, amount, self._by())).amount
+        except Refused:
+            self.refused_by_hand += 1
+
+    async def settle_up(self, tenant: int) -> None:
+        """The contract is closing and its balance is brought to nought; then it goes on after all."""
+        await self.connection.execute(CLOSING, tenant)
+        try:
+            self.moved[tenant] += (await books.settle(self.connection, TENANTS[tenant].name, self._by())).amount
+        except Refused:
+            self.refused_by_hand += 1
+        await self.connection.execute("DELETE FROM standing")
+
+    async def credit(self, tenant: int, limit: int) -> None:
+        """The credit limit changes, as far as it covers what is owed."""
+        try:
+            await books.set_credit_limit(self.connection, TENANTS[tenant].name, limit, self._by())
+        except Refused:
+            self.refused_by_hand += 1
+        else:
+            self.limits[tenant] = limit
+
+    async def refund(self, which: int) -> None:
+        """A person gives the price of a message back; a node that has it in memory finds its revision gone."""
+        ids = [row["id"] for row in await self.connection.fetch("SELECT id FROM message ORDER BY id")]
+        if not ids:
+            return
+        chosen = ids[which % len(ids)]
+        try:
+            done = await books.refund(self.connection, chosen, self._by())
+        except Refused:
+            self.refused_by_hand += 1
+        else:
+            assert done is not None
+            assert chosen not in self.refunds
+            self.refunds[chosen] = done.amount
+
+    async def price_change(self, factor: int) -> None:
+        """From now on messages cost so many times as much; what was accepted keeps its price (the guard sees to it)."""
+        self.factor = factor
 
     async def lose(self, number: int, what: str) -> None:
         """The next statement of a node, or its answer, is lost."""
@@ -226,8 +289,8 @@ class History:
             spent = sum(stored[number]["price"] for number in own)
             back = sum(amount for number, amount in refunds.items() if number in own)
             balance = await self.connection.fetchval("SELECT amount FROM balance WHERE tenant = $1", tenant)
-            assert balance == OPENING + self.topped_up[tenant] - spent + back
-            assert balance >= -CREDIT
+            assert balance == OPENING + self.moved[tenant] - spent + back
+            assert balance >= -self.limits[tenant]
             assert back <= spent
         limits = await self.connection.fetch(
             "SELECT account, span = 2 AS day, max(used) AS used FROM quota WHERE span IN (2, 3) GROUP BY 1, 2"
@@ -244,8 +307,8 @@ class History:
 @given(steps=st.lists(STEP, min_size=3, max_size=25))
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_money_is_conserved(database: str, connection: Connection, steps: list[tuple[Any, ...]]):
-    """Whatever happens, balance = opening + top-ups − prices of what is stored + refunds, and no message is refunded twice."""
-    await connection.execute(f"TRUNCATE {TABLES}; {GUARD}")
+    """Whatever happens, balance = opening + what people booked − prices of what is stored + refunds, none of them twice."""
+    await connection.execute(f"{FORGING} TRUNCATE {TABLES} CASCADE; RESET session_replication_role; {NAMES}; {GUARD}")
     for tenant in TENANTS:
         await fund(connection, OPENING, tenant=tenant, credit=CREDIT)
     history = History(database, connection)
@@ -255,7 +318,7 @@ async def test_money_is_conserved(database: str, connection: Connection, steps: 
 
 async def test_a_long_history_with_everything_in_it(database: str, connection: Connection):
     """One history that surely has refusals of both kinds, refunds, conflicts, lost answers and crashes in the middle."""
-    await connection.execute(GUARD)
+    await connection.execute(f"{NAMES}; {GUARD}")
     for tenant in TENANTS:
         await fund(connection, OPENING, tenant=tenant, credit=CREDIT)
     history = History(database, connection)
@@ -273,11 +336,20 @@ async def test_a_long_history_with_everything_in_it(database: str, connection: C
             ("settle", 2, turn + 3, State.REJECTED, False),
             ("crash", 1 + turn % 2, turn * 3),
             ("top_up", 1, 8),
+            ("adjust", 2, 3 - turn),
+            ("credit", 2, turn * 2),
+            ("wait", 1),
+            ("wait", 2),
+            *(("refund", turn + number) for number in range(4)),
+            ("price_change", 1 + turn % 2),
+            ("adjust", 1, -100),
         ]
     await history.play(steps)
     await history.verdict()
     assert {told.reason for _, told in history.effects.seen if told is not None} == {"balance", "quota"}
     assert history.conflicts > 0
+    assert history.refused_by_hand > 5
+    assert await connection.fetchval("SELECT count(*) FROM refund WHERE actor = 'ann'") > 1
     assert await connection.fetchval("SELECT count(*) FROM refund") > 5
     epochs = json.loads(await connection.fetchval("SELECT json_agg(epoch) FROM node"))
     assert sum(epochs) == 14

@@ -10,7 +10,7 @@ from smsgw.model import State
 from smsgw.store import invariants, partitions
 from smsgw.store.database import Connection
 from tests.store.cycles import DAY_S, Cycles, change, quota, wait
-from tests.store.work import fund
+from tests.store.work import FORGING, fund
 
 OPENED = "INSERT INTO ledger (tenant, kind, day, amount, messages) VALUES"
 
@@ -42,7 +42,7 @@ async def broken(connection: Connection) -> list[str]:
 async def test_what_the_gateway_writes_holds(life: Connection):
     """Nothing is broken after an ordinary life, nor in an empty database."""
     assert await invariants.check(life) == []
-    await life.execute("TRUNCATE message, content, balance, ledger, refund, quota, waiting")
+    await life.execute(FORGING + "TRUNCATE message, content, balance, ledger, refund, quota, waiting")
     assert await invariants.check(life) == []
 
 
@@ -88,7 +88,7 @@ async def test_what_the_gateway_writes_holds(life: Connection):
 )
 async def test_a_planted_fault_is_found(life: Connection, fault: str, names: set[str]):
     """Each invariant finds what breaks it, names it, and no other one cries."""
-    await life.execute(fault)
+    await life.execute(FORGING + fault)
     assert set(await broken(life)) == names
 
 
