@@ -82,10 +82,14 @@ def history(
     since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 1_000,
     *,
+    refunds: Annotated[bool, typer.Option("--refunds", help="The refunds that people gave instead, one by one.")] = False,
     json: Json = False,
     csv: Csv = False,
 ) -> None:
     """Show what was booked, oldest first; debits and refunds of messages are one row a day."""
+    if refunds:
+        _show_refunds(config, tenant, limit, json=json, csv=csv)
+        return
     try:
         first = (datetime.date.fromisoformat(since) - _EPOCH).days if since else None
     except ValueError:
@@ -111,6 +115,26 @@ def history(
         ]
 
     stored.show(in_store(face.settings(config), ask), "bookings", json=json, csv=csv)
+
+
+def _show_refunds(config: Path, tenant: str, limit: int, *, json: bool, csv: bool) -> None:
+    async def ask(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.billing.tariff import format_money
+        from smsgw.store import books
+
+        await books.balances(connection, tenant)
+        return [
+            {
+                "message": str(row["message"]),
+                "amount": format_money(row["amount"]),
+                "actor": row["actor"],
+                "reason": row["reason"],
+                "at": f"{row['at']:%Y-%m-%dT%H:%M:%SZ}",
+            }
+            for row in await books.refunds_by_hand(connection, tenant, limit=limit)
+        ]
+
+    stored.show(in_store(face.settings(config), ask), "refunds", json=json, csv=csv)
 
 
 def top_up(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -53,11 +53,3 @@ def _end_of(name: str) -> tuple[int, int]:
 def following(name: str) -> str:
     """Return the name of the cycle after this one."""
     return "{}-{:02d}".format(*_end_of(name))
-
-
-def cycle_at(moment: datetime, timezone: str = "UTC", start_day: int = 1) -> Cycle:
-    """Return the cycle that a moment belongs to."""
-    local = moment.astimezone(ZoneInfo(timezone))
-    if local.day < start_day:
-        local = local.replace(day=1) - timedelta(days=1)
-    return cycle_of(f"{local:%Y-%m}", timezone, start_day)

@@ -9,9 +9,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from smsgw.cli import build
+from smsgw.model import State
 from smsgw.store import invariants
 from smsgw.store.database import connect
 from tests.cli.commands import EXAMPLE, Command
+from tests.store.cycles import Cycles, change
 
 
 @pytest.fixture
@@ -92,6 +94,26 @@ def test_history_shows_what_was_booked(command: Command):
     assert balance(command, "history", "acme", "--csv").stdout.startswith("number,day,kind,amount,messages,actor")
     assert balance(command, "history", "acme", "--since", "2200-01-01").stderr == "no bookings\n"
     assert balance(command, "history", "acme", "--since", "yesterday").exit_code == 2
+
+
+def test_refunds_by_hand_are_shown_one_by_one(command: Command, database: str):
+    """A message given back by a person stands in the history of refunds with him and his reason, and is given back once."""
+
+    async def delivered() -> None:
+        connection = await connect(database)
+        await connection.execute("INSERT INTO node (id, epoch) VALUES (1, 1)")
+        cycle = Cycles(connection)
+        await cycle(new=[cycle.new(7, price=38_000)])
+        await cycle(changed=[change(7, state=State.DELIVERED)])
+        await connection.close()
+
+    asyncio.run(delivered())
+    told = balance(command, "refund", "7", "--reason", "goodwill", "--actor", "ann", "--json")
+    assert json.loads(told.stdout) == {"message": "7", "tenant": "acme", "refund": "0.038", "balance": "1000.00", "dry_run": False}
+    assert balance(command, "refund", "7", "--reason", "again").exit_code == 4
+    (row,) = json.loads(balance(command, "history", "acme", "--refunds", "--json").stdout)
+    assert (row["message"], row["amount"], row["actor"], row["reason"]) == ("7", "0.038", "ann", "goodwill")
+    assert balance(command, "history", "nobody", "--refunds").exit_code == 3
 
 
 def test_a_credit_limit_set_by_hand_conflicts_with_the_file(command: Command):

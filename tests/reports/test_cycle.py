@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
-from smsgw.reports.cycle import cycle_at, cycle_of, following
+from smsgw.reports.cycle import cycle_of, following
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,6 @@ def test_what_is_no_cycle_is_refused(name: str):
     """The error says how a cycle is written."""
     with pytest.raises(ValueError, match="such as 2026-11"):
         cycle_of(name)
-
-
-def test_the_cycle_of_a_moment():
-    """Before the start day it is the one that began in the month before; the zone decides which day it is."""
-    assert cycle_at(datetime(2026, 11, 14, 23, tzinfo=UTC), "UTC", 15).name == "2026-10"
-    assert cycle_at(datetime(2026, 11, 14, 23, tzinfo=UTC), "Asia/Shanghai", 15).name == "2026-11"
-    assert cycle_at(datetime(2026, 1, 1, tzinfo=UTC), "UTC", 2).name == "2025-12"
 
 
 def test_cycles_follow_each_other():
