@@ -22,7 +22,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
-from smsgw.admin.sealing import opener
+from smsgw.admin.sealing import number_key, opener
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
 from smsgw.carriers.pool import Carriers
@@ -40,6 +40,7 @@ from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
 from smsgw.model import EPOCH_MS, Account, Message
+from smsgw.policy.docket import Docket
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
@@ -61,6 +62,7 @@ TICK_S: Final = 0.1
 CLOCK_AHEAD_S: Final = 300.0
 GC_EVERY_S: Final = 60.0
 QUIET_BACKLOG: Final = 8
+CANARY_EVERY_S: Final = 60
 
 
 class Daemon:
@@ -125,7 +127,8 @@ class Daemon:
             await migrate(admin)
             await partitions.ensure_days(admin, datetime.now(UTC))
             self.unseal = opener(Path(config.node.data_dir))
-            self.directory = await load_directory(admin, self.unseal)
+            self.number_key = number_key(Path(config.node.data_dir))
+            self.directory = await load_directory(admin, self.unseal, number_key=self.number_key)
         finally:
             await admin.close()
         first = await self._seat_connection()
@@ -208,10 +211,7 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
-        self.throttle = Throttle()
-        self.accept = Accept(
-            self.desk, self.carriers, self.dispatch, self.throttle, self.recall.short_id, max_undecided=work.undecided
-        )
+        self._build_accept()
         self.commit.on_conflict = self._conflict
         self.commit.on_poison = self._poisoned
         self.commit.low_water = self._low_water
@@ -234,8 +234,22 @@ class Daemon:
             self.recover,
             self.pool,
             self._is_draining,
+            self.docket,
         )
         self.shown.register(meters)
+
+    def _build_accept(self) -> None:
+        self.throttle = Throttle()
+        self.docket = Docket(self.directory.policies, self._policy_failed)
+        self.accept = Accept(
+            self.desk,
+            self.carriers,
+            self.dispatch,
+            self.throttle,
+            self.docket,
+            self.recall.short_id,
+            max_undecided=self.config.unit_of_work.undecided,
+        )
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
@@ -295,6 +309,10 @@ class Daemon:
         """A change could not be stored: its row stands as it was, and must not fall out of sight."""
         self.recall.load_messages([message.id], self.due.set_aside)
 
+    def _policy_failed(self, policy: str, error: Exception) -> None:
+        """A rule set could not judge: the log gets no content, so no text of an exception that may hold some."""
+        self.log.error("policy_failed", policy=policy, error=type(error).__name__)
+
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""
         return self.transit.low_water() or self.ids.moment()
@@ -341,7 +359,7 @@ class Daemon:
         self._stack.push_async_callback(control.stop)
 
     async def _follow(self) -> None:
-        async for directory in follow_directory(self.dsn, self.unseal, self.directory):
+        async for directory in follow_directory(self.dsn, self.unseal, self.directory, number_key=self.number_key):
             self._apply(directory)
 
     def _apply(self, directory: Directory) -> None:
@@ -349,6 +367,7 @@ class Daemon:
         self.directory = self.desk.directory = directory
         self.registry.apply(directory)
         self.carriers.apply(directory.links())
+        self.docket.apply(directory.policies)
         self.throttle.forget({account.id for account in directory.accounts()})
         self.log.info("provisioning_applied", version=directory.version)
 
@@ -372,6 +391,8 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
+                if second % CANARY_EVERY_S == 0:
+                    self.docket.check()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

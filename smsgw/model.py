@@ -130,10 +130,14 @@ class InDoubt(enum.IntEnum):
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric."""
+    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric.
+
+    `rule`: which rule of which policy said so, for the record; "" where no policy did.
+    """
 
     status: int
     reason: str
+    rule: str = ""
 
 
 class Sent(msgspec.Struct, frozen=True, gc=False):
@@ -185,7 +189,8 @@ class Tenant:
 class Account:
     """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere.
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `policy`: the rule set that judges
+    its messages; "": none does.
     """
 
     id: int
@@ -209,6 +214,7 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +301,14 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """A rule set by its name; `version` is the hash of its content, which the store keeps apart."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provisioned:
     """The rows of provisioning, as values; ids are the store's. `faults`: (link, why its password cannot be had)."""
 
@@ -306,6 +320,7 @@ class Provisioned:
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
+    policies: tuple[Policy, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 
@@ -349,6 +364,7 @@ class Message(msgspec.Struct, gc=False):
     bind: Any = None
     ends: Ends | None = None
     long_message: str = ""
+    rule: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

@@ -27,12 +27,13 @@ from typing import Any, Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from smsgw.admin.policy_files import contents, with_policies
 from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
+from smsgw.store import policies, versions
 from smsgw.store import provisioning as store
-from smsgw.store import versions
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Entities, Key
 
@@ -40,7 +41,7 @@ __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "app
 
 _HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
 _MONEY: Final = ("credit_limit", "price")
-_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account"}
+_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account", "policy": "policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,8 @@ async def apply(
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Plan:
-    """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does."""
+    """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does. Raises ConfigError."""
+    file = await asyncio.to_thread(with_policies, file, seal.numbers)
     try:
         async with connection.transaction():
             return await _apply(connection, file, actor, seal, overwrite=overwrite, dry_run=dry_run)
@@ -208,6 +210,8 @@ async def _apply(
     result = Plan(three_way.changes, conflicts, passwords, notes)
     if dry_run or conflicts:
         return result
+    for content_version, content in contents(file).items():
+        await policies.keep_content(connection, content_version, content)
     await _make(connection, result.changes, actor)
     for key, secret in hashes.items():
         await store.set_secret(connection, key[1], secret)

@@ -23,9 +23,10 @@ from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
 from smsgw.model import Account, Dialect, Link
+from smsgw.policy.ruleset import Bundle
 from smsgw.store.provisioning import Entities
 
-KINDS: Final = ("tenant", "carrier", "account", "link", "number", "route", "price")
+KINDS: Final = ("tenant", "carrier", "policy", "account", "link", "number", "route", "price")
 """In the order in which they can be put: each refers only to those before it."""
 
 Password = str | dict[str, str]
@@ -53,13 +54,17 @@ _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the mode
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningFile:
-    """What a file asks for. `openings`: Money by tenant, for its first apply. A link's password may be a reference."""
+    """What a file asks for. `openings`: Money by tenant, for its first apply. A link's password may be a reference.
+
+    `bundles`: what the rule sets are made of, by version (`policy_files` reads them).
+    """
 
     filename: str
     entities: Entities
     openings: Mapping[str, int] = field(default_factory=dict)
     account_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     link_passwords: Mapping[str, Password] = field(default_factory=dict, repr=False)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ _TABLES: Final[Mapping[str, _Kind]] = {
         {"basis": "submitted", "credit_limit": 0},
     ),
     "carrier": _Kind("name", {"name": str}, ("name",)),
+    "policy": _Kind("name", {"name": str, "files": list[str]}, ("name", "files")),
     "account": _Kind("system_id", {"tenant": str, "password": Any, **_ACCOUNT_KEYS}, ("tenant", "system_id")),
     "link": _Kind(
         "name",
@@ -257,8 +263,8 @@ class _Reading:
         """Whatever an entity names must be in the file too."""
         for (kind, name), values in self.entities.items():
             told = {**values, "tenant": name.partition("/")[0]} if kind == "price" else values
-            for key in ("tenant", "account", "carrier"):
-                self._check(kind, name, key, key, told.get(key))
+            for key in ("tenant", "account", "carrier", "policy"):
+                self._check(kind, name, key, key, told.get(key) or None)
             for link in values.get("links", ()):
                 self._check(kind, name, "links", "link", link)
 
@@ -318,6 +324,12 @@ def _links(value: list[str]) -> list[str]:
     return value
 
 
+def _files(value: list[str]) -> list[str]:
+    if not value or not all(value):
+        raise ValueError("must name at least one file")
+    return value
+
+
 def _networks(value: Iterable[str]) -> list[str]:
     return [str(ipaddress.ip_network(network, strict=False)) for network in value]
 
@@ -329,6 +341,7 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "number": _number,
     "currency": _currency,
     "links": _links,
+    "files": _files,
     "allow_from": _networks,
 }
 

@@ -15,6 +15,7 @@ import secrets
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -35,11 +36,12 @@ _REFERENCE: Final = "reference:"
 class Key:
     """The sealing key of one data_dir."""
 
-    __slots__ = ("_aead",)
+    __slots__ = ("_aead", "numbers")
 
     def __init__(self, octets: bytes) -> None:
-        """`octets`: 32 of them."""
+        """`octets`: 32 of them. `numbers` is the key that phone numbers are hashed with, made of it: outside the database, too."""
         self._aead = AESGCM(octets)
+        self.numbers = blake2b(b"numbers", key=octets, digest_size=32, person=b"smsgw").digest()
 
     def seal(self, password: str | dict[str, str]) -> str:
         """Make what the store keeps: a password is sealed, a reference stays readable, "" stays ""."""
@@ -102,6 +104,11 @@ def _make_key(path: Path) -> None:
             os.link(fresh, path)
     finally:
         Path(fresh).unlink()
+
+
+def number_key(data_dir: Path) -> bytes:
+    """Return the key that phone numbers are hashed with."""
+    return load_key(data_dir).numbers
 
 
 def opener(data_dir: Path) -> Callable[[str], str]:

@@ -1,4 +1,4 @@
-"""accept: a tenant's submit_sm or data_sm → read, admitted, routed, priced → durable → submit_sm_resp.
+"""accept: a tenant's submit_sm or data_sm → read, admitted, judged, routed, priced → durable → submit_sm_resp.
 
 Two halves. `__call__` runs while the PDU is on the table: it refuses at once, or hands the message to the unit of work with a slot
 on a link reserved if one is free. `committed` runs once the cycle has decided it: only then is the tenant answered.
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import read_submit
 from smsgw.model import Basis, Message, Mode, Rejected, State
+from smsgw.policy.docket import refused
 from smsgw.policy.statuses import refusal
+from smsgw.policy.verdict import Action, Finding
 from smsgw.smpp import const
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
+    from smsgw.policy.docket import Docket
     from smsgw.policy.throttle import Throttle
     from smsgw.smpp.pdu import Pdu
     from smsgw.tenants.session import TenantSession
@@ -36,18 +39,20 @@ NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
 LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
+NOT_FILED: Final = Finding(Action.REJECT, "signature", "signature.carrier")
 PARTS_REMEMBERED: Final = 10_000
 
 
 class Accept:
     """The journey of a new message, with everything it needs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parties
         self,
         desk: Desk,
         carriers: Carriers,
         dispatch: Dispatch,
         throttle: Throttle,
+        docket: Docket,
         short_id: Callable[[int], str],
         *,
         max_undecided: int,
@@ -57,6 +62,7 @@ class Accept:
         self._carriers = carriers
         self._dispatch = dispatch
         self._throttle = throttle
+        self._docket = docket
         self._short_id = short_id
         self._max_undecided = max_undecided
         self._observe_response = desk.meters.submit_response.observe
@@ -79,6 +85,11 @@ class Accept:
         if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
             return THROTTLED
         message.links = links = directory.routes.choose(message.destination)
+        if account.policy:
+            objection = self._judge(message, pdu, session.version, now)
+            if objection is not None:
+                return objection
+            links = message.links
         if not links:
             return NO_ROUTE
         price = directory.tariff.price(account.tenant.id, message.destination)
@@ -96,6 +107,20 @@ class Accept:
             if not message.short_id:
                 return NO_SHORT_ID
         return self._append(message)
+
+    def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | None:
+        """Ask the account's policy; the carriers with which the text's signature is filed are all that may have it."""
+        account, docket, directory = message.account, self._docket, self._desk.directory
+        verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
+        if verdict.objection is not None:
+            return refused(account, verdict.objection, docket.rule_of(account, verdict.objection))
+        if verdict.flags:
+            message.rule = " ".join(docket.rule_of(account, flag) for flag in verdict.flags)
+        if verdict.carriers is not None:
+            message.links = directory.links_of(message.links, verdict.carriers)
+            if not message.links:
+                return refused(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
+        return None
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
@@ -174,7 +199,7 @@ class Accept:
         if account is not None and self._desk.records_refusals:
             message = read_submit(pdu, account, session.version) if pdu.command != const.SUBMIT_MULTI else None
             shown = message if isinstance(message, Message) else Message(0, account, "", "", b"")
-            self._desk.record_refused(shown, rejected.status, rejected.reason)
+            self._desk.record_refused(shown, rejected.status, rejected.reason, rejected.rule)
 
     def _closed(self) -> Rejected:
         if self.draining:

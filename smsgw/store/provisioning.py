@@ -18,7 +18,8 @@ import asyncpg
 import msgspec
 
 from smsgw.config import ConfigError
-from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Price, Provisioned, Route, Tenant
+from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Policy, Price, Provisioned, Route, Tenant
+from smsgw.store import policies
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
 
@@ -70,6 +71,7 @@ _EVERYTHING: Final[Mapping[str, str]] = {
     "links": "SELECT * FROM link ORDER BY id",
     "routes": "SELECT * FROM route ORDER BY prefix",
     "prices": "SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant ORDER BY t.name, p.prefix",
+    "policies": "SELECT name, version FROM policy ORDER BY name",
     "numbers": "SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account ORDER BY n.number",
 }
 
@@ -90,6 +92,7 @@ def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: 
         links=tuple(_link(row, carriers[row["carrier"]], unseal, faults) for row in rows["links"]),
         routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"]) for row in rows["routes"]),
         prices=tuple(Price(row["name"], row["prefix"], row["price"]) for row in rows["prices"]),
+        policies=tuple(Policy(row["name"], row["version"]) for row in rows["policies"]),
         faults=tuple(faults),
     )
 
@@ -137,7 +140,7 @@ def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tu
 # ---- as entities: what the three-way difference compares -------------------------------------------------------------------
 
 Key = tuple[str, str]
-"""(kind, name): tenant, account, number, carrier, link, route, price. A price's name is "tenant/prefix"."""
+"""(kind, name): tenant, account, number, carrier, link, route, price, policy. A price's name is "tenant/prefix"."""
 Entities = dict[Key, dict[str, Any]]
 
 
@@ -160,7 +163,7 @@ async def read_entities(connection: Connection) -> Entities:
         found["route", row["prefix"]] = {"links": list(row["links"]), "part_rule": row["part_rule"]}
     for row in await connection.fetch("SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant"):
         found["price", f"{row['name']}/{row['prefix']}"] = {"price": row["price"]}
-    return found
+    return found | await policies.read_entities(connection)
 
 
 async def audit(connection: Connection, actor: str, key: Key, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
@@ -203,6 +206,7 @@ _PUT: Final[Mapping[str, str]] = {
     " SET links = excluded.links, part_rule = excluded.part_rule",
     "price": "INSERT INTO price (tenant, prefix, price) SELECT id, $2, $3 FROM tenant WHERE name = $1"
     " ON CONFLICT (tenant, prefix) DO UPDATE SET price = excluded.price",
+    "policy": policies.PUT,
 }
 
 
@@ -217,6 +221,8 @@ async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tu
         await connection.execute(statement, name, values["links"], values["part_rule"])
     elif kind == "price":
         await connection.execute(statement, *_price(name), values["price"])
+    elif kind == "policy":
+        await connection.execute(statement, name, values["version"], values["files"])
     else:
         number, secrets = await _take_back(connection, key, values)
         if kind == "tenant":
@@ -261,6 +267,7 @@ _DELETE: Final[Mapping[str, str]] = {
     "link": "DELETE FROM link WHERE name = $1",
     "number": "DELETE FROM number WHERE number = $1",
     "route": "DELETE FROM route WHERE prefix = $1",
+    "policy": policies.DELETE,
     "price": "DELETE FROM price p USING tenant t WHERE t.id = p.tenant AND t.name = $1 AND p.prefix = $2",
 }
 
@@ -431,14 +438,8 @@ async def claim_bind(  # noqa: PLR0917 - the columns of its row
             bound = await connection.fetchval("SELECT count(*) FROM bind WHERE account = $1", account)
             if bound >= limit:
                 return False
-        await connection.execute(
-            "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)",
-            node,
-            epoch,
-            session,
-            account,
-            kind,
-        )
+        statement = "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)"
+        await connection.execute(statement, node, epoch, session, account, kind)
     return True
 
 
