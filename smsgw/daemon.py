@@ -25,6 +25,7 @@ from smsgw.admin.http import AdminServer
 from smsgw.admin.sealing import number_key, opener
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
+from smsgw.admin.why import Why
 from smsgw.carriers.pool import Carriers
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.journey.accept import Accept
@@ -354,7 +355,8 @@ class Daemon:
         admin = AdminServer(self.meters, self.shown.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
-        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set)
+        answers = {"why": Why(self.desk, self.docket, self.carriers)}
+        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set, answers=answers)
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)
 

@@ -1,7 +1,7 @@
 """The command line: a thin face of admin/ and of files.
 
     serve  check  apply  rollback        run a gateway, and what it serves
-    show  doctor  health  version        look at one
+    show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
 Each command lives in a module of its own and imports what it needs when it runs: `smsgw health` must not load a database
@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from smsgw.cli import doctor, provisioning, serve, show, trial
+from smsgw.cli.why import why
 
 
 def build() -> typer.Typer:
@@ -30,6 +31,7 @@ def build() -> typer.Typer:
     app.command()(serve.serve)
     provisioning.mount(app)
     app.command()(show.show)
+    app.command()(why)
     app.command()(doctor.doctor)
     app.command()(serve.health)
     app.command()(serve.version)
