@@ -15,7 +15,8 @@ Rooms, a folder for each party or station that a message passes:
     notices/         what tenants are told, outside SMPP: signed webhooks and mail
     directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
     contracts/       what was agreed with a tenant and how it stands: the table of states, the term
-    policy/          may it go? token buckets, pure judgements; what a refusal for money, quota or state says
+    policy/          may it go? token buckets; texts judged by compiled rule sets; what a refusal says to its tenant
+    numbering/       what a number tells: country, operator, zones
     routing/         which links, in which order? the longest prefix
     receipts/        which message a receipt means; what its tenant is owed
     billing/         prices by part and prefix; what a final state gives back; integers
@@ -25,12 +26,12 @@ Rooms, a folder for each party or station that a message passes:
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
-    telemetry/       logs, meters and their collector, the message record line, the lag probe
+    telemetry/       logs, meters and their collector, the message record line, the lag probe, garbage
     config.py        the process's own settings: every limit has its name and its default there
 
 Journeys. MT, in two halves joined by a durable row:
 
-    accept     submit_sm → read, admitted, routed, priced → COMMIT → submit_sm_resp
+    accept     submit_sm → read, admitted, judged, routed, priced → COMMIT → submit_sm_resp
     dispatch   durable message → a link with room → Sent | Refused | Throttled | Unknown → settled in the next cycle
 
 Receipts and MO, in two halves joined by a durable row:
@@ -45,12 +46,14 @@ work to `store.commit` and name the effect that follows its COMMIT.
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
     __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
-      > directory > contracts > policy | routing | receipts | billing > store > model | wire > states > smpp > config | telemetry
+      > directory > contracts > policy | routing | receipts | billing > numbering > store > model | wire > states > smpp
+      > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.
 
-Words. Tenant: a contract, with its balance and prices. Account: one system_id of a tenant. Carrier: an operator. Link: one
+Words. Policy: a rule set that accounts name. Finding: what one rule objects. Verdict: what findings add up to.
+Tenant: a contract, with its balance and prices. Account: one system_id of a tenant. Carrier: an operator. Link: one
 upstream connection, with its binds. Message, MessageId, Part. Route, Tariff. Receipt: never "dlr". Outcome: what became of a
 submit. Rejected: a status for the peer, a reason for log and metric. Money: an integer of 10⁻⁶ of the currency. Owed: what an
 account is to be given.

@@ -10,7 +10,6 @@ unbound on both sides; the unit of work empties its queues; the embedded server 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
@@ -26,6 +25,7 @@ from smsgw.admin.keeping import Keeper
 from smsgw.admin.sealing import load_key
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
+from smsgw.admin.why import Why
 from smsgw.carriers.pool import Carriers
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.journey.accept import Accept
@@ -43,6 +43,7 @@ from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
 from smsgw.model import EPOCH_MS, Account
 from smsgw.notices.telling import Teller
+from smsgw.policy.docket import Docket
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
@@ -52,6 +53,7 @@ from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
 from smsgw.store.ids import Ids
 from smsgw.telemetry import Meters, RecordLog
+from smsgw.telemetry.garbage import Garbage
 from smsgw.telemetry.lag import LagProbe
 from smsgw.tenants.bind import Authenticator
 from smsgw.tenants.counted import CountedBinds
@@ -62,8 +64,7 @@ from smsgw.wire import Clock, WireLimits
 
 TICK_S: Final = 0.1
 CLOCK_AHEAD_S: Final = 300.0
-GC_EVERY_S: Final = 60.0
-QUIET_BACKLOG: Final = 8
+CANARY_EVERY_S: Final = 60
 
 
 class Daemon:
@@ -83,7 +84,7 @@ class Daemon:
         self.log = structlog.get_logger().bind(node=config.node.id)
         self._stack = AsyncExitStack()
         self._draining = False
-        self._collected_at = 0.0
+        self.garbage = Garbage()
         self._second = 0
         self._sockets = listening_sockets()
 
@@ -129,7 +130,7 @@ class Daemon:
             await partitions.ensure_days(admin, datetime.now(UTC))
             self.key = load_key(Path(config.node.data_dir))
             self.unseal = self.key.unseal
-            self.directory = await load_directory(admin, self.unseal)
+            self.directory = await load_directory(admin, self.unseal, number_key=self.key.derived("numbers"))
         finally:
             await admin.close()
         first = await self._seat_connection()
@@ -237,6 +238,7 @@ class Daemon:
             self.recover,
             self.pool,
             self._is_draining,
+            self.docket,
         )
         self.shown.register(meters)
 
@@ -244,11 +246,13 @@ class Daemon:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
         self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
         self.limits.register(self.meters)
+        self.docket = Docket(self.directory.policies, self._policy_failed)
         self.accept = Accept(
             self.desk,
             self.carriers,
             self.dispatch,
             throttle,
+            self.docket,
             self.recall.short_id,
             max_undecided=self.config.unit_of_work.undecided,
             key=self.key.derived("duplicates"),
@@ -304,6 +308,10 @@ class Daemon:
     async def _look_up(self, account_id: int, text_id: str) -> object:
         return await messages.query(self.pool, account_id, text_id)
 
+    def _policy_failed(self, policy: str, error: Exception) -> None:
+        """A rule set could not judge: the log gets no content, so no text of an exception that may hold some."""
+        self.log.error("policy_failed", policy=policy, error=type(error).__name__)
+
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""
         return self.transit.low_water() or self.ids.moment()
@@ -335,9 +343,7 @@ class Daemon:
         self.lag.start()
         self._stack.callback(self.lag.stop)
         await self._open_admin()
-        gc.collect()
-        gc.freeze()
-        gc.disable()
+        self.garbage.take_over(self.clock.now())
         notify("READY=1")
         self.log.info("ready", ports=self.ports, admin=self.admin_port)
 
@@ -347,12 +353,13 @@ class Daemon:
         admin = AdminServer(self.meters, self.shown.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
-        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set)
+        answers = {"why": Why(self.desk, self.docket, self.carriers)}
+        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set, answers=answers)
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)
 
     async def _follow(self) -> None:
-        async for directory in follow_directory(self.dsn, self.unseal, self.directory):
+        async for directory in follow_directory(self.dsn, self.unseal, self.directory, number_key=self.key.derived("numbers")):
             self._apply(directory)
 
     def _apply(self, directory: Directory) -> None:
@@ -361,13 +368,13 @@ class Daemon:
         self.registry.apply(directory)
         self.carriers.apply(directory.links())
         self.limits.follow(directory)
+        self.docket.apply(directory.policies)
         self.log.info("provisioning_applied", version=directory.version)
 
     # ---- time -----------------------------------------------------------------------------------------------------
 
     async def _tick(self) -> None:
         """The one ticker: wire timers ten times a second, the journeys' time once a second."""
-        self._collected_at = self.clock.now()
         expected = self.clock.now() + TICK_S
         while True:
             await asyncio.sleep(max(0.0, expected - self.clock.now()))
@@ -386,19 +393,14 @@ class Daemon:
                 if self.commit.available:
                     self.keeper.tick()
                     self.teller.tick()
+                if second % CANARY_EVERY_S == 0:
+                    self.docket.check()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")
-                self._collect(now)
+                self.garbage.collect(now, self.commit.backlog)
             else:
                 self.deliver.tick(now, (), poll=False)
-
-    def _collect(self, now: float) -> None:
-        """Collect garbage by hand, in a quiet moment or after a minute: the collector's own pauses reached 350 ms."""
-        elapsed = now - self._collected_at
-        if elapsed > GC_EVERY_S or (elapsed > GC_EVERY_S / 6 and self.commit.backlog < QUIET_BACKLOG):
-            self._collected_at = now
-            gc.collect(1)
 
     # ---- end ------------------------------------------------------------------------------------------------------
 

@@ -9,15 +9,20 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
+import msgspec
 import structlog
 
 from smsgw.billing.tariff import Tariff
-from smsgw.model import Account, Carrier, Link, Provisioned, Tenant
+from smsgw.model import Account, Carrier, Link, Policy, Provisioned, Tenant
+from smsgw.policy.file import PolicyFault
+from smsgw.policy.matcher import EngineFailed
+from smsgw.policy.ruleset import RuleSet, compile_set, decode_bundle
 from smsgw.routing.table import RoutingTable
+from smsgw.store import policies as policies_store
 from smsgw.store import provisioning
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Unseal
@@ -31,7 +36,10 @@ def _shared(new: Iterable[_Identified], old: Mapping[int, _Identified]) -> dict[
 
 
 class Directory:
-    """The snapshot. `version` rises with every change; `faults`: (link, why its password cannot be had)."""
+    """The snapshot. `version` rises with every change; `faults`: (link, why its password cannot be had).
+
+    `policies`: rule sets by name, compiled; `policy_faults`: (policy, why what the store has of it cannot be had or compiled).
+    """
 
     __slots__ = (
         "_accounts",
@@ -43,13 +51,23 @@ class Directory:
         "_numbers",
         "_tenants",
         "faults",
+        "policies",
+        "policy_faults",
         "routes",
         "tariff",
         "version",
     )
 
-    def __init__(self, rows: Provisioned, previous: Directory | None = None) -> None:
+    def __init__(
+        self,
+        rows: Provisioned,
+        previous: Directory | None = None,
+        policies: Mapping[str, RuleSet] | None = None,
+        policy_faults: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         """Build from rows; `previous` lends what did not change."""
+        self.policies: Mapping[str, RuleSet] = policies or {}
+        self.policy_faults = policy_faults
         self.version = rows.version
         self.faults = rows.faults
         self._tenants: Mapping[int, Tenant] = _shared(rows.tenants, previous._tenants if previous else {})
@@ -120,6 +138,10 @@ class Directory:
         """Return all tenants by their ids."""
         return self._tenants
 
+    def links_of(self, links: Iterable[int], carriers: Collection[str]) -> tuple[int, ...]:
+        """Return those links, in their order, that lead to one of these carriers."""
+        return tuple(link for link in links if link in self._links and self._links[link].carrier.name in carriers)
+
     def owner_of(self, number: str) -> Account | None:
         """Return the account that owns the longest service number which this one starts with."""
         digits = number.removeprefix("+")
@@ -146,8 +168,13 @@ def _kept_tariff(old: Directory | None, rows: Provisioned, tenant_ids: Mapping[s
     return old.tariff
 
 
-async def load_directory(connection: Connection, unseal: Unseal, previous: Directory | None = None) -> Directory:
-    """Read the present version; `unseal` opens links' passwords. What did not change since `previous` is shared."""
+async def load_directory(
+    connection: Connection, unseal: Unseal, previous: Directory | None = None, *, number_key: bytes = b""
+) -> Directory:
+    """Read the present version; `unseal` opens links' passwords, `number_key` is that of hashed numbers.
+
+    What did not change since `previous` is shared.
+    """
     if previous is not None:
         few = await provisioning.read_changed_accounts(connection, previous.version, previous.tenants_by_id())
         if few is not None:
@@ -157,10 +184,42 @@ async def load_directory(connection: Connection, unseal: Unseal, previous: Direc
         log = structlog.get_logger().bind()
         for link, why in rows.faults:
             log.error("link_not_dialled", link=link, why=why)
-    return await asyncio.to_thread(Directory, rows, previous)
+    policies, policy_faults = await load_policies(connection, rows.policies, number_key, previous)
+    for policy, why in policy_faults:
+        if previous is None or (policy, why) not in previous.policy_faults:
+            structlog.get_logger().error("policy_not_loaded", policy=policy, why=why)
+    return await asyncio.to_thread(Directory, rows, previous, policies, policy_faults)
 
 
-async def follow_directory(dsn: str, unseal: Unseal, first: Directory, *, poll_s: float = 5.0) -> AsyncIterator[Directory]:
+async def load_policies(
+    connection: Connection, wanted: Iterable[Policy], number_key: bytes, previous: Directory | None
+) -> tuple[dict[str, RuleSet], tuple[tuple[str, str], ...]]:
+    """Compile what is new among the rule sets, in a thread; one that cannot be compiled leaves the version before it in force."""
+    before = previous.policies if previous is not None else {}
+    made: dict[str, RuleSet] = {}
+    faults = []
+    for policy in wanted:
+        old = before.get(policy.name)
+        if old is not None and old.version == policy.version:
+            made[policy.name] = old
+            continue
+        try:
+            content = await policies_store.content_of(connection, policy.version)
+            made[policy.name] = await asyncio.to_thread(_compiled, policy.name, content, number_key)
+        except (PolicyFault, EngineFailed, msgspec.DecodeError) as error:
+            faults.append((policy.name, f"{type(error).__name__}: {error}"))
+            if old is not None:
+                made[policy.name] = old
+    return made, tuple(faults)
+
+
+def _compiled(name: str, content: bytes, number_key: bytes) -> RuleSet:
+    return compile_set(name, decode_bundle(content), number_key)
+
+
+async def follow_directory(
+    dsn: str, unseal: Unseal, first: Directory, *, poll_s: float = 5.0, number_key: bytes = b""
+) -> AsyncIterator[Directory]:
     """Yield each new version within a second: woken by NOTIFY, with a poll behind it; a lost connection is made again."""
     present = first
     while True:
@@ -169,7 +228,7 @@ async def follow_directory(dsn: str, unseal: Unseal, first: Directory, *, poll_s
                 while True:
                     changed.clear()
                     if await provisioning.version(connection) != present.version:
-                        present = await load_directory(connection, unseal, present)
+                        present = await load_directory(connection, unseal, present, number_key=number_key)
                         yield present
                     with suppress(TimeoutError):
                         async with asyncio.timeout(poll_s):

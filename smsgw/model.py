@@ -58,13 +58,17 @@ class InDoubt(enum.IntEnum):
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric."""
+    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric.
+
+    `rule`: which rule of which policy said so, for the record; "" where no policy did.
+    """
 
     status: int
     reason: str
+    rule: str = ""
 
 
-class Duplicate(Rejected, frozen=True, gc=False):
+class Duplicate(Rejected, frozen=True, gc=False, kw_only=True):
     """Not written, because the account sent the same within its duplicate window: it is answered with that message's id."""
 
     text_id: bytes
@@ -167,10 +171,10 @@ class Account:
     `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
     `QUOTA_SPANS` that has a quota.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
-    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
-    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
-    secrets that have an end, with it (seconds since 1970).
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `policy`: the rule set that judges its
+    messages; "": none does. `restriction`: None while both it and its tenant are active, which is all that the hot path looks at.
+    `certificates`: of which its client must show one (a fingerprint or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by
+    kind, beside `max_binds`; 0: no limit. `expiring`: those of its secrets that have an end, with it (seconds since 1970).
     """
 
     id: int
@@ -213,6 +217,7 @@ class Account:
     max_tx: int = 0
     max_rx: int = 0
     max_trx: int = 0
+    policy: str = ""
     restriction: Restriction | None = None
     expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     limited: bool = field(default=False, init=False, repr=False, compare=False)
@@ -330,6 +335,14 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """A rule set by its name; `version` is the hash of its content, which the store keeps apart."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Provisioned:
     """The rows of provisioning, as values; ids are the store's. `faults`: (link, why its password cannot be had)."""
 
@@ -342,6 +355,7 @@ class Provisioned:
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
     operators: tuple[Operator, ...] = ()
+    policies: tuple[Policy, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 
@@ -386,6 +400,7 @@ class Message(msgspec.Struct, gc=False):
     ends: Ends | None = None
     long_message: str = ""
     fingerprint: str = ""
+    rule: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

@@ -24,6 +24,7 @@ WALLS = {
     "smsgw/wire.py",
     "smsgw/daemon.py",
     "smsgw/journey/jobs.py",
+    "smsgw/policy/docket.py",
     "smsgw/carriers/link.py",
     "smsgw/carriers/runner.py",
     "smsgw/tenants/listener.py",

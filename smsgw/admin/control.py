@@ -1,6 +1,7 @@
 """The control socket: HTTP over a unix socket in data_dir, for who runs the gateway and for root.
 
-GET /show/{what} answers a JSON list of rows, one object a row; POST /drain begins the drain. The socket has mode 0600, and the
+GET /show/{what} answers a JSON list of rows, one object a row; so does POST /ask/{what} to a question, a JSON object; POST /drain
+begins the drain. The socket has mode 0600, and the
 caller's uid is asked of the kernel (SO_PEERCRED) as well: not every system heeds the mode of a socket.
 
 Must never: serve another user; answer with a secret, content or a full number (the providers see to that).
@@ -26,6 +27,7 @@ from aiohttp.typedefs import Handler
 from smsgw.admin.http import SHUTDOWN_S
 
 Rows = list[dict[str, Any]]
+Answer = Callable[[Mapping[str, Any]], Rows]
 Provider = Callable[[], Rows | Awaitable[Rows]]
 
 SOCKET_NAME: Final = "admin.sock"
@@ -44,12 +46,23 @@ class ControlError(Exception):
         self.status = status
 
 
+class NotThere(Exception):
+    """A question that has no answer: about what is not there, or without what it needs. The text says so."""
+
+
 class ControlServer:
     """The server on the socket."""
 
-    def __init__(self, providers: Mapping[str, Provider], *, drain: Callable[[], None] | None = None) -> None:
-        """`providers` are asked in the loop; `drain` only begins one and returns at once."""
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        *,
+        drain: Callable[[], None] | None = None,
+        answers: Mapping[str, Answer] | None = None,
+    ) -> None:
+        """`providers` and `answers` are asked in the loop; `drain` only begins one and returns at once."""
         self._providers = providers
+        self._answers = answers or {}
         self._drain = drain
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
@@ -60,7 +73,14 @@ class ControlServer:
         path = Path(path)
         listener = _listener(path)
         app = web.Application(middlewares=[_own_user_only], client_max_size=65_536)
-        app.add_routes([web.get("/show", self._show), web.get("/show/{what}", self._show), web.post("/drain", self._begin_drain)])
+        app.add_routes(
+            [
+                web.get("/show", self._show),
+                web.get("/show/{what}", self._show),
+                web.post("/drain", self._begin_drain),
+                web.post("/ask/{what}", self._ask),
+            ]
+        )
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         await web.SockSite(runner, listener, backlog=BACKLOG).start()
@@ -89,6 +109,20 @@ class ControlServer:
             self._log.exception("show_failed", what=what)
             return _json(500, {"error": f"{what} cannot be shown: {type(error).__name__}"})
 
+    async def _ask(self, request: web.Request) -> web.Response:
+        what = request.match_info["what"]
+        answer = self._answers.get(what)
+        if answer is None:
+            return _json(404, {"error": f"there is no {what!r} to ask", "known": sorted(self._answers)})
+        try:
+            asked = orjson.loads(await request.read())
+            return _json(200, answer(asked))
+        except NotThere as error:
+            return _json(404, {"error": str(error)})
+        except Exception as error:  # noqa: BLE001 - the question failed, the gateway goes on
+            self._log.error("ask_failed", what=what, error=type(error).__name__)  # without its text, which may quote content
+            return _json(500, {"error": f"{what} cannot be answered: {type(error).__name__}"})
+
     async def _begin_drain(self, _request: web.Request) -> web.Response:
         if self._drain is None:
             return _json(501, {"error": "this gateway is drained by SIGTERM only"})
@@ -105,17 +139,24 @@ async def ask(path: Path | str, what: str) -> Rows:
     return answer
 
 
+async def question(path: Path | str, what: str, asked: Mapping[str, Any]) -> Rows:
+    """Return the rows that POST /ask/{what} answers a question with. Raises ControlError."""
+    answer = await _call(path, "POST", f"/ask/{what}", orjson.dumps(asked))
+    assert isinstance(answer, list)
+    return answer
+
+
 async def drain(path: Path | str) -> None:
     """Have the gateway drain. Raises ControlError."""
     await _call(path, "POST", "/drain")
 
 
-async def _call(path: Path | str, method: str, target: str) -> Any:
+async def _call(path: Path | str, method: str, target: str, body: bytes | None = None) -> Any:
     timeout = aiohttp.ClientTimeout(total=ANSWER_S)
     try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-            session.request(method, f"http://smsgw{target}") as response,
+            session.request(method, f"http://smsgw{target}", data=body) as response,
         ):
             answer = orjson.loads(await response.read())
             if response.status < 400:

@@ -75,6 +75,9 @@ async def _make(
 ) -> Plan:
     if wanted.old == wanted.new:
         return Plan(())
+    policy = wanted.new.get("policy", "") if wanted.new is not None else ""
+    if policy and ("policy", policy) not in live:
+        raise NotFound(f"there is no policy {policy!r}: a file has to bring it first")
     changes = (wanted,)
     conflicts = (
         *provisioning._dangling([wanted], live),

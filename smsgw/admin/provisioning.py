@@ -28,12 +28,13 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from smsgw.admin.credentials import HASHER
+from smsgw.admin.policy_files import contents, with_policies
 from smsgw.admin.prices import unannounced
 from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
-from smsgw.store import credentials, versions
+from smsgw.store import credentials, policies, versions
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
 from smsgw.store.prices import PriceKey
@@ -42,7 +43,7 @@ from smsgw.store.provisioning import Entities, Key
 __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
 
 _MONEY: Final = ("credit_limit", "price")
-_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account", "operator": "operator"}
+_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account", "operator": "operator", "policy": "policy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,8 @@ async def apply(
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Plan:
-    """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does."""
+    """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does. Raises ConfigError."""
+    file = await asyncio.to_thread(with_policies, file, seal.derived("numbers"))
     try:
         async with connection.transaction():
             return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, dry_run=dry_run)
@@ -219,6 +221,8 @@ async def _apply(
     result = Plan(three_way.changes, conflicts, passwords, notes)
     if dry_run or conflicts:
         return result
+    for content_version, content in contents(file).items():
+        await policies.keep_content(connection, content_version, content)
     await _make(connection, result.changes, actor)
     for key, secret in hashes.items():
         await credentials.set_secret(connection, key[1], secret)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import re
 import tomllib
 import zoneinfo
@@ -21,15 +20,17 @@ from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from smsgw.admin.access_values import ACCESS_CHECKS
 from smsgw.admin.contract_values import CONTRACT_CHECKS
 from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
 from smsgw.model import Account, Dialect, Link, Tenant
+from smsgw.policy.ruleset import Bundle
 from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities
 
-KINDS: Final = ("tenant", "carrier", "operator", "account", "link", "number", "route", "price")
+KINDS: Final = ("tenant", "carrier", "operator", "policy", "account", "link", "number", "route", "price")
 """In the order in which they can be put: each refers only to those before it."""
 
 Password = str | dict[str, str]
@@ -70,13 +71,17 @@ _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the mode
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningFile:
-    """What a file asks for. `openings`: Money by tenant, for its first apply. A link's password may be a reference."""
+    """What a file asks for. `openings`: Money by tenant, for its first apply. A link's password may be a reference.
+
+    `bundles`: what the rule sets are made of, by version (`policy_files` reads them).
+    """
 
     filename: str
     entities: Entities
     openings: Mapping[str, int] = field(default_factory=dict)
     account_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     link_passwords: Mapping[str, Password] = field(default_factory=dict, repr=False)
+    bundles: Mapping[str, Bundle] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,7 @@ _TABLES: Final[Mapping[str, _Kind]] = {
         {"basis": "submitted", "credit_limit": 0},
     ),
     "carrier": _Kind("name", {"name": str}, ("name",)),
+    "policy": _Kind("name", {"name": str, "files": list[str]}, ("name", "files")),
     "account": _Kind("system_id", {"tenant": str, "password": Any, **_ACCOUNT_KEYS}, ("tenant", "system_id")),
     "link": _Kind(
         "name",
@@ -293,8 +299,8 @@ class _Reading:
                 price = PriceKey.parse(name)
                 told = price.refers()
                 self._check_route(name, price.route)
-            for key in ("tenant", "account", "carrier", "operator"):
-                self._check(kind, name, key, key, told.get(key))
+            for key in ("tenant", "account", "carrier", "operator", "policy"):
+                self._check(kind, name, key, key, told.get(key) or None)
             for link in values.get("links", ()):
                 self._check(kind, name, "links", "link", link)
 
@@ -382,8 +388,10 @@ def _links(value: list[str]) -> list[str]:
     return value
 
 
-def _networks(value: Iterable[str]) -> list[str]:
-    return [str(ipaddress.ip_network(network, strict=False)) for network in value]
+def _files(value: list[str]) -> list[str]:
+    if not value or not all(value):
+        raise ValueError("must name at least one file")
+    return value
 
 
 def _timezone(value: str) -> str:
@@ -394,21 +402,6 @@ def _timezone(value: str) -> str:
     return value
 
 
-def _certificates(value: Iterable[str]) -> list[str]:
-    """Write fingerprints in one form; what is neither one nor parts of a subject is refused."""
-    found = []
-    for text in value:
-        kind, _, digits = text.partition(":")
-        digits = digits.replace(":", "").lower()
-        if kind.lower() == "sha256" and re.fullmatch(r"[0-9a-f]{64}", digits):
-            found.append(f"sha256:{digits}")
-        elif all(re.fullmatch(r"(?:CN|O|OU|C|L|ST)=[^,=]+", part) for part in text.split(",")):
-            found.append(text)
-        else:
-            raise ValueError(f"{text!r} is no certificate: write sha256: and 64 hexadecimal digits, or CN=name, or CN=name,O=name")
-    return found
-
-
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "name": _name,
     "system_id": _system_id,
@@ -416,15 +409,15 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "number": _number,
     "currency": _currency,
     "links": _links,
-    "allow_from": _networks,
+    "files": _files,
     "timezone": _timezone,
+    **ACCESS_CHECKS,
     **CONTRACT_CHECKS,
     "operator": _name_or_none,
     "category": _name_or_none,
     "route": _name_or_none,
     "prefixes": _prefixes,
     "from": _moment,
-    "certificates": _certificates,
 }
 
 

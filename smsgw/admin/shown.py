@@ -16,6 +16,7 @@ from smsgw.journey.dispatch import Dispatch
 from smsgw.journey.due import Due
 from smsgw.journey.recover import Recover
 from smsgw.model import Account, Standing
+from smsgw.policy.docket import Docket
 from smsgw.store import receipts
 from smsgw.telemetry import Meters
 from smsgw.tenants.registry import Registry
@@ -37,6 +38,7 @@ class Shown:
         recover: Recover,
         pool: Any,
         draining: Callable[[], bool],
+        docket: Docket,
     ) -> None:
         """Take what is looked at; `pool` for what only the store can count."""
         self._desk = desk
@@ -48,6 +50,7 @@ class Shown:
         self._recover = recover
         self._pool = pool
         self._draining = draining
+        self._docket = docket
 
     def missing(self) -> list[str]:
         """Return what this node lacks to be ready; [] when it is."""
@@ -68,6 +71,8 @@ class Shown:
             "queues": self._queues,
             "tenants": self._tenants,
             "stats": self._stats,
+            "policies": self._policies,
+            "rules": self._rules,
         }
 
     def _binds(self) -> Rows:
@@ -113,6 +118,30 @@ class Shown:
         counts: Counter[tuple[str, ...]] = Counter((_state(account),) for account in self._desk.directory.accounts())
         return {**counts}
 
+    def _policies(self) -> Rows:
+        docket = self._docket
+        loaded: Rows = [
+            {
+                "policy": policy.name,
+                "version": policy.version[:8],
+                "mode": policy.table.mode,
+                **policy.size,
+                **{end: docket.verdicts[policy.name, end] for end in ("pass", "flag", "hold", "reject")},
+                "failures": docket.failures[policy.name,],
+                "fault": dict(self._desk.directory.policy_faults).get(policy.name, ""),
+            }
+            for policy in docket.rule_sets()
+        ]
+        known = {row["policy"] for row in loaded}
+        return loaded + [{"policy": name, "fault": why} for name, why in self._desk.directory.policy_faults if name not in known]
+
+    def _rules(self) -> Rows:
+        """Each rule that has said something, and how often."""
+        return [
+            {"policy": name, "rule": rule, "action": action, "count": count}
+            for (name, rule, action), count in sorted(self._docket.hits.items())
+        ]
+
     def _stats(self) -> Rows:
         commit = self._desk.commit
         counts = {
@@ -147,6 +176,25 @@ class Shown:
         counter("smsgw_commit_conflicts", "Changes that another node was faster with.", lambda: commit.conflicts)
         counter("smsgw_commit_poisoned", "Rows that could not be stored.", lambda: commit.poisoned)
         counter("smsgw_effect_failures", "Effects that raised.", lambda: commit.effect_failures)
+        docket = self._docket
+        counter(
+            "smsgw_policy_verdicts",
+            "Messages judged, by policy and verdict.",
+            lambda: dict[tuple[str, ...], float](docket.verdicts),
+            ("policy", "verdict"),
+        )
+        counter(
+            "smsgw_policy_hits", "Findings by policy, class of rule and action.", docket.hits_by_class, ("policy", "rule", "action")
+        )
+        counter(
+            "smsgw_policy_failures",
+            "Messages judged by a fail mode.",
+            lambda: dict[tuple[str, ...], float](docket.failures),
+            ("policy",),
+        )
+        gauge(
+            "smsgw_policy_faults", "Policies whose stored version is not in force.", lambda: len(self._desk.directory.policy_faults)
+        )
         counter("smsgw_messages_in_doubt", "Messages that were in doubt.", lambda: self._dispatch.in_doubt)
         counter("smsgw_messages_resent", "Messages sent again after a doubt.", lambda: self._dispatch.resent)
         counter("smsgw_messages_spilled", "Messages that left memory for the store.", lambda: self._due.spilled)

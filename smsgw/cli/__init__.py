@@ -5,7 +5,7 @@
     price  quota                         what messages cost, how many there may be
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
-    show  doctor  health  version        look at one
+    show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
 Each command lives in a module of its own and imports what it needs when it runs: `smsgw health` must not load a database
@@ -19,6 +19,7 @@ from typing import Annotated
 import typer
 
 from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
+from smsgw.cli.why import why
 
 
 def build() -> typer.Typer:
@@ -45,6 +46,7 @@ def build() -> typer.Typer:
     app.command()(export.reconcile)
     app.command()(export.export)
     app.command()(show.show)
+    app.command()(why)
     app.command()(doctor.doctor)
     app.command()(serve.health)
     app.command()(serve.version)

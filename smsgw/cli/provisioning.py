@@ -117,6 +117,7 @@ def tell(plan: Plan, *, dry_run: bool) -> None:
 
 def errors_of(config: Path, files: Sequence[Path]) -> list[str]:
     """Return everything that is wrong with the settings and the files."""
+    from smsgw.admin.policy_files import NO_KEY, with_policies
     from smsgw.config import ConfigError, load, missing_files
 
     errors: list[str] = []
@@ -127,7 +128,7 @@ def errors_of(config: Path, files: Sequence[Path]) -> list[str]:
         errors += error.errors
     for file in files:
         try:
-            read_file(file)
+            with_policies(read_file(file), NO_KEY)
         except ConfigError as error:
             errors += error.errors
     return errors

@@ -1,4 +1,4 @@
-"""accept: a tenant's submit_sm or data_sm → read, admitted, routed, priced → durable → submit_sm_resp.
+"""accept: a tenant's submit_sm or data_sm → read, admitted, judged, routed, priced → durable → submit_sm_resp.
 
 Two halves. `__call__` runs while the PDU is on the table: it refuses at once, or hands the message to the unit of work with a slot
 on a link reserved if one is free. `committed` runs once the cycle has decided it: only then is the tenant answered.
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import count_by, fingerprint, read_submit
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
+from smsgw.policy.docket import refused
 from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import refusal
 from smsgw.policy.throttle import REASONS
+from smsgw.policy.verdict import Action, Finding
 from smsgw.smpp import const
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
+    from smsgw.policy.docket import Docket
     from smsgw.policy.throttle import Throttle
     from smsgw.smpp.pdu import Pdu
     from smsgw.tenants.session import TenantSession
@@ -38,18 +41,20 @@ NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
 LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
+NOT_FILED: Final = Finding(Action.REJECT, "signature", "signature.carrier")
 PARTS_REMEMBERED: Final = 10_000
 
 
 class Accept:
     """The journey of a new message, with everything it needs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the parties
         self,
         desk: Desk,
         carriers: Carriers,
         dispatch: Dispatch,
         throttle: Throttle,
+        docket: Docket,
         short_id: Callable[[int], str],
         *,
         max_undecided: int,
@@ -64,6 +69,7 @@ class Accept:
         self._dispatch = dispatch
         self._throttle = throttle
         self._gate = Gate()
+        self._docket = docket
         self._short_id = short_id
         self._max_undecided = max_undecided
         self._key = key
@@ -89,13 +95,19 @@ class Accept:
         if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
             message.parts = count_by(rule, pdu, session.version)
         held = account.restriction
-        if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
-            return refused
+        if held is not None and (told := refusal(held.refusal, strict_34=account.strict_34)):
+            return told
+        category = ""
+        if account.policy:
+            judged = self._judge(message, pdu, session.version, now)
+            if isinstance(judged, Rejected):
+                return judged
+            links, category = message.links, judged
         if not links:
             return NO_ROUTE
         tariff = directory.tariff
         route = routes.name(message.destination) if tariff.routed else ""
-        price = tariff.price(account.tenant.id, message.destination, now, route)
+        price = tariff.price(account.tenant.id, message.destination, now, route, category)
         if price is None:
             return NO_PRICE
         message.price = price * message.parts
@@ -117,13 +129,27 @@ class Accept:
             message.fingerprint = fingerprint(message, pdu, session.version, self._key)
         return self._append(message)
 
+    def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | str:
+        """Ask the account's policy, which may say the message's category; carriers its signature is not filed with never get it."""
+        account, docket, directory = message.account, self._docket, self._desk.directory
+        verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
+        if verdict.objection is not None:
+            return refused(account, verdict.objection, docket.rule_of(account, verdict.objection))
+        if verdict.flags:
+            message.rule = " ".join(docket.rule_of(account, flag) for flag in verdict.flags)
+        if verdict.carriers is not None and message.links:
+            message.links = directory.links_of(message.links, verdict.carriers)
+            if not message.links:
+                return refused(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
+        return verdict.category
+
     def _throttled(self, session: TenantSession, message: Message) -> Rejected | None:
         """Take the tokens of a message: those of its account's state, and of its rates; from all or from none."""
         account, parts, now = message.account, message.parts, self._desk.clock.now()
         if account.restriction is not None:
-            refused = self._gate.refuse(account, parts, now)
-            if refused is not None:
-                return refused
+            limited = self._gate.refuse(account, parts, now)
+            if limited is not None:
+                return limited
         if not account.limited:
             return None
         lacking = self._throttle.take(account, parts, now, source=message.source, to=message.destination, session=session)
@@ -228,7 +254,7 @@ class Accept:
         if account is not None and self._desk.records_refusals:
             message = read_submit(pdu, account, session.version) if pdu.command != const.SUBMIT_MULTI else None
             shown = message if isinstance(message, Message) else Message(0, account, "", "", b"")
-            self._desk.record_refused(shown, rejected.status, rejected.reason)
+            self._desk.record_refused(shown, rejected.status, rejected.reason, rejected.rule)
 
     def _closed(self) -> Rejected:
         if self.draining:

@@ -80,9 +80,10 @@ class Desk:
         if self._records is not None and not (self._errors_only and message.state in _WELL):
             self._records.append(self._record(message, "final", message.error, ""))
 
-    def record_refused(self, message: Message, status: int, reason: str) -> None:
-        """Write the record line of a message that was refused at the door."""
+    def record_refused(self, message: Message, status: int, reason: str, rule: str = "") -> None:
+        """Write the record line of a message that was refused at the door; `rule`: which one of its policy did so."""
         if self._records is not None:
+            message.rule = rule or message.rule
             self._records.append(self._record(message, "refused", status, reason))
 
     def _record(self, message: Message, record: str, status: int, reason: str) -> Record:
@@ -110,6 +111,7 @@ class Desk:
             int((message.answered_at - accepted) * 1000) if message.answered_at else 0,
             int((message.sent_at - accepted) * 1000) if message.sent_at else 0,
             int((message.done_at - accepted) * 1000) if message.done_at else 0,
+            message.rule,
         )
 
     def _mask_sender(self, source: str) -> str:

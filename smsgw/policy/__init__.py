@@ -1,1 +1,12 @@
-"""May it go? Limits and rules: pure judgements on values, with time passed in. Never SQL, never asyncio."""
+"""May it go? Limits and rules: pure judgements on values, with time passed in. Never SQL, never asyncio.
+
+    statuses     reason → what a tenant is told            throttle    token buckets
+    handset      octets → the text that is read            normal      text → what its spellings have in common
+    matcher      terms and patterns, by compiled engines   templates, signature, numbers   what their names say
+    file         the tables of a rule set                  ruleset     a bundle of files → compiled, named by its hash
+    submission   one message before the rules              verdict     findings, and what they add up to
+    address, kinds, content, wording    the rules          selftest    a set proved on its own texts
+    judging      RULES in their order, `judge`             docket      what was judged: counts, and the fail mode
+
+The rules themselves are imported from `judging`: whoever needs a status alone must not load the engines.
+"""

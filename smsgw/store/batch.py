@@ -190,7 +190,7 @@ def duplicate_of(batch: Batch, first: int, short_id: str) -> Duplicate:
     for message, _ in batch.news:
         if message.id == first:
             text_id = message.text_id
-    return Duplicate(ESME_ROK, "duplicate", text_id)
+    return Duplicate(ESME_ROK, "duplicate", text_id=text_id)
 
 
 # ---- when a cycle fails for its data ----------------------------------------------------------------------------------

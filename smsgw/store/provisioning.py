@@ -18,8 +18,8 @@ import asyncpg
 import msgspec
 
 from smsgw.config import ConfigError
-from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Operator, Provisioned, Route, Tenant
-from smsgw.store import prices
+from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Operator, Policy, Provisioned, Route, Tenant
+from smsgw.store import policies, prices
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
 from smsgw.store.standing import restriction
@@ -86,6 +86,7 @@ _EVERYTHING: Final[Mapping[str, str]] = {
     "routes": "SELECT * FROM route ORDER BY prefix",
     "prices": prices.EVERYTHING,
     "operators": "SELECT name, prefixes FROM operator ORDER BY name",
+    "policies": "SELECT name, version FROM policy ORDER BY name",
     "numbers": "SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account ORDER BY n.number",
 }
 
@@ -109,6 +110,7 @@ def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: 
         routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"], row["name"]) for row in rows["routes"]),
         prices=tuple(map(prices.price_of, rows["prices"])),
         operators=tuple(Operator(row["name"], tuple(row["prefixes"])) for row in rows["operators"]),
+        policies=tuple(Policy(row["name"], row["version"]) for row in rows["policies"]),
         faults=tuple(faults),
     )
 
@@ -175,7 +177,7 @@ def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tu
 # ---- as entities: what the three-way difference compares -------------------------------------------------------------------
 
 Key = tuple[str, str]
-"""(kind, name): tenant, account, number, carrier, link, route, operator, price. A price's name is that of its `prices.PriceKey`."""
+"""(kind, name): tenant, account, number, carrier, link, route, operator, policy, price. A price's is its `prices.PriceKey`'s."""
 Entities = dict[Key, dict[str, Any]]
 
 
@@ -200,7 +202,7 @@ async def read_entities(connection: Connection) -> Entities:
     for row in await connection.fetch("SELECT name, prefixes FROM operator"):
         found["operator", row["name"]] = {"prefixes": list(row["prefixes"])}
     found.update({("price", name): {"price": price} for name, price in (await prices.entities(connection)).items()})
-    return found
+    return found | await policies.read_entities(connection)
 
 
 async def audit(  # noqa: PLR0917 - the columns of its row
@@ -251,6 +253,7 @@ _PUT: Final[Mapping[str, str]] = {
     " SET links = excluded.links, part_rule = excluded.part_rule, name = excluded.name",
     "operator": "INSERT INTO operator (name, prefixes) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE"
     " SET prefixes = excluded.prefixes",
+    "policy": policies.PUT,
 }
 
 
@@ -268,6 +271,8 @@ async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tu
         await connection.execute(statement, name, values["links"], values["part_rule"], values.get("name", ""))
     elif kind == "operator":
         await connection.execute(statement, name, values["prefixes"])
+    elif kind == "policy":
+        await connection.execute(statement, name, values["version"], values["files"])
     else:
         number, secrets = await _take_back(connection, key, values)
         if kind == "tenant":
@@ -315,6 +320,7 @@ _DELETE: Final[Mapping[str, str]] = {
     "number": "DELETE FROM number WHERE number = $1",
     "route": "DELETE FROM route WHERE prefix = $1",
     "operator": "DELETE FROM operator WHERE name = $1",
+    "policy": policies.DELETE,
 }
 
 

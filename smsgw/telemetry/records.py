@@ -42,7 +42,8 @@ class Record(msgspec.Struct, gc=False, tag_field="event", tag="message"):
     digits after 2⁵³), "" when refused before it had one. `cmid`: the carrier's id. `source`, `destination`: masked. `price`: Money
     (10⁻⁶ of the currency) for all parts, what was refunded taken off. `status`: a command_status → its name, where the door or the
     carrier refused; else the error number of the carrier's receipt. `reason`: a constant word. `commit_ms`, `sent_ms`, `final_ms`:
-    milliseconds since the message was accepted, 0 for what never came.
+    milliseconds since the message was accepted, 0 for what never came. `rule`: which rule of which version of a policy refused or
+    flagged it, "policy@version:rule".
     """
 
     ts: float | datetime.datetime
@@ -63,6 +64,7 @@ class Record(msgspec.Struct, gc=False, tag_field="event", tag="message"):
     commit_ms: float
     sent_ms: float
     final_ms: float
+    rule: str = ""
     svc: str = "smsgw"
     v: str = __version__
 

@@ -81,11 +81,13 @@ async def test_conflicts_change_nothing(acme: Connection):
 
 
 async def test_who_is_not_there(acme: Connection):
-    """Neither an account nor the tenant of a new one is invented; what is missing is named."""
+    """Neither an account nor the tenant or policy of one is invented; what is missing is named."""
     with pytest.raises(NotFound, match="no account 'nobody'"):
         await change(acme, ("account", "nobody"), {"rate": "1"}, **BY)
     with pytest.raises(NotFound, match="no tenant 'nobody'"):
         await add(acme, ("account", "new"), {"tenant": "nobody"}, **BY)
+    with pytest.raises(NotFound, match="no policy 'chian'"):
+        await change(acme, ACME1, {"policy": "chian"}, **BY)
     with pytest.raises(ValueError, match="tenant is missing"):
         await add(acme, ("account", "new"), {}, **BY)
 

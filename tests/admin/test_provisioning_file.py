@@ -147,7 +147,7 @@ def test_settings_of_the_model_are_taken_by_name():
 
 def test_the_example_explains_every_key():
     """With its comment signs taken away the shipped file names each key of each kind, and the optional ones with their defaults."""
-    text = re.sub(r"^#(?=\w+ = )", "", EXAMPLE, flags=re.MULTILINE)
+    text = re.sub(r"^#(?=\w+ = |\[\[)", "", EXAMPLE, flags=re.MULTILINE)
     file = parse_provisioning(text)
     assert file.entities["account", "acme1"] == {"tenant": "acme"}
     assert file.entities["link", "alpha-1"] == {"carrier": "alpha", "host": "127.0.0.1", "port": 2776, "system_id": "gw"}

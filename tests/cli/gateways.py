@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from smsgw.admin.control import ControlServer, Provider
+from smsgw.admin.control import Answer, ControlServer, Provider
 from smsgw.admin.http import AdminServer
 from smsgw.telemetry import Meters
 
@@ -23,13 +23,15 @@ class Answering:
 
 
 @contextmanager
-def answering(directory: Path, providers: Mapping[str, Provider]) -> Iterator[Answering]:
+def answering(
+    directory: Path, providers: Mapping[str, Provider], answers: Mapping[str, Answer] | None = None
+) -> Iterator[Answering]:
     """Serve admin address and control socket until the block ends."""
     gateway = Answering(directory / "smsgw.toml")
     up, down = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        admin, control = AdminServer(Meters(), lambda: list(gateway.missing)), ControlServer(providers)
+        admin, control = AdminServer(Meters(), lambda: list(gateway.missing)), ControlServer(providers, answers=answers)
         port = await admin.start("127.0.0.1", 0)
         await control.start(directory / "admin.sock")
         gateway.config.write_text(f'[node]\ndata_dir = "{directory}"\n[admin]\nlisten = "127.0.0.1:{port}"\n')

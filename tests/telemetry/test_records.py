@@ -11,7 +11,7 @@ import pytest
 from smsgw.telemetry.records import Record, RecordFile, RecordLog
 
 GOLDEN = """event ts record tenant account mid link cmid source destination parts price state status reason attempts
- commit_ms sent_ms final_ms svc v""".split()
+ commit_ms sent_ms final_ms rule svc v""".split()
 
 
 class Gathered:
@@ -51,6 +51,7 @@ def record(**fields: Any) -> Record:
         "commit_ms": 2.1,
         "sent_ms": 3.5,
         "final_ms": 2_000.0,
+        "rule": "",
     }
     return Record(**(given | fields))
 

@@ -1,0 +1,66 @@
+"""The rule sets that a provisioning file names: their files read, compiled and proved, before anything is applied.
+
+A name in [[policy]] is a path from the provisioning file; lists named in a rule set's file are paths from that one. What is stored
+of a list of numbers are keyed hashes, made here.
+
+Never here: the store; what a rule means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from smsgw.config import ConfigError
+from smsgw.policy.file import PolicyFault
+from smsgw.policy.matcher import EngineFailed
+from smsgw.policy.ruleset import Bundle, compile_set, make_bundle
+
+if TYPE_CHECKING:
+    from smsgw.admin.provisioning_file import ProvisioningFile
+
+NO_KEY: Final = b"check"
+"""The key of a check, which stores nothing."""
+MAX_OCTETS: Final = 64 << 20
+
+
+def with_policies(file: ProvisioningFile, key: bytes) -> ProvisioningFile:
+    """Read, compile and prove every rule set that a file names; it comes back with their versions. Raises ConfigError."""
+    base = Path(file.filename).parent
+    errors: list[str] = []
+    entities = dict(file.entities)
+    bundles: dict[str, Bundle] = {}
+    for (kind, name), values in file.entities.items():
+        if kind != "policy":
+            continue
+        try:
+            bundle = make_bundle(values["files"], _reader(base), key)
+            compile_set(name, bundle, key)
+        except PolicyFault as fault:
+            errors += fault.errors
+        except (OSError, UnicodeDecodeError, EngineFailed) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            errors.append(f"{file.filename}: policy.{name}: {getattr(error, 'filename', None) or 'files'}: {why}")
+        else:
+            bundles[bundle.version] = bundle
+            entities[kind, name] = {**values, "version": bundle.version}
+    if errors:
+        raise ConfigError(errors)
+    return replace(file, entities=entities, bundles=bundles)
+
+
+def contents(file: ProvisioningFile) -> Mapping[str, bytes]:
+    """Return the octets to store, by version."""
+    return {version: bundle.encode() for version, bundle in file.bundles.items()}
+
+
+def _reader(base: Path) -> Callable[[str, str], str]:
+    def read(source: str, listed: str) -> str:
+        path = base / source if not listed else (base / source).parent / listed
+        if path.stat().st_size > MAX_OCTETS:
+            raise OSError(27, f"is larger than {MAX_OCTETS} octets", str(path))
+        return path.read_text(encoding="utf-8")
+
+    return read

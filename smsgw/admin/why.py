@@ -1,0 +1,148 @@
+"""`smsgw why`: what would become of a message, by each rule and route, and what it would cost. Nothing is sent, stored or counted.
+
+The message is built as a client would build it, read as accept reads it, and judged by the set in force. Every rule is asked, also
+those behind the one that decides.
+
+Never here: an answer that repeats the text (where a rule matched is told by offsets), a change of anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from smsgw.admin.control import NotThere
+from smsgw.billing.tariff import format_money
+from smsgw.carriers.pool import Carriers
+from smsgw.journey.desk import Desk
+from smsgw.journey.reading import count_by, read_submit
+from smsgw.model import Account, Message, Rejected
+from smsgw.numbering.plan import the_plan
+from smsgw.policy.docket import Docket, refused
+from smsgw.policy.judging import every_finding, judge, steps_of
+from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.statuses import refusal
+from smsgw.policy.submission import Submission
+from smsgw.policy.verdict import Action, Finding, Verdict
+from smsgw.smpp import const, text, tlv
+from smsgw.smpp.pdu import encode, read_sm, sm_body
+
+Rows = list[dict[str, Any]]
+MAX_TEXT: Final = 10_000
+_SHORT: Final = {0: 160, 8: 140}
+
+
+class Why:
+    """Answers for one gateway, by what it has in force."""
+
+    def __init__(self, desk: Desk, docket: Docket, carriers: Carriers) -> None:
+        """Take what decides."""
+        self._desk = desk
+        self._docket = docket
+        self._carriers = carriers
+
+    def __call__(self, asked: Mapping[str, Any]) -> Rows:
+        """Answer {account, to, text, from (optional)}. Raises NotThere."""
+        system_id, to, said = (asked.get(name) for name in ("account", "to", "text"))
+        source = asked.get("from", "")
+        if not all(isinstance(word, str) for word in (system_id, to, said, source)):
+            raise NotThere("account, to and text are wanted, as text")
+        if len(said) > MAX_TEXT:  # type: ignore[arg-type]
+            raise NotThere(f"the text has more than {MAX_TEXT} characters")
+        account = self._desk.directory.account(system_id or "")
+        if account is None:
+            raise NotThere(f"there is no account {system_id!r}")
+        pdu = _pdu(str(said), str(source), str(to))
+        message = read_submit(_Octets(pdu), account, const.V34)  # type: ignore[arg-type]
+        rows = [_row("account", "known", f"{account.system_id} of {account.tenant.name}, mode {account.mode.name.lower()}")]
+        if isinstance(message, Rejected):
+            return [*rows, _refusal("reading", message)]
+        rule = self._desk.directory.routes.part_rule(message.destination)
+        message.parts = count_by(rule, _Octets(pdu), const.V34)  # type: ignore[arg-type]
+        place = the_plan().locate(message.destination)
+        where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
+        coding = read_sm(pdu).data_coding
+        rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
+        held = account.restriction
+        if held is not None:
+            told = refusal(held.refusal, strict_34=account.strict_34)
+            rows.append(_refusal("state", told) if told else _row("state", held.standing.name.lower(), ""))
+        verdict = Verdict()
+        if account.policy:
+            judged, verdict = self._judged(account, message, pdu)
+            rows += judged
+        return rows + self._way(message, verdict)
+
+    def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, Verdict]:
+        """Ask every rule."""
+        policy = next((one for one in self._docket.rule_sets() if one.name == account.policy), None)
+        if policy is None:
+            return [_row("policy", "refused", f"{account.policy} is not loaded: policy_failed")], Verdict()
+        directory, now = self._desk.directory, self._desk.clock.time()
+        submission = Submission(policy, account, message.source, message.destination, pdu, now=now, owner=directory.owner_of)
+        rows = [_row("policy", policy.table.mode, f"{policy.name}@{policy.version[:8]}")]
+        for name, findings in every_finding(policy, submission):
+            rows += [_found(name, finding, policy) for finding in findings] or [_row(f"rule {name}", "pass", "")]
+        verdict = judge(policy, steps_of(policy), submission)
+        return [*rows, self._verdict(account, verdict)], verdict
+
+    def _verdict(self, account: Account, verdict: Verdict) -> dict[str, Any]:
+        if verdict.objection is None:
+            return _row("verdict", "flag" if verdict.flags else "pass", f"category {verdict.category or 'none'}")
+        told = refused(account, verdict.objection, self._docket.rule_of(account, verdict.objection))
+        return _refusal("verdict", told)
+
+    def _way(self, message: Message, verdict: Verdict) -> Rows:
+        """Return the links in their order, and the price."""
+        directory = self._desk.directory
+        links = directory.routes.choose(message.destination)
+        rows = [] if links else [_row("route", "refused", "no route has this destination: no_route")]
+        for link_id in links:
+            link = directory.link(link_id)
+            if link is None:
+                continue
+            state = "bound" if self._carriers.bound(link_id) else "down"
+            if verdict.carriers is not None and link.carrier.name not in verdict.carriers:
+                state = "not filed"
+            rows.append(_row("route", state, f"{link.name} of {link.carrier.name}"))
+        route, now = directory.routes.name(message.destination), self._desk.clock.time()
+        price = directory.tariff.price(message.account.tenant.id, message.destination, now, route, verdict.category)
+        if price is None:
+            return [*rows, _row("price", "refused", "the tenant has no price for this destination: no_price")]
+        currency = message.account.tenant.currency
+        detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {currency}"
+        return [*rows, _row("price", "ok", detail)]
+
+
+class _Octets:
+    """What reading wants of a PDU."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+        self.command = const.SUBMIT_SM
+
+
+def _pdu(said: str, source: str, destination: str) -> bytes:
+    """Return a submit_sm: GSM where it can be, else UCS-2; in message_payload where it takes several parts."""
+    coding, octets = text.encode(said)
+    short, tlvs = (octets, b"") if len(octets) <= _SHORT[coding] else (b"", tlv.append(const.TAG_MESSAGE_PAYLOAD, octets))
+    try:
+        ends = source.encode("ascii"), destination.encode("ascii")
+    except UnicodeEncodeError:
+        raise NotThere("addresses are ASCII") from None
+    body = sm_body(source=ends[0], dest=ends[1], data_coding=coding, short_message=short, tlvs=tlvs)
+    return encode(const.SUBMIT_SM, 0, 1, body)
+
+
+def _row(step: str, result: str, detail: str) -> dict[str, Any]:
+    return {"step": step, "result": result, "detail": detail}
+
+
+def _refusal(step: str, rejected: Rejected) -> dict[str, Any]:
+    return _row(step, "refused", f"0x{rejected.status:08x} {rejected.reason} {rejected.rule}".rstrip())
+
+
+def _found(name: str, finding: Finding, policy: RuleSet) -> dict[str, Any]:
+    shadow = finding.shadow or policy.shadow
+    action = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}[finding.action]
+    return _row(f"rule {name}", f"would {action}" if shadow else action, f"{finding.rule} {finding.span}".rstrip())

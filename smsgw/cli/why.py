@@ -1,0 +1,49 @@
+"""`smsgw why`: ask a running gateway what would become of a message; nothing is sent.
+
+The text comes on standard input, so that it stands in no process list. Exit codes: 0 answered, 1 no gateway, 3 no such account, 77
+not yours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smsgw.cli import face
+
+
+def why(
+    account: Annotated[str, typer.Option(help="The system_id that would send it.")],
+    to: Annotated[str, typer.Option(help="The number that would get it.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    text: Annotated[str, typer.Option(help="Only -: the text is read from standard input.")] = "-",
+    source: Annotated[str, typer.Option("--from", help="The sender; none given: an empty one.")] = "",
+    *,
+    json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
+) -> None:
+    """Say what would become of a message: every rule, route and price, without sending it."""
+    from smsgw.admin.control import ControlError, question
+
+    if text != "-":
+        face.fail(2, "the text comes on standard input: --text - <FILE (an argument would stand in the list of processes)")
+    said = sys.stdin.read()
+    settings = face.settings(config)
+    asked = {"account": account, "to": to, "from": source, "text": said.removesuffix("\n")}
+    try:
+        rows = asyncio.run(question(face.control_socket(settings), "why", asked))
+    except ControlError as error:
+        code = {404: face.NOT_FOUND, 403: face.EX_NOPERM}.get(error.status, face.FAILED)
+        face.fail(code, str(error))
+    columns = face.columns_of(rows)
+    if json:
+        print(face.as_json(rows, columns))
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(face.as_table(rows, columns))
+    else:
+        print(face.as_text(rows, columns))

@@ -1,0 +1,128 @@
+"""Rules about what a text says: whether it can be read at all, TLVs that must be there, terms, patterns, links and phone numbers.
+
+Whole messages are judged and none is edited. Every reading of the octets is looked at: a term that only some handsets show counts.
+
+Never here: how a text is found (`handset`), what normal forms are (`normal`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from smsgw.policy.file import Opposed
+from smsgw.policy.ruleset import ACTIONS, RuleSet
+from smsgw.policy.submission import Submission
+from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
+from smsgw.smpp import tlv
+
+_TOP: Final = "|".join(
+    (
+        *("com", "cn", "net", "org", "cc", "top", "xyz", "info", "biz", "io", "me", "app", "vip", "club", "shop", "site"),
+        *("online", "store", "link", "win", "ltd", "wang", "work", "live", "fun", "ink", "pro", "tv", "co", "in", "uk"),
+        *("us", "ru", "de", "hk", "tw", "sg"),
+    )
+)
+LINK: Final = re.compile(
+    rf"https?://([^\s/，。；！？、）)】]+)|(?<![a-z0-9@._-])((?:[a-z0-9-]{{1,63}}\.){{1,4}}(?:{_TOP}))(?![a-z0-9-])"
+)
+PHONE: Final = re.compile(
+    r"(?<!\d)(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}|[48]00[- ]?\d{3}[- ]?\d{4}|0\d{2,3}[- ]?\d{7,8}|\+\d{7,15})(?!\d)"
+)
+
+
+def readable(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """What cannot be read cannot be judged: the set says what becomes of it, and of the parts of a long message."""
+    rule = policy.table.text
+    shadow = rule.mode == "shadow"
+    if submission.content.part is not None and submission.content.part.total > 1 and rule.parts != "each":
+        return (Finding(ACTIONS[rule.parts], "parts", "text.parts", shadow),)
+    if rule.unreadable != "pass" and not submission.shown.exact:
+        return (Finding(ACTIONS[rule.unreadable], "unreadable", "text.unreadable", shadow),)
+    return NO_FINDINGS
+
+
+def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """Each TLV that the set requires is there, and its value looks as it should."""
+    for at, rule in enumerate(policy.table.tlv):
+        value = tlv.find(submission.pdu, submission.content.tlv_at, rule.tag)
+        name = rule.id or f"{rule.tag:04X}"
+        if value is None:
+            return (Finding(Action.REJECT, "tlv_missing", f"tlv.{name}", rule.mode == "shadow"),)
+        patterns = policy.tlv_patterns[at]
+        if patterns is not None and not patterns.find(value.rstrip(b"\0").decode("latin-1")):
+            return (Finding(Action.REJECT, "tlv_value", f"tlv.{name}", rule.mode == "shadow"),)
+    return NO_FINDINGS
+
+
+def terms(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """No listed word stands in it, in either normal form."""
+    found: dict[int, Finding] = {}
+    rules = policy.term_rules
+    if policy.terms_n1 is not None:
+        for _, form in submission.first_forms:
+            for owner, start, end in policy.terms_n1.find(form):
+                if owner not in found:
+                    rule = rules[owner]
+                    found[owner] = Finding(rule.action, "content", rule.id, rule.shadow, f"n1[{start}:{end}]")
+    if policy.terms_n2 is not None:
+        for form in submission.second_forms():
+            for owner, start, end in policy.terms_n2.find(form):
+                if owner not in found:
+                    rule = rules[owner]
+                    found[owner] = Finding(rule.action, "content", rule.id, rule.shadow, f"n2[{start}:{end}]")
+    return tuple(found.values()) if found else NO_FINDINGS
+
+
+def patterns(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """No listed pattern matches it."""
+    found: dict[str, Finding] = {}
+    for at, (on, engine) in enumerate((("text", policy.patterns_text), ("n1", policy.patterns_n1))):
+        if engine is None:
+            continue
+        for reading in submission.first_forms:
+            text = reading[at]
+            for index in engine.find(text):
+                rule = policy.pattern_rules[on][index]
+                if rule.id not in found:
+                    start, end = engine.span(index, text)
+                    found[rule.id] = Finding(rule.action, "content", rule.id, rule.shadow, f"{on}[{start}:{end}]")
+    return tuple(found.values()) if found else NO_FINDINGS
+
+
+def links(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """Only links to allowed domains, and to what lies under them."""
+    rule = policy.table.links
+    assert rule is not None
+    if rule.categories and submission.category not in rule.categories:
+        return NO_FINDINGS
+    for _, form in submission.first_forms:
+        for match in LINK.finditer(form):
+            host = (match[1] or match[2]).rpartition("@")[2].partition(":")[0]
+            if not any(host == domain or host.endswith(f".{domain}") for domain in rule.allowed):
+                return (_opposed(rule, "link", match.span()),)
+    return NO_FINDINGS
+
+
+def phones(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """Only allowed phone numbers."""
+    rule = policy.table.phones
+    assert rule is not None
+    if rule.categories and submission.category not in rule.categories:
+        return NO_FINDINGS
+    allowed = {_bare(number) for number in rule.allowed}
+    for _, form in submission.first_forms:
+        for match in PHONE.finditer(form):
+            if _bare(match[0]) not in allowed:
+                return (_opposed(rule, "phone", match.span()),)
+    return NO_FINDINGS
+
+
+def _opposed(rule: Opposed, reason: str, span: Iterable[int]) -> Finding:
+    start, end = span
+    return Finding(ACTIONS[rule.action], reason, f"{reason}s", rule.mode == "shadow", f"n1[{start}:{end}]")
+
+
+def _bare(number: str) -> str:
+    return "".join(letter for letter in number if letter.isdecimal()).removeprefix("86")

@@ -1,0 +1,127 @@
+"""The docket: what was judged, by which set, with what end; and what happens when judging itself fails.
+
+A set that breaks (an engine's exception, a canary that is not found, files that could not be compiled) judges by its fail mode,
+`hold` if it says nothing else: never does a message pass because nobody could look at it. Until messages can be held, held means
+refused, with a status of its own.
+
+Must never: await, keep content.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from smsgw.model import Account, Rejected
+from smsgw.policy.judging import Rule, judge, steps_of
+from smsgw.policy.matcher import EngineFailed
+from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.statuses import refusal
+from smsgw.policy.submission import Owner, Submission
+from smsgw.policy.verdict import Action, Finding, Verdict
+
+BROKEN: Final = "policy_failed"
+HELD: Final = "held"
+_ACTIONS: Final = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}
+_FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
+
+
+class Docket:
+    """The rule sets in force, by name, and what came of them. `policies` is replaced as a whole."""
+
+    def __init__(self, policies: Mapping[str, RuleSet], on_failure: Callable[[str, Exception], None]) -> None:
+        """`on_failure` is told (set, exception) once for each set and version that fails to judge."""
+        self._on_failure = on_failure
+        self.verdicts: Counter[tuple[str, ...]] = Counter()
+        self.hits: Counter[tuple[str, ...]] = Counter()
+        self.failures: Counter[tuple[str, ...]] = Counter()
+        self._told: set[str] = set()
+        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...]]] = {}
+        self.apply(policies)
+
+    def apply(self, policies: Mapping[str, RuleSet]) -> None:
+        """Take new sets: what is being judged now is judged to its end by the set it began with."""
+        self._steps = {name: (policy, steps_of(policy)) for name, policy in policies.items()}
+        for key in [key for key in self.hits if key[0] not in policies]:
+            del self.hits[key]
+
+    def hits_by_class(self) -> dict[tuple[str, ...], float]:
+        """Return (policy, class of rule, action) → findings: few labels, however many rules there are."""
+        found: Counter[tuple[str, ...]] = Counter()
+        for (name, rule, action), count in self.hits.items():
+            found[name, rule.partition(".")[0], action] += count
+        return dict(found)
+
+    def rule_sets(self) -> list[RuleSet]:
+        """Return the sets in force."""
+        return [policy for policy, _ in self._steps.values()]
+
+    def __call__(  # noqa: PLR0917 - a message, as the journey has it
+        self, account: Account, source: str, destination: str, pdu: bytes, now: float, owner: Owner, command: int, version: int
+    ) -> Verdict:
+        """Judge a message by the set of its account."""
+        name = account.policy
+        found = self._steps.get(name)
+        if found is None:
+            return self._failed(name, None, EngineFailed("it is not loaded"))
+        policy, steps = found
+        try:
+            submission = Submission(
+                policy, account, source, destination, pdu, now=now, owner=owner, command=command, version=version
+            )
+            verdict = judge(policy, steps, submission)
+        except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
+            return self._failed(name, policy, error)
+        self._count(name, verdict)
+        return verdict
+
+    def _count(self, name: str, verdict: Verdict) -> None:
+        objection = verdict.objection
+        if objection is None:
+            self.verdicts[name, "flag" if verdict.flags else "pass"] += 1
+        else:
+            self.verdicts[name, _ACTIONS[objection.action]] += 1
+            self.hits[name, objection.rule, _ACTIONS[objection.action]] += 1
+        for flag in verdict.flags:
+            told = _ACTIONS[flag.action]
+            self.hits[name, flag.rule, told if flag.action is Action.FLAG and not flag.shadow else f"would_{told}"] += 1
+
+    def _failed(self, name: str, policy: RuleSet | None, error: Exception) -> Verdict:
+        """Judge by the fail mode."""
+        self.failures[name,] += 1
+        version = policy.version if policy is not None else ""
+        if f"{name}@{version}" not in self._told:
+            self._told.add(f"{name}@{version}")
+            self._on_failure(name, error)
+        action = _FAILED[policy.table.fail if policy is not None else "hold"]
+        finding = Finding(action, BROKEN, "fail")
+        self._count(name, verdict := Verdict("", None if action is Action.FLAG else finding, (finding,) * (action is Action.FLAG)))
+        return verdict
+
+    def check(self) -> None:
+        """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
+        for name, (policy, _) in list(self._steps.items()):
+            try:
+                policy.check()
+            except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
+                self._steps[name] = (policy, (_broken,))
+                self._on_failure(name, error)
+
+    def rule_of(self, account: Account, finding: Finding) -> str:
+        """Return how a finding is named in record lines: set, version, rule, and where it matched."""
+        found = self._steps.get(account.policy)
+        version = found[0].version[:8] if found is not None else ""
+        return f"{account.policy}@{version}:{finding.rule}" + (f":{finding.span}" if finding.span else "")
+
+
+def _broken(_policy: RuleSet, _submission: Submission) -> tuple[Finding, ...]:
+    raise EngineFailed("its canary was not found")
+
+
+def refused(account: Account, finding: Finding, rule: str) -> Rejected:
+    """Return what the tenant and the record are told of an objection. What is to be held is refused, as `held`."""
+    reason = HELD if finding.action is Action.HOLD and finding.reason != BROKEN else finding.reason
+    told = refusal(reason, strict_34=account.strict_34)
+    assert told is not None, reason
+    return Rejected(told.status, reason, rule)

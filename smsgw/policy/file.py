@@ -1,0 +1,297 @@
+"""The files of a rule set: TOML tables with their keys and defaults; every error at once, with file, line and key.
+
+A set is one or more TOML files, read as one: tables of a list add up, a single table may stand in one of them only. Lists of words
+and of numbers lie in plain files beside them, one entry a line, # begins a comment.
+
+Never here: what a rule does (`ruleset` compiles), reading files (the text of each is passed in).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Any, Final, Literal
+
+import msgspec
+
+Mode = Literal["enforce", "shadow"]
+Act = Literal["reject", "hold", "flag"]
+Fail = Literal["hold", "reject", "pass"]
+Category = Literal["otp", "notice", "marketing"]
+CATEGORIES: Final[tuple[Category, ...]] = ("otp", "notice", "marketing")
+
+
+class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A table of a file: a key that nobody knows is an error."""
+
+
+class Text(_Table, frozen=True):
+    """How octets are read. `alphabet`: what data_coding 0 means to this account; `parts`: parts of a long message."""
+
+    alphabet: Literal["gsm7", "gsm7_packed", "ascii", "latin1", "utf8"] = "gsm7"
+    unreadable: Literal["reject", "hold", "flag", "pass"] = "hold"
+    parts: Literal["reject", "hold", "each"] = "hold"
+    mode: Mode = "enforce"
+
+
+class Tlv(_Table, frozen=True):
+    """A TLV that must be there. `pattern`: what its value, as text without trailing NULs, must be."""
+
+    tag: int
+    pattern: str = ""
+    id: str = ""
+    mode: Mode = "enforce"
+
+
+class Country(_Table, frozen=True):
+    """What an alphanumeric sender is worth where the recipient is."""
+
+    country: str
+    alphanumeric: Literal["allow", "registered", "refuse"] = "registered"
+
+
+class Sender(_Table, frozen=True):
+    """Who a message may say it is from. `owned`: numbers of the account, or extensions of one."""
+
+    owned: bool = False
+    alphanumeric: Literal["allow", "registered", "refuse"] = "allow"
+    registered: list[str] = []
+    country: list[Country] = []
+    mode: Mode = "enforce"
+
+
+class Recipient(_Table, frozen=True):
+    """Who may get it. The four lists are files of numbers; `exempt`: numbers that no block list stops."""
+
+    valid: bool = True
+    countries: list[str] = []
+    prefixes: list[str] = []
+    scope: str = ""
+    block: str = ""
+    opt_out: str = ""
+    exempt: str = ""
+    mode: Mode = "enforce"
+
+
+class Categories(_Table, frozen=True):
+    """What kind of message it is: by template, by sender, by words; else `default`. Only those `allowed` go."""
+
+    allowed: tuple[Category, ...] = CATEGORIES
+    default: Category = "notice"
+    sender: dict[str, Category] = {}
+    words: dict[Category, list[str]] = {}
+    mode: Mode = "enforce"
+
+
+class Hours(_Table, frozen=True):
+    """When messages of some categories may go, in each zone that the recipient may be in; `countries`: to where; none: anywhere."""
+
+    begin: str
+    end: str
+    categories: tuple[Category, ...] = ("marketing",)
+    countries: list[str] = []
+    id: str = ""
+    mode: Mode = "enforce"
+
+
+class Filed(_Table, frozen=True):
+    """A signature that is filed: for these numbers and their extensions, with these carriers; none given: any."""
+
+    signature: str
+    numbers: list[str] = []
+    carriers: list[str] = []
+
+
+class Signature(_Table, frozen=True):
+    """The 【signature】. `lengths`: of its name; `place`: where it has to stand."""
+
+    required: bool = True
+    place: Literal["front", "any"] = "front"
+    lengths: tuple[int, int] = (2, 18)
+    only_filed: bool = False
+    filed: list[Filed] = []
+    mode: Mode = "enforce"
+
+
+class Templates(_Table, frozen=True):
+    """`only`: what fits no template does not go; `action`: what is done then. Which ones there are say [[template]]."""
+
+    only: bool = False
+    action: Act = "reject"
+    mode: Mode = "enforce"
+
+
+class Template(_Table, frozen=True):
+    """A template; `must`: texts, signature included, that it must fit."""
+
+    id: str
+    text: str
+    must: list[str]
+    signature: str = ""
+    category: Literal["", "otp", "notice", "marketing"] = ""
+    domains: list[str] = []
+
+
+class Terms(_Table, frozen=True):
+    """Words. `form`: n1, or n2 for words with anything between their letters. `inside`: Latin words within others too."""
+
+    id: str
+    must: list[str]
+    words: list[str] = []
+    file: str = ""
+    exceptions: list[str] = []
+    form: Literal["n1", "n2"] = "n1"
+    inside: bool = False
+    action: Act = "reject"
+    mode: Mode = "enforce"
+
+
+class Pattern(_Table, frozen=True):
+    """An expression of RE2. `on`: the first normal form (small letters, simplified), or the text as it is."""
+
+    id: str
+    expression: str
+    must: list[str]
+    on: Literal["n1", "text"] = "n1"
+    action: Act = "reject"
+    mode: Mode = "enforce"
+
+
+class Opposed(_Table, frozen=True):
+    """Links, or phone numbers, in a text: all but those that are allowed. `categories`: of which messages, none: of all."""
+
+    allowed: list[str] = []
+    categories: list[Category] = []
+    action: Act = "reject"
+    mode: Mode = "enforce"
+
+
+class OptOut(_Table, frozen=True):
+    """What messages of some categories must end with, so that a reader knows how to refuse: one of these words."""
+
+    words: list[str]
+    categories: tuple[Category, ...] = ("marketing",)
+    countries: list[str] = []
+    action: Act = "reject"
+    mode: Mode = "enforce"
+
+
+class PolicyFile(_Table, frozen=True):
+    """All tables of a set. `harmless`: files of texts, one a line, of which it may neither refuse nor hold one."""
+
+    mode: Mode = "enforce"
+    fail: Fail = "hold"
+    harmless: list[str] = []
+    text: Text = Text()
+    tlv: list[Tlv] = []
+    sender: Sender | None = None
+    recipient: Recipient | None = None
+    category: Categories | None = None
+    hours: list[Hours] = []
+    signature: Signature | None = None
+    templates: Templates | None = None
+    template: list[Template] = []
+    terms: list[Terms] = []
+    pattern: list[Pattern] = []
+    links: Opposed | None = None
+    phones: Opposed | None = None
+    opt_out: list[OptOut] = []
+
+
+NUMBER_LISTS: Final = ("scope", "block", "opt_out", "exempt")
+_LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out")
+_AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
+
+
+class PolicyFault(Exception):
+    """A rule set is wrong; `errors` says everything that is, each with file and line."""
+
+    def __init__(self, errors: list[str]) -> None:
+        """Keep them."""
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+class Source:
+    """One TOML file: its name, its text, and where in it a table begins."""
+
+    def __init__(self, name: str, text: str) -> None:
+        """Take both."""
+        self.name = name
+        self.text = text
+
+    def at(self, table: str, index: int = 0, key: str = "") -> str:
+        """Return "file:line" of a table, or of a key in it."""
+        lines = self.text.splitlines()
+        header = re.compile(rf"\s*\[\[?\s*{re.escape(table)}\s*\]\]?\s*(#.*)?$")
+        found = [number for number, line in enumerate(lines, 1) if header.match(line)]
+        first = found[index] if index < len(found) else 0
+        if key:
+            for number in range(first, len(lines)):
+                if re.match(rf"\s*{re.escape(key)}\s*=", lines[number]):
+                    return f"{self.name}:{number + 1}"
+                if lines[number].lstrip().startswith("["):
+                    break
+        if not first and not table:
+            return self.name
+        return f"{self.name}:{first}" if first else self.name
+
+
+def parse(source: Source) -> PolicyFile:
+    """Read one file. Raises PolicyFault."""
+    try:
+        raw = tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise PolicyFault([f"{source.name}: {error}"]) from None
+    try:
+        return msgspec.convert(raw, PolicyFile)
+    except msgspec.ValidationError as error:
+        raise PolicyFault([_told(source, str(error))]) from None
+
+
+def _told(source: Source, error: str) -> str:
+    """Say what msgspec found, with the line of the table or key."""
+    match = _AT.search(error)
+    path = match["path"] if match else ""
+    what = error[: match.start()] if match else error
+    parts = re.fullmatch(r"(?P<table>\w*)(?:\[(?P<index>\d+)\])?(?:\.(?P<key>\w+))?.*", path)
+    table, index, key = (parts["table"], int(parts["index"] or 0), parts["key"] or "") if parts else ("", 0, "")
+    unknown = re.search(r"unknown field `(\w+)`", what)
+    if unknown:
+        key = unknown[1]
+    where = source.at(table, index, key) if table in msgspec_tables() else source.at("", 0, key or table)
+    return f"{where}: {path or 'the file'}: {what}"
+
+
+def msgspec_tables() -> frozenset[str]:
+    """Return the names of all tables."""
+    return frozenset(name for name in PolicyFile.__struct_fields__ if name not in {"mode", "fail", "harmless"})
+
+
+def merged(sources: list[Source]) -> tuple[PolicyFile, dict[tuple[str, int], str]]:
+    """Read files as one. Also returns "file:line" of each (table, index). Raises PolicyFault."""
+    errors: list[str] = []
+    values: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    places: dict[tuple[str, int], str] = {}
+    for source in sources:
+        try:
+            one = parse(source)
+        except PolicyFault as fault:
+            errors += fault.errors
+            continue
+        given = tomllib.loads(source.text)
+        for name in given:
+            value = getattr(one, name)
+            if name in _LISTS:
+                before = len(values.setdefault(name, []))
+                values[name] = [*values[name], *value]
+                places |= {(name, before + index): source.at(name, index) for index in range(len(value))}
+            elif name in values:
+                errors.append(f"{source.at(name)}: {name} is given twice: {origin[name]} is the first")
+            else:
+                values[name], origin[name] = value, source.at(name)
+                places[name, 0] = origin[name]
+    if errors:
+        raise PolicyFault(errors)
+    return PolicyFile(**values), places

@@ -1,0 +1,134 @@
+"""Text as the handset shows it: the octets of one submit_sm or data_sm, or of all parts of a long message → what is read.
+
+A filter that reads otherwise than the handset is no filter. So all groups of data_coding are read, with the header's language
+shifts, from short_message or message_payload; what a handset without those shift tables would show, and what octets of another
+coding than they claim would be (UCS-2 or UTF-8 sent as 8-bit text), is read too and stands in `others`.
+
+Promises: any octets give a Shown, never an exception. `exact` is False when the octets have no meaning in their coding, and for
+binary and what goes to a port: then nobody can say what will be seen, and the policy's word on that holds.
+Must never: change a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from smsgw.smpp import const, tlv
+from smsgw.smpp.pdu import read_data_sm, read_sm
+from smsgw.smpp.text import Alphabet, alphabet, decode
+from smsgw.smpp.udh import Concat, Udh, read_udh, sar
+
+_UDHI: Final = 0x40
+_NO_HEADER: Final = b"\0"
+_BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+class Content(NamedTuple):
+    """The content of one PDU. `octets` come after the header; `tlv_at` is an offset into the PDU."""
+
+    octets: bytes
+    data_coding: int
+    header: Udh | None
+    part: Concat | None
+    tlv_at: int
+
+
+class Shown(NamedTuple):
+    """What is read: the text as the coding says, other readings that some handset may show, and whether it is certain."""
+
+    text: str
+    others: tuple[str, ...]
+    exact: bool
+
+
+def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.V34) -> Content:
+    """Take the content out of a whole PDU that reading has found sound. The header's own octets are left out."""
+    if command == const.DATA_SM:
+        data = read_data_sm(pdu)
+        octets = tlv.find(pdu, data.tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
+        esm_class, data_coding, tlv_at = data.esm_class, data.data_coding, data.tlv_at
+    else:
+        sm = read_sm(pdu, version)
+        esm_class, data_coding, tlv_at = sm.esm_class, sm.data_coding, sm.tlv_at
+        octets = pdu[sm.sm_at : sm.sm_at + sm.sm_length]
+        if tlv_at != len(pdu) and not octets:
+            octets = tlv.find(pdu, tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
+    header = read_udh(octets) if esm_class & _UDHI else None
+    part = header.concat if header is not None else None
+    if header is not None:
+        octets = octets[header.length :]
+    if part is None and tlv_at != len(pdu):
+        part = sar(pdu, tlv_at)
+    return Content(octets, data_coding, header, part, tlv_at)
+
+
+def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
+    """Read one content, or all parts of a long message in their order: joined before decoding, so that nothing hides in a cut."""
+    first = contents[0]
+    octets = first.octets if len(contents) == 1 else b"".join(one.octets for one in contents)
+    header = first.header
+    coding = first.data_coding
+    if any(one.data_coding != coding for one in contents):
+        return Shown("".join(decode(one.octets, one.data_coding).text for one in contents), (), exact=False)
+    kind = alphabet(coding, default_alphabet)
+    if kind is Alphabet.GSM7_PACKED and (len(contents) > 1 or header is not None):
+        return _packed(contents, coding, default_alphabet)
+    udh = None
+    if header is not None and (header.single_shift or header.locking_shift):
+        udh = Udh((), 1, True, None, None, header.single_shift, header.locking_shift)
+    text, exact = decode(_NO_HEADER + octets if udh else octets, coding, udh=udh, default_alphabet=default_alphabet)
+    if header is not None and header.ports is not None:
+        exact = False
+    if udh is None and exact and _sure(octets, kind):
+        return Shown(text, (), exact)
+    others = list(_others(octets, kind))
+    if udh is not None:
+        others.append(decode(octets, coding, default_alphabet=default_alphabet).text)
+    return Shown(text, tuple(one for one in others if one != text), exact)
+
+
+def _sure(octets: bytes, kind: Alphabet) -> bool:
+    """Tell whether octets that mean something in their coding are hardly something else: no order mark, none over 0x7F."""
+    if kind is Alphabet.UCS2:
+        return octets[:2] not in _BYTE_ORDER_MARKS
+    return octets.isascii() and octets.count(0) * 3 < len(octets)
+
+
+def _packed(contents: Sequence[Content], coding: int, default_alphabet: str) -> Shown:
+    """Packed septets begin behind fill bits that depend on the header: each part is unpacked on its own."""
+    texts = []
+    exact = True
+    for one in contents:
+        header = bytes(one.header.length) if one.header is not None else b""
+        udh = one.header
+        text, whole = decode(header + one.octets, coding, udh=udh, default_alphabet=default_alphabet)
+        texts.append(text)
+        exact = exact and whole and (udh is None or udh.ports is None)
+    return Shown("".join(texts), (), exact)
+
+
+def _others(octets: bytes, kind: Alphabet) -> list[str]:
+    """Return what octets may be when they are not what they claim: UTF-16 or UTF-8 under another name."""
+    found = []
+    mark = _BYTE_ORDER_MARKS.get(octets[:2])
+    if mark is not None:
+        found.append(octets[2:].decode(mark, "replace"))
+    if kind is Alphabet.UCS2:
+        return found
+    if len(octets) % 2 == 0 and len(octets) >= 4 and _may_be_utf16(octets):
+        found.append(octets.decode("utf-16-be", "replace"))
+    if not octets.isascii():
+        try:
+            found.append(octets.decode("utf-8"))
+        except UnicodeDecodeError:
+            if kind in {Alphabet.GSM7, Alphabet.ASCII}:
+                found.append(octets.decode("latin-1"))
+    return found
+
+
+def _may_be_utf16(octets: bytes) -> bool:
+    """Tell whether high octets are those of Latin, punctuation, kana, ideographs or full-width forms, as in a text."""
+    high = octets[::2]
+    likely = sum(octet in {0x00, 0x20, 0x30, 0xFF} or 0x4E <= octet <= 0x9F for octet in high)
+    return likely * 10 >= len(high) * 9

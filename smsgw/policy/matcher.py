@@ -1,0 +1,166 @@
+"""The engine: ten thousand terms and hundreds of patterns over one text in some microseconds.
+
+Terms by ahocorasick-rs, patterns by RE2's Set (linear time whatever the pattern; an operator's pattern never meets `re`, where one
+of them can stop the loop for a second). Both hold the interpreter while they build: so they are built in shards that take a few
+milliseconds each, in a thread between whose steps the loop runs on.
+
+Promises: what is built has proved that it finds: each shard is asked for its first and its last term, each set of patterns for a
+canary of its own, at the build and whenever `alive` is asked. An engine that says "no match" because it failed must not pass for
+one that found nothing.
+Must never: normalise (that is its caller's), decide what a hit means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+import ahocorasick_rs as aho
+import re2
+
+TERMS_A_SHARD: Final = 2_500
+PATTERNS_A_SHARD: Final = 64
+MAX_MEMORY: Final = 256 << 20
+"""Octets that RE2 may use for a set; with its default of 8 MiB larger sets fail to compile."""
+
+_CANARY: Final = "\ue000smsgw\ue001"
+
+
+class EngineFailed(Exception):
+    """An engine did not find what it must find."""
+
+
+class Term(NamedTuple):
+    """A word to look for, in its normal form. `owner`: whose it is, by number; `whole`: only as a word of its own."""
+
+    text: str
+    owner: int
+    whole: bool = False
+
+
+class Hit(NamedTuple):
+    """Something found: whose it is, and where."""
+
+    owner: int
+    start: int
+    end: int
+
+
+def options() -> re2.Options:
+    """Return how patterns are read: RE2's own syntax, UTF-8, a dot matches line ends too."""
+    chosen = re2.Options()
+    chosen.max_mem = MAX_MEMORY
+    chosen.log_errors = False
+    chosen.dot_nl = True
+    return chosen
+
+
+def pattern_fault(expression: str) -> str:
+    """Return what the engine itself has against a pattern; "" for nothing."""
+    try:
+        re2.compile(expression, options())
+    except re2.error as error:
+        told = error.args[0] if error.args else error
+        return told.decode() if isinstance(told, bytes) else str(told)
+    return "" if expression else "it is empty"
+
+
+class Terms:
+    """Many words at once. One that stands inside a hit of `exceptions` is not found."""
+
+    __slots__ = ("_canaries", "_exceptions", "_shards", "_terms")
+
+    def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = ()) -> None:
+        """Build; raises EngineFailed."""
+        self._terms = list(terms)
+        shards = [self._terms[at : at + TERMS_A_SHARD] for at in range(0, len(self._terms), TERMS_A_SHARD)]
+        self._shards = [(shard, _automaton([term.text for term in shard])) for shard in shards]
+        self._exceptions = _automaton(exceptions) if exceptions else None
+        self.check()
+
+    def __len__(self) -> int:
+        """Return how many terms there are."""
+        return len(self._terms)
+
+    def check(self) -> None:
+        """Ask each shard for what it must find. Raises EngineFailed."""
+        for shard, automaton in self._shards:
+            for at in (0, len(shard) - 1):
+                text = f"{_CANARY}{shard[at].text}"
+                if not any(found[0] == at or shard[found[0]].text == shard[at].text for found in _scan(automaton, text)):
+                    raise EngineFailed("a shard of terms does not find its own")
+
+    def find(self, text: str) -> Iterator[Hit]:
+        """Yield what stands in a text of the same normal form."""
+        for shard, automaton in self._shards:
+            found = automaton.find_matches_as_indexes(text, overlapping=True)
+            if found:
+                yield from self._judged(text, shard, found)
+
+    def _judged(self, text: str, shard: Sequence[Term], found: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
+        allowed = _scan(self._exceptions, text) if self._exceptions is not None else ()
+        for index, start, end in found:
+            term = shard[index]
+            if term.whole and not _stands_alone(text, start, end):
+                continue
+            if not any(first <= start and end <= last for _, first, last in allowed):
+                yield Hit(term.owner, start, end)
+
+
+def _automaton(words: Sequence[str]) -> aho.AhoCorasick:
+    return aho.AhoCorasick(words, matchkind=aho.MatchKind.Standard, implementation=aho.Implementation.ContiguousNFA)
+
+
+def _scan(automaton: aho.AhoCorasick, text: str) -> list[tuple[int, int, int]]:
+    return automaton.find_matches_as_indexes(text, overlapping=True)
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Tell whether no letter or digit of the Latin script touches a Latin word: "sex" is not in "Essex"."""
+    return not (start and text[start - 1].isalnum() and text[start - 1].isascii()) and not (
+        end < len(text) and text[end].isalnum() and text[end].isascii()
+    )
+
+
+class Patterns:
+    """Many patterns at once; `owner` of a hit is the index of the pattern."""
+
+    __slots__ = ("_expressions", "_shards")
+
+    def __init__(self, expressions: Sequence[str], *, whole: bool = False) -> None:
+        """Build; `whole`: a pattern has to match from the first character to the last. Raises EngineFailed."""
+        self._expressions = list(expressions)
+        self._shards = []
+        for at in range(0, len(self._expressions), PATTERNS_A_SHARD):
+            shard = re2.Set.FullMatchSet(options()) if whole else re2.Set.SearchSet(options())
+            for expression in self._expressions[at : at + PATTERNS_A_SHARD]:
+                shard.Add(expression)
+            shard.Add(_CANARY)
+            shard.Compile()
+            self._shards.append((at, min(PATTERNS_A_SHARD, len(self._expressions) - at), shard))
+        self.check()
+
+    def __len__(self) -> int:
+        """Return how many patterns there are."""
+        return len(self._expressions)
+
+    def check(self) -> None:
+        """Ask each set for its canary. Raises EngineFailed."""
+        for _, canary, shard in self._shards:
+            if canary not in (shard.Match(_CANARY) or ()):
+                raise EngineFailed("a set of patterns does not find its canary")
+
+    def find(self, text: str) -> list[int]:
+        """Return the indices of the patterns that match, in their order."""
+        found = []
+        for first, canary, shard in self._shards:
+            hits = shard.Match(text)
+            if hits:
+                found += [first + index for index in hits if index != canary]
+        found.sort()
+        return found
+
+    def span(self, index: int, text: str) -> tuple[int, int]:
+        """Return where a pattern matches; it is compiled for that, so only for what was found."""
+        match = re2.compile(self._expressions[index], options()).search(text)
+        return match.span() if match is not None else (0, len(text))

@@ -1,0 +1,132 @@
+"""Normal forms: what makes two spellings of a word one, so that a term need be listed once (measured: DESIGN §7).
+
+    N1  look-alikes are one: compatibility forms, capitals, accents, traditional characters, letters of other scripts; what is
+        not seen (zero-width, direction marks, variation selectors, strokes laid over letters) is gone
+    N2  N1 without spaces, punctuation and symbols: 百*家-乐 and "c a s i n o" are words again. Words run into each other in it, so
+        only long terms may be looked for
+
+One table does all of N1, made from what Unicode says of each character alone: NFKC, case folding and the rest in one pass, for a
+quarter of what they cost one after the other. Composition over several characters is left out: combining marks go anyway.
+
+Terms pass through the same functions when they are loaded. Never here: pinyin, homophones, inserted ideographs (`variants` of terms
+or templates alone catch those).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Final
+
+Table = dict[int, int | str | None]
+
+# Letters that look like a Latin one, by the Latin one. Only what is alike in common typefaces; digits stay digits.
+_ALIKE: Final = {
+    "a": "аαɑΑАᴀ",
+    "b": "вВΒʙЬ",
+    "c": "сСϲсᴄ",
+    "d": "ԁᴅ",
+    "e": "еЕёЁεΕҽᴇ",
+    "f": "ϝƒ",
+    "g": "ɡԍɢ",
+    "h": "нНΗһʜ",
+    "i": "іІΙιɩı",
+    "j": "јЈϳᴊ",
+    "k": "кКΚκᴋ",
+    "l": "ӏⅼʟ",
+    "m": "мМΜᴍ",
+    "n": "ηΝпɴ",
+    "o": "оОοΟσөᴏ",
+    "p": "рРρΡᴘ",
+    "q": "ԛ",
+    "r": "гʀ",
+    "s": "ѕЅꜱ",
+    "t": "тТτΤᴛ",
+    "u": "υսᴜ",
+    "v": "νѵᴠ",
+    "w": "шԝωᴡ",
+    "x": "хХχΧ",
+    "y": "уУγΥўʏ",
+    "z": "ΖᴢȤ",
+}
+_UNSEEN: Final = (
+    *((0x0300, 0x036F), (0x0483, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F)),
+    *((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x115F, 0x1160), (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0x17B4, 0x17B5)),
+    *((0x180B, 0x180F), (0x2800, 0x2800)),
+)
+_NEGATIVE: Final = ((0x1F150, 0x1F169), (0x1F170, 0x1F189), (0x1F1E6, 0x1F1FF), (0x1F130, 0x1F149))
+_RANGES: Final = ((0x80, 0xD800), (0xE000, 0x10000), (0x1D400, 0x1D800), (0x1F100, 0x1F200), (0x2F800, 0x2FA20), (0xE0000, 0xE0200))
+_ASCII_SYMBOLS: Final = bytes(octet for octet in range(128) if not chr(octet).isalnum())
+
+
+@cache
+def _n1_table() -> Table:
+    """Make the table of N1: some fifty thousand entries, once a process (a tenth of a second)."""
+    simplified = {ord(pair[0]): pair[1] for pair in _simplified()}
+    alike = {ord(letter): latin for latin, letters in _ALIKE.items() for letter in letters}
+    alike |= {first + at: chr(0x61 + at) for first, last in _NEGATIVE for at in range(last - first + 1)}
+    unseen = {point for first, last in _UNSEEN for point in range(first, last + 1)}
+    table: Table = {}
+    for first, end in _RANGES:
+        for point in range(first, end):
+            if point in unseen or unicodedata.category(chr(point)) in {"Cf", "Cc"}:
+                table[point] = None if point >= 0xA0 else point
+            else:
+                table[point] = alike.get(point) or _one(point, simplified, alike, unseen)
+    table |= {point: chr(point).lower() for point in range(0x80)}
+    table[0x2028] = table[0x2029] = "\n"
+    return {point: ord(to) if isinstance(to, str) and len(to) == 1 else to for point, to in table.items()}
+
+
+def _one(point: int, simplified: dict[int, str], alike: dict[int, str], unseen: set[int]) -> str:
+    """Return what one character is made of: compatibility forms, capitals and accents taken off, simplified."""
+    folded = unicodedata.normalize("NFKC", chr(point)).casefold()
+    out = []
+    for letter in folded:
+        if ord(letter) in unseen:
+            continue
+        simple = simplified.get(ord(letter), letter)
+        bare = unicodedata.normalize("NFD", simple)[0] if ord(simple) < 0x250 or 0x1E00 <= ord(simple) < 0x1F00 else simple
+        out.append(alike.get(ord(bare), bare))
+    return "".join(out)
+
+
+def _simplified() -> Iterator[str]:
+    text = resources.files("smsgw.policy").joinpath("data", "simplified.txt").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            yield from (line[at : at + 2] for at in range(0, len(line), 2))
+
+
+@cache
+def _n2_table() -> Table:
+    """Make the table that leaves letters and digits alone and drops the rest; emoji go too."""
+    table: Table = {}
+    for point in range(0x20000):
+        letter = chr(point)
+        if not letter.isalnum():
+            if unicodedata.category(letter) not in {"Mc", "Mn", "Cn", "Co", "Cs"}:
+                table[point] = None
+        elif point < 0xD800:
+            table[point] = point
+    return table
+
+
+def n1(text: str) -> str:
+    """Return the first normal form."""
+    return text.lower() if text.isascii() else text.translate(_n1_table())
+
+
+def n2(first_form: str) -> str:
+    """Return the second normal form of a text in the first."""
+    if first_form.isascii():
+        return first_form.encode().translate(None, _ASCII_SYMBOLS).decode()
+    return first_form.translate(_n2_table())
+
+
+def warm() -> None:
+    """Make the tables now, in whatever thread this is, and not at the first message."""
+    _n1_table()
+    _n2_table()

@@ -1,0 +1,306 @@
+"""A rule set, compiled: immutable, named by the hash of what it was made of, and proved before it judges anything.
+
+A bundle holds the set's files as they are stored: TOML and word lists as text, lists of numbers as keyed hashes. `compile_set`
+makes it a RuleSet: validated by the engines themselves, each rule shown to find the texts that it says it must, and the set to
+leave its harmless ones alone. All of it may run in a thread; nothing is changed after.
+
+Promises: a bundle with any fault raises PolicyFault with all of them and becomes nothing.
+Must never: read a file, know an account.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from smsgw.policy.file import NUMBER_LISTS, PolicyFault, PolicyFile, Source, merged
+from smsgw.policy.file import Pattern as PatternTable
+from smsgw.policy.file import Template as TemplateTable
+from smsgw.policy.file import Terms as TermsTable
+from smsgw.policy.matcher import Patterns, Term, Terms, pattern_fault
+from smsgw.policy.normal import n1, n2, warm
+from smsgw.policy.numbers import NumberSet, number_faults, pack
+from smsgw.policy.templates import Template, Templates, expression
+from smsgw.policy.verdict import Action
+
+HAN_LEAST_N2: Final = 3
+LATIN_LEAST_N2: Final = 6
+MAX_TERMS: Final = 200_000
+MAX_PATTERNS: Final = 2_000
+MAX_TEMPLATES: Final = 20_000
+_MINUTES: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
+ACTIONS: Final[Mapping[str, Action]] = {"reject": Action.REJECT, "hold": Action.HOLD, "flag": Action.FLAG}
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """What a set is made of, as it is stored: (name, text) of TOML files, lists of words, packed lists of numbers in base64."""
+
+    sources: list[tuple[str, str]]
+    words: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+
+    def encode(self) -> bytes:
+        """Return it as octets; the same files give the same ones."""
+        return msgspec.json.encode(self, order="deterministic")
+
+    @property
+    def version(self) -> str:
+        """Return the set's version: the SHA-256 of its octets."""
+        return sha256(self.encode()).hexdigest()
+
+
+def decode_bundle(octets: bytes) -> Bundle:
+    """Return a bundle from its octets. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(octets, type=Bundle)
+
+
+Read = Callable[[str, str], str]
+"""(name of a TOML file, name of a list in it or "") → its text. Raises OSError, UnicodeDecodeError."""
+
+
+def make_bundle(names: Iterable[str], read: Read, key: bytes) -> Bundle:
+    """Gather the files of a set. Raises PolicyFault, and what `read` raises for a TOML file."""
+    sources = [Source(name, read(name, "")) for name in names]
+    errors: list[str] = []
+    words: dict[str, str] = {}
+    numbers: dict[str, str] = {}
+    merged(sources)  # all sources sound, or a PolicyFault with everything
+    for source in sources:
+        table, places = merged([source])
+        wanted = [(name, source.at("terms", at, "file")) for at, name in enumerate(one.file for one in table.terms)]
+        wanted += [(name, source.at("", 0, "harmless")) for name in table.harmless]
+        for name, where in wanted:
+            if name:
+                _gather(words, (source.name, name), where, read, errors)
+        for kind in NUMBER_LISTS:
+            name = getattr(table.recipient, kind) if table.recipient is not None else ""
+            texts: dict[str, str] = {}
+            if name and _gather(texts, (source.name, name), places["recipient", 0], read, errors):
+                faults = number_faults(texts[name])
+                errors += [f"{name}:{line}: {what}" for line, what in faults]
+                numbers[name] = "" if faults else b64encode(pack(key, texts[name])).decode()
+    if errors:
+        raise PolicyFault(errors)
+    return Bundle([(source.name, source.text) for source in sources], words, numbers)
+
+
+def _gather(texts: dict[str, str], named: tuple[str, str], where: str, read: Read, errors: list[str]) -> bool:
+    name = named[1]
+    try:
+        texts[name] = read(*named)
+    except (OSError, UnicodeDecodeError) as error:
+        errors.append(f"{where}: {name} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
+        return False
+    return True
+
+
+class Rule(NamedTuple):
+    """What a term or a pattern belongs to."""
+
+    id: str
+    action: Action
+    shadow: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A set that judges. `table` holds the rules that need no engine; the rest is compiled."""
+
+    name: str
+    version: str
+    table: PolicyFile
+    shadow: bool = False
+    terms_n1: Terms | None = None
+    terms_n2: Terms | None = None
+    term_rules: tuple[Rule, ...] = ()
+    patterns_n1: Patterns | None = None
+    patterns_text: Patterns | None = None
+    pattern_rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    templates: Templates | None = None
+    category_words: Terms | None = None
+    category_names: tuple[str, ...] = ()
+    filed: Mapping[str, tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=dict)
+    numbers: Mapping[str, NumberSet] = field(default_factory=dict)
+    opt_out_words: tuple[tuple[str, ...], ...] = ()
+    hours: tuple[tuple[int, int], ...] = ()
+    tlv_patterns: tuple[Patterns | None, ...] = ()
+    size: Mapping[str, int] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Ask every engine for its canary. Raises EngineFailed."""
+        for engine in (self.terms_n1, self.terms_n2, self.patterns_n1, self.patterns_text, self.templates, self.category_words):
+            if engine is not None:
+                engine.check()
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the entries of a plain list: one a line, # begins a comment."""
+    return [entry for line in text.splitlines() if (entry := line.partition("#")[0].strip())]
+
+
+def compile_set(name: str, bundle: Bundle, key: bytes) -> RuleSet:
+    """Compile a set and prove it on its own texts. Raises PolicyFault, EngineFailed."""
+    from smsgw.policy.selftest import prove  # it judges, and so needs all the rules
+
+    warm()
+    table, places = merged([Source(*source) for source in bundle.sources])
+    making = _Making(table, places, bundle)
+    parts = making.parts(key)
+    if making.errors:
+        raise PolicyFault(making.errors)
+    made = RuleSet(name=name, version=bundle.version, table=table, shadow=table.mode == "shadow", **parts)
+    faults = prove(made, bundle, places)
+    if faults:
+        raise PolicyFault(faults)
+    return made
+
+
+class _Making:
+    """A set while it is made: its tables, where each begins, and every error so far."""
+
+    def __init__(self, table: PolicyFile, places: Mapping[tuple[str, int], str], bundle: Bundle) -> None:
+        self.table = table
+        self.bundle = bundle
+        self.errors: list[str] = []
+        self._places = places
+
+    def parts(self, key: bytes) -> dict[str, Any]:
+        """Return the compiled parts by the names of RuleSet's fields."""
+        table = self.table
+        self._ids()
+        terms = self._terms()
+        patterns = self._patterns()
+        templates = self._templates()
+        words = [
+            (category, word) for category, listed in (table.category.words if table.category else {}).items() for word in listed
+        ]
+        category_terms = [Term(n1(word), at, _is_latin(n1(word))) for at, (_, word) in enumerate(words) if n1(word)]
+        signatures = table.signature.filed if table.signature is not None else []
+        return {
+            **terms,
+            **patterns,
+            "templates": Templates(templates) if templates and not self.errors else None,
+            "category_words": Terms(category_terms) if category_terms else None,
+            "category_names": tuple(category for category, _ in words),
+            "filed": {one.signature: (tuple(one.numbers), frozenset(one.carriers)) for one in signatures},
+            "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
+            "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
+            "hours": tuple(self._hours(at) for at in range(len(table.hours))),
+            "tlv_patterns": tuple(self._tlv(at) for at in range(len(table.tlv))),
+            "size": {
+                "terms": sum(len(found) for found in (terms["terms_n1"], terms["terms_n2"]) if found is not None),
+                "patterns": len(table.pattern),
+                "templates": len(templates),
+            },
+        }
+
+    def _fault(self, kind: str, at: int, what: str) -> None:
+        self.errors.append(f"{self._places.get((kind, at), kind)}: {what}")
+
+    def _ids(self) -> None:
+        """Each rule has an id of its own, and texts that it must find."""
+        kinds: dict[str, Sequence[TermsTable | PatternTable | TemplateTable]] = {
+            "terms": self.table.terms,
+            "pattern": self.table.pattern,
+            "template": self.table.template,
+        }
+        for kind, rules in kinds.items():
+            seen: set[str] = set()
+            for at, rule in enumerate(rules):
+                if rule.id in seen:
+                    self._fault(kind, at, f"{kind} {rule.id!r} is given twice")
+                seen.add(rule.id)
+                if not rule.must:
+                    self._fault(kind, at, f"{kind} {rule.id!r}: must = [...] names no text that it has to find")
+
+    def _terms(self) -> dict[str, Any]:
+        forms: dict[str, list[Term]] = {"n1": [], "n2": []}
+        exceptions: dict[str, list[str]] = {"n1": [], "n2": []}
+        for at, rule in enumerate(self.table.terms):
+            words = [*rule.words, *lines_of(self.bundle.words.get(rule.file, ""))]
+            if not words:
+                self._fault("terms", at, f"terms {rule.id!r} has no word")
+            exceptions[rule.form] += [_in_form(word, rule.form) for word in rule.exceptions]
+            for word in words:
+                text = _in_form(word, rule.form)
+                what = _too_short(text) if rule.form == "n2" else "" if text.strip() else "is empty"
+                if what:
+                    self._fault("terms", at, f"terms {rule.id!r}: {word!r} {what}")
+                forms[rule.form].append(Term(text, at, not rule.inside and rule.form == "n1" and _is_latin(text)))
+        count = sum(map(len, forms.values()))
+        if count > MAX_TERMS:
+            self._fault("terms", 0, f"{count} terms, more than {MAX_TERMS}")
+        if self.errors:
+            return {"terms_n1": None, "terms_n2": None, "term_rules": ()}
+        return {
+            **{f"terms_{form}": Terms(terms, exceptions[form]) if terms else None for form, terms in forms.items()},
+            "term_rules": tuple(Rule(f"terms.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow") for rule in self.table.terms),
+        }
+
+    def _patterns(self) -> dict[str, Any]:
+        found: dict[str, list[str]] = {"n1": [], "text": []}
+        rules: dict[str, list[Rule]] = {"n1": [], "text": []}
+        if len(self.table.pattern) > MAX_PATTERNS:
+            self._fault("pattern", 0, f"{len(self.table.pattern)} patterns, more than {MAX_PATTERNS}")
+        for at, rule in enumerate(self.table.pattern):
+            fault = pattern_fault(rule.expression)
+            if fault:
+                self._fault("pattern", at, f"pattern {rule.id!r}: RE2 refuses it: {fault}")
+            found[rule.on].append(rule.expression)
+            rules[rule.on].append(Rule(f"pattern.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow"))
+        return {
+            **{f"patterns_{on}": Patterns(one) if one and not self.errors else None for on, one in found.items()},
+            "pattern_rules": {on: tuple(listed) for on, listed in rules.items()},
+        }
+
+    def _templates(self) -> list[Template]:
+        made = []
+        if len(self.table.template) > MAX_TEMPLATES:
+            self._fault("template", 0, f"{len(self.table.template)} templates, more than {MAX_TEMPLATES}")
+        for at, one in enumerate(self.table.template):
+            template = Template(one.id, one.text, one.signature, one.category, tuple(one.domains))
+            try:
+                expression(template)
+            except ValueError as error:
+                self._fault("template", at, f"template {one.id!r}: {error}")
+            made.append(template)
+        return made
+
+    def _hours(self, at: int) -> tuple[int, int]:
+        rule = self.table.hours[at]
+        found = [_MINUTES.fullmatch(text) for text in (rule.begin, rule.end)]
+        if None in found:
+            self._fault("hours", at, f'hours from {rule.begin!r} to {rule.end!r}: times are written "08:00", up to "24:00"')
+            return 0, 0
+        begin, end = (int(match[1]) * 60 + int(match[2]) for match in found if match is not None)
+        if begin >= end:
+            self._fault("hours", at, f"hours from {rule.begin} to {rule.end} are none: the first is not before the second")
+        return begin, end
+
+    def _tlv(self, at: int) -> Patterns | None:
+        rule = self.table.tlv[at]
+        if not 0 < rule.tag < 0x10000:
+            self._fault("tlv", at, f"tlv tag {rule.tag} is none: 1 to 0xFFFF")
+        fault = pattern_fault(rule.pattern) if rule.pattern else ""
+        if fault:
+            self._fault("tlv", at, f"tlv 0x{rule.tag:04X}: RE2 refuses its pattern: {fault}")
+        return Patterns([rule.pattern], whole=True) if rule.pattern and not fault else None
+
+
+def _in_form(word: str, form: str) -> str:
+    return n2(n1(word)) if form == "n2" else n1(word)
+
+
+def _is_latin(text: str) -> bool:
+    return text.isascii() and text[:1].isalnum() and text[-1:].isalnum()
+
+
+def _too_short(text: str) -> str:
+    least = LATIN_LEAST_N2 if text.isascii() else HAN_LEAST_N2
+    return f"is too short for form n2: at least {least} characters, or it is found across words" if len(text) < least else ""

@@ -1,0 +1,35 @@
+"""Signatures: the 【name】 that a Chinese message begins with, and what is filed for whom (DOMAIN §2.2).
+
+Never here: what a message without one gets; the choice of a carrier (filings narrow it, routes make it).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_SIGNATURE: Final = re.compile(r"【([^【】]*)】")
+
+
+class Signed(NamedTuple):
+    """A text taken apart. `marks`: how many signatures or halves of one are in it; `front`: whether the text begins with it."""
+
+    signature: str
+    body: str
+    marks: int
+    front: bool
+
+
+def signed(text: str) -> Signed:
+    """Find the signature: the one at the front, else the one at the end, else any."""
+    count = max(text.count("【"), text.count("】"))
+    if not count:
+        return Signed("", text, 0, front=False)
+    stripped = text.strip()
+    match = _SIGNATURE.match(stripped)
+    if match is not None:
+        return Signed(match[1], stripped[match.end() :], count, front=True)
+    match = _SIGNATURE.search(stripped)
+    if match is None:
+        return Signed("", text, count, front=False)
+    return Signed(match[1], stripped[: match.start()] + stripped[match.end() :], count, front=False)

@@ -1,0 +1,137 @@
+"""What is judged: a message with what the rules want to know of it. What costs something is worked out when it is first asked for.
+
+Never here: a rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from smsgw.model import Account
+from smsgw.numbering.plan import Place, the_plan
+from smsgw.policy.handset import Content, Shown, content_of, shown
+from smsgw.policy.normal import n1, n2
+from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.signature import Signed, signed
+from smsgw.policy.templates import Template
+from smsgw.smpp import const
+
+Owner = Callable[[str], Account | None]
+_UNKNOWN: Final = Template("", "")
+
+
+class Submission:
+    """One message before the rules. `pdu`: all its octets, header included; `now`: Unix seconds."""
+
+    __slots__ = (
+        "_category",
+        "_forms",
+        "_place",
+        "_signed",
+        "_template",
+        "account",
+        "content",
+        "destination",
+        "now",
+        "owner",
+        "pdu",
+        "policy",
+        "shown",
+        "source",
+    )
+
+    def __init__(
+        self,
+        policy: RuleSet,
+        account: Account,
+        source: str,
+        destination: str,
+        pdu: bytes,
+        *,
+        now: float,
+        owner: Owner,
+        command: int = const.SUBMIT_SM,
+        version: int = const.V34,
+    ) -> None:
+        """Read the content."""
+        self.policy = policy
+        self.account = account
+        self.source = source
+        self.destination = destination
+        self.pdu = pdu
+        self.now = now
+        self.owner = owner
+        self.content: Content = content_of(pdu, command, version)
+        self.shown: Shown = shown((self.content,), policy.table.text.alphabet)
+        self._forms: tuple[tuple[str, str], ...] | None = None
+        self._signed: Signed | None = None
+        self._template: Template | None = _UNKNOWN
+        self._category = ""
+        self._place: Place | None = None
+
+    @property
+    def first_forms(self) -> tuple[tuple[str, str], ...]:
+        """(text, N1 of it) of every reading, what the coding says first."""
+        forms = self._forms
+        if forms is None:
+            text, others, _ = self.shown
+            forms = ((text, n1(text)),) if not others else tuple((one, n1(one)) for one in (text, *others))
+            self._forms = forms
+        return forms
+
+    @property
+    def signed(self) -> Signed:
+        """The text and its signature."""
+        found = self._signed
+        if found is None:
+            found = self._signed = signed(self.shown.text)
+        return found
+
+    @property
+    def template(self) -> Template | None:
+        """The template that the text fits."""
+        if self._template is _UNKNOWN:
+            found = None
+            if self.policy.templates is not None:
+                signature, body, _, _ = self.signed
+                found = self.policy.templates.find(signature, body)
+            self._template = found
+        return self._template
+
+    @property
+    def place(self) -> Place:
+        """Where the recipient is."""
+        found = self._place
+        if found is None:
+            found = self._place = the_plan().locate(self.destination)
+        return found
+
+    @property
+    def category(self) -> str:
+        """What kind of message it is: by template, by sender, by words, else the set's default; "" where the set says nothing."""
+        if not self._category:
+            self._category = self._categorised()
+        return self._category
+
+    def _categorised(self) -> str:
+        template = self.template
+        if template is not None and template.category:
+            return template.category
+        rules = self.policy.table.category
+        if rules is None:
+            return "notice"
+        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
+        if longest is not None:
+            return rules.sender[longest]
+        words = self.policy.category_words
+        if words is not None:
+            names = {self.policy.category_names[hit.owner] for _, form in self.first_forms for hit in words.find(form)}
+            for category in ("marketing", "otp", "notice"):  # an advertisement with a code in it is an advertisement
+                if category in names:
+                    return category
+        return rules.default
+
+    def second_forms(self) -> tuple[str, ...]:
+        """N2 of every reading."""
+        return tuple(n2(form) for _, form in self.first_forms)

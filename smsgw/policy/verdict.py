@@ -1,0 +1,44 @@
+"""What a judgement says: findings of rules, and the verdict on a message that they add up to.
+
+Never here: a rule, a status for the peer (`statuses`), the matched text itself (a span of offsets is kept, content is not).
+"""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Action(enum.IntEnum):
+    """What a rule asks for. Of several the greatest holds."""
+
+    FLAG = 1
+    HOLD = 2
+    REJECT = 3
+
+
+class Finding(msgspec.Struct, frozen=True, gc=False):
+    """One rule's objection. `reason`: its class, a word of `statuses`; `rule`: its id; `span`: where in which form of the text."""
+
+    action: Action
+    reason: str
+    rule: str
+    shadow: bool = False
+    span: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, gc=False):
+    """What the rules say of a message.
+
+    `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
+    `carriers`: the carriers that its signature is filed with; None: any.
+    """
+
+    category: str = ""
+    objection: Finding | None = None
+    flags: tuple[Finding, ...] = ()
+    carriers: frozenset[str] | None = None
+
+
+NO_FINDINGS: tuple[Finding, ...] = ()

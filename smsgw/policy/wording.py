@@ -1,0 +1,53 @@
+"""Rules about a text's frame: its signature 【…】 and the template that it fits.
+
+Never here: words in it (`content`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from smsgw.policy.ruleset import ACTIONS, RuleSet
+from smsgw.policy.submission import Submission
+from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
+
+
+def signature(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """There is exactly one, where it belongs, of a length that carriers take, filed for the number that it is sent from."""
+    rule = policy.table.signature
+    assert rule is not None
+    part = submission.content.part
+    if part is not None and part.sequence > 1:
+        return NO_FINDINGS  # the first part bears it
+    fault = _signature_fault(policy, submission)
+    return (Finding(Action.REJECT, "signature", f"signature.{fault}", rule.mode == "shadow"),) if fault else NO_FINDINGS
+
+
+def _signature_fault(policy: RuleSet, submission: Submission) -> str:
+    rule = policy.table.signature
+    assert rule is not None
+    name, _, count, front = submission.signed
+    if not count:
+        return "missing" if rule.required else ""
+    if count > 1:
+        return "several"
+    if rule.place == "front" and not front:
+        return "place"
+    least, most = rule.lengths
+    if not least <= len(name) <= most:
+        return "length"
+    filed = policy.filed.get(name)
+    if filed is None:
+        return "not_filed" if rule.only_filed else ""
+    numbers, _ = filed
+    source = submission.source.removeprefix("+")
+    return "number" if numbers and not source.startswith(numbers) else ""
+
+
+def templates(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
+    """With `only`, what fits no template does not go."""
+    rule = policy.table.templates
+    assert rule is not None
+    if not rule.only or submission.template is not None:
+        return NO_FINDINGS
+    return (Finding(ACTIONS[rule.action], "template", "templates.only", rule.mode == "shadow"),)

@@ -1,0 +1,36 @@
+"""Rule sets in the store: which version each has, and what versions are made of. Content is kept by its hash and never changed.
+
+Must never: hold a phone number (lists of numbers come as keyed hashes), know what a rule is.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Final
+
+from smsgw.store.database import Connection
+
+PUT: Final = (
+    "INSERT INTO policy (name, version, files) VALUES ($1, $2, $3)"
+    " ON CONFLICT (name) DO UPDATE SET version = excluded.version, files = excluded.files"
+)
+DELETE: Final = "DELETE FROM policy WHERE name = $1"
+
+
+async def read_entities(connection: Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the sets in the shape of a provisioning file."""
+    rows = await connection.fetch("SELECT name, version, files FROM policy")
+    return {("policy", row["name"]): {"files": list(row["files"]), "version": row["version"]} for row in rows}
+
+
+async def keep_content(connection: Connection, version: str, content: bytes) -> None:
+    """Keep what a version is made of, unless it is there."""
+    await connection.execute(
+        "INSERT INTO policy_content (version, content) VALUES ($1, $2) ON CONFLICT DO NOTHING", version, zlib.compress(content)
+    )
+
+
+async def content_of(connection: Connection, version: str) -> bytes:
+    """Return what a version is made of; b"" when it is not there."""
+    content = await connection.fetchval("SELECT content FROM policy_content WHERE version = $1", version)
+    return zlib.decompress(content) if content is not None else b""

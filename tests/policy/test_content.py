@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import pytest
+
+from smsgw.smpp import tlv
+from tests.policy.sets import compiled, raw, rule, submission, verdict
+
+TERMS = """
+[[terms]]
+id = "plain"
+words = ["百家乐", "casino"]
+exceptions = ["casino royale"]
+must = ["百家樂"]
+[[terms]]
+id = "apart"
+form = "n2"
+action = "hold"
+words = ["办假证件", "freemoney"]
+must = ["办 假 证 件"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("来百家乐", "terms.plain"),
+        ("the CASINO.", "terms.plain"),
+        ("casinos", ""),
+        ("casino royale", ""),
+        ("百-家-乐", ""),
+        ("办/假/证/件", "terms.apart"),
+        ("free money!", "terms.apart"),
+        ("您好", ""),
+    ],
+)
+def test_terms_are_found_in_their_form(text: str, found: str):
+    """n1 looks at the text as it stands, n2 through what is put between; exceptions and whole words hold."""
+    assert rule(compiled(TERMS), text) == found
+
+
+def test_a_finding_says_where():
+    """The span is one of the form that it was found in."""
+    objection = verdict(compiled(TERMS), "去百家樂").objection
+    assert objection is not None
+    assert (objection.reason, objection.span) == ("content", "n1[1:4]")
+
+
+def test_patterns_look_at_their_form():
+    """By default at small simplified letters, with `on = "text"` at what was written."""
+    policy = compiled(
+        '[[pattern]]\nid = "bait"\nexpression = \'加.{0,3}微信\'\nmust = ["加我微信"]\n'
+        '[[pattern]]\nid = "shout"\non = "text"\nexpression = \'[A-Z]{8,}\'\nmust = ["BUYNOWOK"]\n'
+    )
+    assert rule(policy, "加個微信") == "pattern.bait"
+    assert rule(policy, "BUYNOWOK") == "pattern.shout"
+    assert rule(policy, "buynowok") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("见 https://example.cn/a", ""),
+        ("见 https://m.example.cn/a", ""),
+        ("见 http://evil.com/a", "links"),
+        ("见 evil.com", "links"),
+        ("见ＥＶＩＬ．ｃｏｍ", "links"),
+        ("见 https://example.cn.evil.top", "links"),
+        ("见 https://example.cn@evil.top/", "links"),
+        ("共12.50元，3.com.cn不算", "links"),
+        ("共12.50元。a.b", ""),
+        ("me@example.org", ""),
+    ],
+)
+def test_links_go_to_allowed_domains(text: str, found: str):
+    """A domain and what lies under it; look-alikes and user parts do not help."""
+    assert rule(compiled('[links]\nallowed = ["example.cn"]'), text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("请打13800138000", "phones"),
+        ("请打１３８ ００１３ ８０００", "phones"),
+        ("请打400-123-4567", ""),
+        ("请打400-123-4568", "phones"),
+        ("请打010-12345678", "phones"),
+        ("call +12125550100", "phones"),
+        ("单号20251125103000123456", ""),
+        ("验证码123456", ""),
+    ],
+)
+def test_phone_numbers_are_the_allowed_ones(text: str, found: str):
+    """Mobiles, lines, service numbers, international ones, however they are spaced; order numbers are none."""
+    assert rule(compiled('[phones]\nallowed = ["4001234567"]'), text) == found
+
+
+def test_kinds_of_messages_have_their_own_opposition():
+    """Links may be forbidden in codes alone."""
+    policy = compiled('[category]\n[category.words]\notp = ["验证码"]\n[links]\ncategories = ["otp"]')
+    assert rule(policy, "验证码 evil.com") == "links"
+    assert rule(policy, "看 evil.com") == ""
+
+
+def test_required_tlvs_are_there_and_look_right():
+    """India's two ids: missing and malformed are two reasons."""
+    policy = compiled('[[tlv]]\nid = "entity"\ntag = 0x1400\npattern = "[0-9]{1,20}"')
+
+    def found(tlvs: bytes) -> tuple[str, str]:
+        objection = verdict(policy, pdu=raw(b"hi", tlvs=tlvs)).objection
+        return ("", "") if objection is None else (objection.reason, objection.rule)
+
+    assert found(b"") == ("tlv_missing", "tlv.entity")
+    assert found(tlv.append(0x1400, b"11015\0")) == ("", "")
+    assert found(tlv.append(0x1400, b"abc")) == ("tlv_value", "tlv.entity")
+
+
+@pytest.mark.parametrize(("word", "found"), [("hold", "text.unreadable"), ("reject", "text.unreadable"), ("pass", "")])
+def test_what_cannot_be_read_is_what_the_set_says(word: str, found: str):
+    """Binary is held unless it is refused or let pass."""
+    assert rule(compiled(f'[text]\nunreadable = "{word}"'), pdu=raw(b"\0\1\2", 4)) == found
+
+
+def test_readings_under_another_name_are_judged():
+    """Where unreadable octets may pass, a term in any of their readings still counts."""
+    policy = compiled('[text]\nunreadable = "pass"\n' + TERMS)
+    assert rule(policy, pdu=raw("来百家乐吧".encode("utf-16-be"), 4)) == "terms.plain"
+    assert rule(policy, pdu=raw("来百家乐吧".encode(), 0)) == "terms.plain"
+    assert submission(policy, pdu=raw(b"fine", 0)).shown.others == ()

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from smsgw.model import Account
+from smsgw.policy.docket import Docket, refused
+from smsgw.policy.matcher import EngineFailed, Patterns
+from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.selftest import pdu_of
+from smsgw.policy.statuses import STATUSES
+from smsgw.policy.verdict import Action, Finding, Verdict
+from smsgw.smpp import const
+from tests.policy.sets import ACCOUNT, compiled, owner
+
+TEXT = '[[terms]]\nid = "a"\nwords = ["甲乙"]\nmust = ["甲乙"]\n'
+TEXT += '[[terms]]\nid = "b"\nwords = ["丙丁"]\nmust = ["丙丁"]\naction = "flag"\n'
+
+
+class Told(list[tuple[str, Exception]]):
+    """What a docket said of failures."""
+
+    def __call__(self, name: str, error: Exception) -> None:
+        self.append((name, error))
+
+
+def asked(docket: Docket, text: str) -> Verdict:
+    """Judge a text."""
+    return docket(ACCOUNT, "10690001", "8613800138000", pdu_of(text), 0.0, owner, const.SUBMIT_SM, const.V34)
+
+
+@pytest.fixture
+def docket_of() -> Callable[[RuleSet], tuple[Docket, Told]]:
+    """Make a docket with one set and what it tells."""
+
+    def make(policy: RuleSet) -> tuple[Docket, Told]:
+        told = Told()
+        return Docket({"set": policy}, told), told
+
+    return make
+
+
+def test_what_was_judged_is_counted(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """Verdicts by set, findings by rule, and by class of rule for the metrics."""
+    docket, told = docket_of(compiled(TEXT))
+    for text in ("您好", "甲乙", "丙丁", "甲乙"):
+        asked(docket, text)
+    assert dict(docket.verdicts) == {("set", "pass"): 1, ("set", "reject"): 2, ("set", "flag"): 1}
+    assert docket.hits["set", "terms.a", "reject"] == 2
+    assert docket.hits_by_class() == {("set", "terms", "reject"): 2, ("set", "terms", "flag"): 1}
+    assert not told
+    docket.apply({})
+    assert not docket.hits
+
+
+@pytest.mark.parametrize(("fail", "action"), [("hold", Action.HOLD), ("reject", Action.REJECT)])
+def test_a_set_that_breaks_judges_by_its_fail_mode(
+    fail: str, action: Action, docket_of: Callable[[RuleSet], tuple[Docket, Told]], monkeypatch: pytest.MonkeyPatch
+):
+    """It is told once, counted each time, and nothing passes."""
+    docket, told = docket_of(compiled(f'fail = "{fail}"\n{TEXT}'))
+    monkeypatch.setattr("smsgw.policy.docket.judge", lambda *_: 1 / 0)
+    for _ in range(2):
+        objection = asked(docket, "您好").objection
+        assert objection is not None
+        assert (objection.action, objection.reason) == (action, "policy_failed")
+    assert docket.failures["set",] == 2
+    assert [(name, type(error)) for name, error in told] == [("set", ZeroDivisionError)]
+    assert refused(ACCOUNT, objection, "set@:fail").status == STATUSES["policy_failed"][0]
+
+
+def test_a_set_whose_canary_is_dead_judges_no_more(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """The periodic check takes it out of service until another version comes."""
+    policy = compiled('[[pattern]]\nid = "p"\nexpression = "x"\nmust = ["x"]')
+    docket, told = docket_of(policy)
+    docket.check()
+    assert not told
+    patterns = policy.patterns_n1
+    assert isinstance(patterns, Patterns)
+    patterns._shards = [(0, 9, patterns._shards[0][2])]
+    docket.check()
+    assert isinstance(told[0][1], EngineFailed)
+    assert asked(docket, "您好").objection is not None
+    docket.apply({"set": compiled(TEXT)})
+    assert asked(docket, "您好").objection is None
+
+
+def test_an_account_without_its_set_is_refused():
+    """A name that leads nowhere lets nothing pass."""
+    told = Told()
+    objection = asked(Docket({}, told), "您好").objection
+    assert objection is not None
+    assert objection.reason == "policy_failed"
+    assert told[0][0] == "set"
+
+
+def test_a_refusal_names_set_version_rule_and_place(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """The tenant reads a status, the record the rule; what a rule wants held is refused as held."""
+    policy = compiled(TEXT)
+    docket, _ = docket_of(policy)
+    objection = asked(docket, "去甲乙").objection
+    assert objection is not None
+    name = docket.rule_of(ACCOUNT, objection)
+    assert name == f"set@{policy.version[:8]}:terms.a:n1[1:3]"
+    rejected = refused(ACCOUNT, objection, name)
+    assert (rejected.status, rejected.reason, rejected.rule) == (STATUSES["content"][0], "content", name)
+    held = refused(ACCOUNT, Finding(Action.HOLD, "content", "terms.a"), "")
+    assert held.reason == "held"
+    strict = Account(id=1, system_id="a", tenant=ACCOUNT.tenant, strict_34=True)
+    assert refused(strict, objection, name).status == const.ESME_RSUBMITFAIL
+
+
+def test_every_reason_of_a_rule_has_its_status():
+    """No finding of the source is without a status to tell."""
+    import re
+    from pathlib import Path
+
+    room = Path(__file__).resolve().parents[2] / "smsgw" / "policy"
+    source = "".join(path.read_text(encoding="utf-8") for path in room.glob("*.py"))
+    reasons = set(re.findall(r'Finding\([^,]+, "(\w+)"', source)) | {"link", "phone"}
+    assert len(reasons) > 12
+    assert reasons <= set(STATUSES)

@@ -1,0 +1,125 @@
+"""Text as the handset shows it, in all codings and however it is cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smsgw.policy.handset import content_of, shown
+from smsgw.smpp import const, gsm7, tlv
+from smsgw.smpp.pdu import data_sm_body, encode, sm_body
+from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.sets import raw
+
+
+@pytest.mark.parametrize(
+    ("octets", "coding", "text"),
+    [
+        (b"caf\x05 \x1b\x65", 0, "café €"),
+        (b"plain", 1, "plain"),
+        ("café".encode("latin-1"), 3, "café"),
+        ("百家乐".encode("utf-16-be"), 8, "百家乐"),
+        ("百家乐".encode("utf-16-be"), 0x18, "百家乐"),
+        ("百家乐".encode("utf-16-be"), 0xE0, "百家乐"),
+        (b"class zero", 0xF0, "class zero"),
+        (b"class zero", 0x10, "class zero"),
+        ("привет".encode("iso8859_5"), 6, "привет"),
+        ("百家乐".encode("gbk"), 15, "百家乐"),
+        ("😀".encode("utf-16-be"), 8, "😀"),
+    ],
+)
+def test_every_coding_is_read(octets: bytes, coding: int, text: str):
+    """What the coding says is what is read, message classes and groups included, and it is certain."""
+    read = shown((content_of(raw(octets, coding)),))
+    assert (read.text, read.exact) == (text, True)
+
+
+@pytest.mark.parametrize(
+    ("octets", "coding"),
+    [("百家乐真好".encode("utf-16-be"), coding) for coding in (0, 3, 4)]
+    + [("百家乐真好".encode(), coding) for coding in (0, 4)]
+    + [(b"\xff\xfe" + "百家乐真好".encode("utf-16-le"), 8)],
+)
+def test_text_under_a_wrong_name_is_read_too(octets: bytes, coding: int):
+    """UCS-2 or UTF-8 sent as 8-bit text, and a byte order mark, show in one of the readings."""
+    text, others, _ = shown((content_of(raw(octets, coding)),))
+    assert any("百家乐真好" in one for one in (text, *others))
+
+
+@pytest.mark.parametrize(
+    ("octets", "coding"),
+    [(b"\x00\x01", 4), (b"\x4e", 8), (b"\xd8\x3d\x4e\x00", 8), (b"\xff\xfe\xfd", 0), (b"x", 2), (b"\xe9", 1)],
+)
+def test_what_has_no_meaning_is_not_exact(octets: bytes, coding: int):
+    """Binary, half a character, half a surrogate pair, octets outside the alphabet: nobody can say what is seen."""
+    assert not shown((content_of(raw(octets, coding)),)).exact
+
+
+def test_language_shifts_are_read_and_what_older_handsets_show_as_well():
+    """A locking shift changes all letters; a handset without that table shows the default alphabet's."""
+    header = write_udh([(0x25, b"\x01")])
+    octets = gsm7.encode("ışık", 1, 0)
+    assert octets is not None
+    text, others, exact = shown((content_of(raw(header + octets, esm_class=0x40)),))
+    assert (text, exact) == ("ışık", True)
+    assert others == (gsm7.decode(octets)[0],)
+    single = write_udh([(0x24, b"\x01")])
+    assert shown((content_of(raw(single + b"\x1b\x67", esm_class=0x40)),)).text == "ğ"
+
+
+def test_what_goes_to_a_port_is_no_text():
+    """A message for an application is never certain, whatever its octets look like."""
+    header = write_udh([(0x05, b"\x0b\x84\x23\xf0")])
+    assert not shown((content_of(raw(header + b"hello", esm_class=0x40)),)).exact
+
+
+def test_message_payload_is_content_in_both_commands():
+    """submit_sm without short_message, and data_sm, carry it there, a header in it included."""
+    octets = write_udh([concat_element(Concat(1, 8, 2, 1))]) + "好".encode("utf-16-be")
+    payload = tlv.append(const.TAG_MESSAGE_PAYLOAD, octets)
+    for command, body in (
+        (const.SUBMIT_SM, sm_body(source=b"1", dest=b"2", data_coding=8, esm_class=0x40, tlvs=payload)),
+        (const.DATA_SM, data_sm_body(source=b"1", dest=b"2", data_coding=8, esm_class=0x40, tlvs=payload)),
+    ):
+        content = content_of(encode(command, 0, 1, body), command)
+        assert shown((content,)).text == "好"
+        assert content.part == Concat(1, 8, 2, 1)
+
+
+def test_sar_parts_are_seen():
+    """The three SAR TLVs say that it is a part."""
+    tlvs = tlv.append(0x020C, b"\0\7") + tlv.append(0x020E, b"\2") + tlv.append(0x020F, b"\1")
+    assert content_of(raw(b"a", tlvs=tlvs)).part == Concat(7, 16, 2, 1)
+
+
+def test_parts_are_joined_before_they_are_decoded():
+    """A character cut in two, and packed septets behind two headers, are whole again."""
+    octets = "百😀乐".encode("utf-16-be")
+    parts = [
+        content_of(raw(write_udh([concat_element(Concat(1, 8, 2, at))]) + piece, 8, esm_class=0x40))
+        for at, piece in ((1, octets[:4]), (2, octets[4:]))
+    ]
+    assert shown(parts) == ("百😀乐", (), True)
+    packed = [
+        content_of(
+            raw(
+                (head := write_udh([concat_element(Concat(1, 8, 2, at))])) + gsm7.pack7(piece, gsm7.fill_bits(len(head))),
+                esm_class=0x40,
+            )
+        )
+        for at, piece in ((1, b"hello "), (2, b"world"))
+    ]
+    assert shown(packed, "gsm7_packed").text == "hello world"
+
+
+def test_parts_in_different_codings_are_uncertain():
+    """Whoever mixes codings in one message gets every part read by its own, and no certainty."""
+    parts = [content_of(raw(b"ab", 0)), content_of(raw("好".encode("utf-16-be"), 8))]
+    assert shown(parts) == ("ab好", (), False)
+
+
+@given(st.binary(max_size=254), st.integers(0, 255), st.sampled_from([0, 0x40]))
+def test_any_octets_give_a_text(octets: bytes, coding: int, esm_class: int):
+    """Nothing that a tenant sends raises, and the first reading is always text."""
+    assert isinstance(shown((content_of(raw(octets, coding, esm_class=esm_class)),)).text, str)

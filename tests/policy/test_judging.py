@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from smsgw.policy.judging import RULES, every_finding, steps_of
+from smsgw.policy.verdict import Action
+from tests.policy.sets import compiled, rule, submission, verdict
+
+TERM = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\n{more}\n'
+
+
+def test_the_order_is_cheap_first():
+    """Addresses before octets, octets before words; the order is a promise to whoever reads a refusal."""
+    assert [name for name, _, _ in RULES] == (
+        "sender recipient tlv text category hours signature templates terms patterns links phones opt_out".split()
+    )
+
+
+def test_a_set_asks_only_what_it_has():
+    """An empty set reads the octets and nothing else."""
+    assert len(steps_of(compiled(""))) == 1
+    assert verdict(compiled("")).objection is None
+
+
+def test_the_gravest_finding_of_the_first_rule_that_objects_decides():
+    """Refusing is more than holding, within a rule; a later rule is not asked."""
+    policy = compiled(
+        TERM.format(id="a", word="甲乙", more='action = "hold"') + TERM.format(id="b", word="丙丁", more="") + "[links]"
+    )
+    assert rule(policy, "甲乙丙丁 evil.com") == "terms.b"
+    objection = verdict(policy, "甲乙 evil.com").objection
+    assert objection is not None
+    assert (objection.action, objection.rule) == (Action.HOLD, "terms.a")
+
+
+def test_shadow_rules_and_sets_change_nothing_and_are_told():
+    """What they would have done stands among the flags."""
+    one = compiled(TERM.format(id="a", word="甲乙", more='mode = "shadow"'))
+    whole = compiled('mode = "shadow"\n' + TERM.format(id="a", word="甲乙", more="") + '[recipient]\ncountries = ["US"]')
+    assert verdict(one, "甲乙").objection is None
+    assert [flag.rule for flag in verdict(one, "甲乙").flags] == ["terms.a"]
+    assert [flag.rule for flag in verdict(whole, "甲乙").flags] == ["recipient.countries", "terms.a"]
+    assert verdict(whole, "甲乙").objection is None
+
+
+def test_whoever_asks_why_hears_every_rule():
+    """Also those after the one that decided."""
+    policy = compiled('[recipient]\ncountries = ["US"]\n' + TERM.format(id="a", word="甲乙", more=""))
+    found = {name: [finding.rule for finding in findings] for name, findings in every_finding(policy, submission(policy, "甲乙"))}
+    assert found == {"recipient": ["recipient.countries"], "text": [], "terms": ["terms.a"]}

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.policy.sets import MORNING_IN_CHINA, NOON_UTC, compiled, rule, verdict
+
+WORDS = '[category.words]\nmarketing = ["优惠", "sale"]\notp = ["验证码"]\n'
+
+
+def test_only_allowed_kinds_go():
+    """The same text on two accounts gives two verdicts (C10)."""
+    notices = compiled(f'[category]\nallowed = ["otp", "notice"]\n{WORDS}')
+    every = compiled(f"[category]\n{WORDS}")
+    assert rule(notices, "大优惠") == "category.marketing"
+    assert rule(every, "大优惠") == ""
+    assert rule(notices, "明天开会") == ""
+    assert rule(notices, "优惠验证码1234") == "category.marketing"
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "kind"),
+    [
+        ("您的验证码是1234。", "10690001", "otp"),
+        ("优惠开始了", "10690001", "marketing"),
+        ("优惠开始了", "1069000199", "notice"),
+        ("优惠1234号", "1069000199", "marketing"),
+        ("您好", "10690001", "notice"),
+        ("wholesale prices", "10690001", "notice"),
+    ],
+)
+def test_template_sender_words_and_default_say_the_kind_in_this_order(text: str, source: str, kind: str):
+    """A template is surer than a number, a number surer than words."""
+    policy = compiled(
+        f'[category]\n[category.sender]\n"1069000199" = "notice"\n{WORDS}'
+        '[[template]]\nid = "t"\ntext = "优惠{n:digits:4-4}号"\ncategory = "marketing"\nmust = ["优惠1234号"]\n'
+    )
+    assert verdict(policy, text, source=source).category == kind
+
+
+def test_hours_are_those_of_the_recipient():
+    """Marketing at ten in China passes, at eight in the evening UTC+8 too, at nine it does not; notices go at any time."""
+    policy = compiled(f'[category]\n{WORDS}[[hours]]\nid = "day"\nbegin = "08:00"\nend = "21:00"')
+    assert rule(policy, "优惠", now=MORNING_IN_CHINA) == ""
+    assert rule(policy, "优惠", now=NOON_UTC + 3599) == ""
+    assert rule(policy, "优惠", now=NOON_UTC + 3600) == "hours.day"
+    assert rule(policy, "您好", now=NOON_UTC + 3600) == ""
+    assert rule(policy, "sale", destination="999123456789") == "hours.day"
+
+
+def test_a_country_of_several_zones_has_to_be_awake_in_all_of_them():
+    """A number that may be on either coast is judged by both; an area code by its own."""
+    policy = compiled(f'[category]\n{WORDS}[[hours]]\nbegin = "08:00"\nend = "21:00"\ncountries = ["US"]')
+    at_nine_in_new_york = NOON_UTC + 2 * 3600
+    assert rule(policy, "sale", destination="12125550100", now=at_nine_in_new_york) == ""
+    assert rule(policy, "sale", destination="12135550100", now=at_nine_in_new_york) == "hours.1"
+    assert rule(policy, "sale", destination="18005550100", now=at_nine_in_new_york) == "hours.1"
+    assert rule(policy, "sale", destination="447700900123", now=at_nine_in_new_york + 12 * 3600) == ""
+
+
+def test_marketing_names_a_way_to_refuse_it():
+    """However it is spelt; notices need none."""
+    policy = compiled(f'[category]\n{WORDS}[[opt_out]]\nwords = ["回复R", "退订"]')
+    assert rule(policy, "优惠，回复r退出") == ""
+    assert rule(policy, "优惠，回 复 Ｒ") == ""
+    assert rule(policy, "优惠，退訂回T") == ""
+    assert rule(policy, "优惠") == "opt_out.1"
+    assert rule(policy, "您好") == ""

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import random
+import re
+
+import pytest
+
+from smsgw.policy import matcher
+from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms, pattern_fault
+
+
+def test_many_terms_are_found_where_they_stand():
+    """Over several shards the hits are exactly those that a search for each word finds."""
+    chance = random.Random(4)
+    han = [chr(0x4E00 + chance.randrange(6000)) for _ in range(80)]
+    words = list({"".join(chance.choices(han, k=chance.randint(2, 3))) for _ in range(6_000)})
+    terms = Terms([Term(word, at) for at, word in enumerate(words)])
+    assert len(terms._shards) > 1
+    for _ in range(50):
+        text = "".join(chance.choices(han, k=60))
+        expected = {at for at, word in enumerate(words) if word in text}
+        assert {hit.owner for hit in terms.find(text)} == expected
+        assert all(text[start:end] == words[owner] for owner, start, end in terms.find(text))
+
+
+def test_a_whole_word_is_no_piece_of_another():
+    """Latin words stand alone; Chinese ones need no spaces around them."""
+    terms = Terms([Term("sex", 0, whole=True), Term("sex", 1), Term("赌博", 2)])
+    assert {hit.owner for hit in terms.find("essex")} == {1}
+    assert {hit.owner for hit in terms.find("free sex!")} == {0, 1}
+    assert {hit.owner for hit in terms.find("sex交友去赌博吧")} == {0, 1, 2}
+
+
+def test_exceptions_cover_their_hits():
+    """A word inside an allowed phrase is none; the same word elsewhere is."""
+    terms = Terms([Term("代开", 0)], ["代开车"])
+    assert list(terms.find("请人代开车")) == []
+    assert [hit.start for hit in terms.find("代开车 代开")] == [4]
+
+
+def test_patterns_are_found_over_all_sets():
+    """As many as fill several sets: the hits are those of each pattern alone."""
+    expressions = [f"{chr(97 + at % 26)}{at}x+" for at in range(150)]
+    patterns = Patterns(expressions)
+    assert len(patterns._shards) == 3
+    text = "a0x b1xx d133x z25 t149x"
+    assert patterns.find(text) == [at for at, one in enumerate(expressions) if re.search(one, text)]
+    assert patterns.span(1, text) == (4, 8)
+    assert patterns.find("") == []
+
+
+def test_a_pattern_that_explodes_elsewhere_is_harmless():
+    """The engine's time is linear: a pattern that stops `re` for years ends at once."""
+    assert Patterns(["(a+)+$"]).find("a" * 5_000 + "b") == []
+
+
+def test_the_engine_itself_says_what_is_no_pattern():
+    """Its own dialect decides, and its words are told."""
+    assert pattern_fault("a|b") == ""
+    assert "missing )" in pattern_fault("(a")
+    assert "escape" in pattern_fault(r"\uFF1A")
+    assert pattern_fault("(?=a)b") != ""
+    assert pattern_fault("") == "it is empty"
+
+
+def test_an_engine_that_finds_nothing_is_not_believed(monkeypatch: pytest.MonkeyPatch):
+    """Each shard is asked for its own words, each set for its canary: silence is a failure."""
+    terms, patterns = Terms([Term("百家乐", 0)]), Patterns(["x"])
+    monkeypatch.setattr(matcher, "_scan", lambda *_: [])
+    with pytest.raises(EngineFailed):
+        terms.check()
+    patterns._shards = [(0, 7, patterns._shards[0][2])]
+    with pytest.raises(EngineFailed):
+        patterns.check()

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from smsgw.policy.file import PolicyFault
+from smsgw.policy.ruleset import Bundle, decode_bundle, lines_of, make_bundle
+from tests.policy.sets import KEY, compiled, rule
+
+
+def faults(text: str, lists: dict[str, str] | None = None) -> list[str]:
+    """Return what is wrong with a set."""
+    with pytest.raises(PolicyFault) as fault:
+        compiled(text, lists)
+    return fault.value.errors
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('[[pattern]]\nid = "a"\nmust = ["x"]\nexpression = "(x"', "set.toml:1: pattern 'a': RE2 refuses it: missing )"),
+        ('[[terms]]\nid = "a"\nmust = ["x"]', "set.toml:1: terms 'a' has no word"),
+        ('[[terms]]\nid = "a"\nwords = ["xx"]\nmust = []', "set.toml:1: terms 'a': must = [...] names no text"),
+        (
+            '[[terms]]\nid = "a"\nform = "n2"\nwords = ["赌博"]\nmust = ["赌博"]',
+            "set.toml:1: terms 'a': '赌博' is too short for form n2",
+        ),
+        ('[[hours]]\nbegin = "8"\nend = "21:00"', "set.toml:1: hours from '8' to '21:00': times are written"),
+        ('[[hours]]\nbegin = "21:00"\nend = "08:00"', "set.toml:1: hours from 21:00 to 08:00 are none"),
+        ("[[tlv]]\ntag = 0", "set.toml:1: tlv tag 0 is none"),
+        ('[[tlv]]\ntag = 5\npattern = "("', "set.toml:1: tlv 0x0005: RE2 refuses its pattern"),
+        ('[[template]]\nid = "a"\ntext = "{a:text:1-9}"\nmust = ["x"]', "set.toml:1: template 'a': has no text of its own"),
+        ('[[terms]]\nid = "a"\nfile = "none"\nmust = ["x"]', "set.toml:3: none cannot be read: No such file"),
+        ('[recipient]\nblock = "b"', "b:2: is no number: 3 to 20 digits"),
+    ],
+)
+def test_a_faulty_set_is_nothing(text: str, told: str):
+    """What an engine refuses, what is missing, what would match across words: file, line and what to do."""
+    assert faults(text, {"b": "8613800138000\nabc"})[0].startswith(told)
+
+
+def test_every_fault_is_told_at_once():
+    """Also two rules of one name."""
+    term = '[[terms]]\nid = "a"\nwords = ["xx"]\nmust = ["xx"]\n'
+    assert faults(f'{term}{term}[[hours]]\nbegin = "x"\nend = "y"') == [
+        "set.toml:5: terms 'a' is given twice",
+        "set.toml:9: hours from 'x' to 'y': times are written \"08:00\", up to \"24:00\"",
+    ]
+
+
+def test_the_version_is_the_hash_of_the_files():
+    """The same files have the same version, one letter more makes another, and it comes back from the store as it was."""
+
+    def bundle(text: str) -> Bundle:
+        return make_bundle(["set.toml"], lambda _, listed: "8613800138000" if listed else text, KEY)
+
+    one, same, other = (bundle(f'[recipient]\nblock = "b"\n{more}') for more in ("", "", "# more"))
+    assert one.version == same.version != other.version
+    assert decode_bundle(one.encode()) == one
+    assert b"8613800138000" not in one.encode()
+
+
+def test_words_come_from_files_and_in_any_spelling():
+    """A list in full-width or traditional letters finds the plain ones; comments are none."""
+    policy = compiled('[[terms]]\nid = "a"\nfile = "w"\nmust = ["百家乐"]', {"w": "# a list\n百家樂\nＣＡＳＩＮＯ # latin\n\n"})
+    assert policy.size["terms"] == 2
+    assert rule(policy, "casino") == "terms.a"
+    assert lines_of("# x\n a \nb # c") == ["a", "b"]
+
+
+def test_a_set_that_works_passes_its_canaries():
+    """Each engine is asked."""
+    policy = compiled(
+        '[[terms]]\nid = "a"\nwords = ["甲乙"]\nmust = ["甲乙"]\n[[pattern]]\nid = "b"\nexpression = "b+"\nmust = ["b"]'
+    )
+    policy.check()
+    assert policy.size == {"terms": 1, "patterns": 1, "templates": 0}

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.sets import compiled, raw, rule, verdict
+
+FILED = """
+[text]
+parts = "each"
+[signature]
+lengths = [2, 4]
+only_filed = true
+[[signature.filed]]
+signature = "某某"
+numbers = ["10690001"]
+carriers = ["alpha", "beta"]
+[[signature.filed]]
+signature = "大家"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "found"),
+    [
+        ("【某某】您好", "1069000188", ""),
+        ("您好", "10690001", "signature.missing"),
+        ("【某某】您好【大家】", "10690001", "signature.several"),
+        ("您好【某某】", "10690001", "signature.place"),
+        ("【某】您好", "10690001", "signature.length"),
+        ("【谁家】您好", "10690001", "signature.not_filed"),
+        ("【某某】您好", "10690002", "signature.number"),
+        ("【大家】您好", "10690002", ""),
+    ],
+)
+def test_one_filed_signature_at_the_front(text: str, source: str, found: str):
+    """Missing, several, misplaced, too short, unknown, of another number: each is told as what it is."""
+    assert rule(compiled(FILED), text, source=source) == found
+
+
+def test_filings_name_the_carriers():
+    """The verdict says with which carriers the signature is filed; none named means any."""
+    policy = compiled(FILED)
+    assert verdict(policy, "【某某】您好").carriers == {"alpha", "beta"}
+    assert verdict(policy, "【大家】您好").carriers is None
+
+
+def test_the_first_part_bears_the_signature():
+    """Where parts are judged one by one, the later ones need none."""
+    policy = compiled(FILED)
+
+    def part(number: int, text: str) -> str:
+        header = write_udh([concat_element(Concat(1, 8, 2, number))])
+        return rule(policy, pdu=raw(header + text.encode("utf-16-be"), 8, esm_class=0x40))
+
+    assert part(1, "您好") == "signature.missing"
+    assert part(1, "【某某】您好") == ""
+    assert part(2, "您好") == ""
+
+
+def test_default_deny_lets_templates_alone_pass():
+    """With `only`, what fits no template is refused, held or flagged as the set says."""
+    template = '[[template]]\nid = "code"\nsignature = "某某"\ntext = "验证码{c:digits:4-6}"\nmust = ["【某某】验证码1234"]\n'
+    policy = compiled(f"[templates]\nonly = true\n{template}")
+    assert rule(policy, "【某某】验证码1234") == ""
+    assert rule(policy, "【某某】验证码12") == "templates.only"
+    assert rule(policy, "【别家】验证码1234") == "templates.only"
+    flagged = compiled(f'[templates]\nonly = true\naction = "flag"\n{template}')
+    assert [flag.rule for flag in verdict(flagged, "你好").flags] == ["templates.only"]
