@@ -235,9 +235,7 @@ async def test_a_bad_set_changes_nothing(database: str, tmp_path: Path):
         version = scene.daemon.docket.rule_sets()[0].version
         text = policed(tmp_path, POLICY.replace('must = ["快加微信"]', 'must = ["别的"]'))
         with pytest.raises(ConfigError, match=r"set.toml:\d+: terms 'bait' does not find '别的'"):
-            await scene.provision(
-                provisioning(scene.smsc.port, account='policy = "china"\nwindow = 7').replace("window = 1000\n", "") + text
-            )
+            await scene.provision(provisioning(scene.smsc.port, account='policy = "china"\nrate = 1') + text)
         assert await scene.connection.fetchval("SELECT version FROM policy") == version
         assert await scene.count("provisioning_version") == 1
         assert await status_of(tenant, "【某某】百家乐") == STATUSES["content"][0]
