@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     shape.add_argument("--mode", choices=("store", "relay"), default="store", help="of the account")
     shape.add_argument("--link-binds", type=int, default=1)
     shape.add_argument("--link-window", type=int, default=2_000)
+    shape.add_argument("--policy", default="", help="a rule set that judges what is sent (see config/policy)")
     how = options.add_argument_group("how")
     how.add_argument("--only", default=",".join(all_cases.NAMES), help="cases, in order: direct,relay,gateway")
     how.add_argument("--runs", type=int, default=1, help="each case so often, in turn")
@@ -66,7 +67,7 @@ def main(args: Sequence[str]) -> int:
         loadgen=chosen.loadgen,
         sink=chosen.sink,
     )
-    shape = LinkShape(chosen.link_binds, chosen.link_window, chosen.mode)
+    shape = LinkShape(chosen.link_binds, chosen.link_window, chosen.mode, chosen.policy)
     rates = [float(rate) for rate in chosen.rate.split(",") if rate] or [0.0]
     names = [name for name in chosen.only.split(",") if name]
     unknown = set(names) - set(all_cases.NAMES)

@@ -49,6 +49,7 @@ password = "{password}"
 mode = "{mode}"
 max_binds = {binds}
 window = {window}
+{policy}
 [[carrier]]
 name = "bench"
 [[link]]
@@ -71,13 +72,22 @@ price = "0.038"
 """
 
 
+_POLICY: Final = """
+policy = "bench"
+[[policy]]
+name = "bench"
+files = ["{file}"]
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class LinkShape:
-    """How the gateway binds to the carrier: binds, window of each; and the account's mode, "store" or "relay"."""
+    """How the gateway binds to the carrier: binds, window of each; the account's mode, "store" or "relay"; its rule set, a file."""
 
     binds: int = 1
     window: int = 2_000
     mode: str = "store"
+    policy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +128,7 @@ def gateway(load: Load, carrier_port: int, shape: LinkShape) -> Iterator[Gateway
                 carrier=carrier_port,
                 link_binds=shape.binds,
                 link_window=shape.window,
+                policy=_POLICY.format(file=Path(shape.policy).resolve()) if shape.policy else "",
             )
         )
         log = scratch / "gateway.log"

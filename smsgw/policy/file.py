@@ -200,6 +200,7 @@ class PolicyFile(_Table, frozen=True):
 
 NUMBER_LISTS: Final = ("scope", "block", "opt_out", "exempt")
 _LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out")
+_HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.]+)\s*\]\]?\s*(?:#.*)?$")
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
@@ -219,12 +220,17 @@ class Source:
         """Take both."""
         self.name = name
         self.text = text
+        self._lines = text.splitlines()
+        self._headers: dict[str, list[int]] = {}
+        for number, line in enumerate(self._lines, 1):
+            header = _HEADER.match(line)
+            if header is not None:
+                self._headers.setdefault(header[1], []).append(number)
 
     def at(self, table: str, index: int = 0, key: str = "") -> str:
         """Return "file:line" of a table, or of a key in it."""
-        lines = self.text.splitlines()
-        header = re.compile(rf"\s*\[\[?\s*{re.escape(table)}\s*\]\]?\s*(#.*)?$")
-        found = [number for number, line in enumerate(lines, 1) if header.match(line)]
+        lines = self._lines
+        found = self._headers.get(table, [])
         first = found[index] if index < len(found) else 0
         if key:
             for number in range(first, len(lines)):

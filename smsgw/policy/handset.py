@@ -20,7 +20,9 @@ from smsgw.smpp.text import Alphabet, alphabet, decode
 from smsgw.smpp.udh import Concat, Udh, read_udh, sar
 
 _UDHI: Final = 0x40
+_UCS2: Final = 8
 _NO_HEADER: Final = b"\0"
+_PLAIN: Final = bytes((0x0A, 0x0D, *range(0x20, 0x7F)))
 _BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -66,6 +68,11 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
 def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     """Read one content, or all parts of a long message in their order: joined before decoding, so that nothing hides in a cut."""
     first = contents[0]
+    if len(contents) == 1 and first.header is None and first.data_coding == _UCS2 and first.octets[:2] not in _BYTE_ORDER_MARKS:
+        try:  # most Chinese text, on a short path
+            return Shown(first.octets.decode("utf-16-be"), (), exact=True)
+        except UnicodeDecodeError:
+            pass
     octets = first.octets if len(contents) == 1 else b"".join(one.octets for one in contents)
     header = first.header
     coding = first.data_coding
@@ -89,10 +96,10 @@ def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
 
 
 def _sure(octets: bytes, kind: Alphabet) -> bool:
-    """Tell whether octets that mean something in their coding are hardly something else: no order mark, none over 0x7F."""
+    """Tell whether octets that mean something in their coding are hardly something else: no order mark, plain Latin letters."""
     if kind is Alphabet.UCS2:
         return octets[:2] not in _BYTE_ORDER_MARKS
-    return octets.isascii() and octets.count(0) * 3 < len(octets)
+    return not octets.translate(None, _PLAIN)
 
 
 def _packed(contents: Sequence[Content], coding: int, default_alphabet: str) -> Shown:

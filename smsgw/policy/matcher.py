@@ -19,7 +19,7 @@ import ahocorasick_rs as aho
 import re2
 
 TERMS_A_SHARD: Final = 2_500
-PATTERNS_A_SHARD: Final = 64
+PATTERNS_A_SHARD: Final = 100
 MAX_MEMORY: Final = 256 << 20
 """Octets that RE2 may use for a set; with its default of 8 MiB larger sets fail to compile."""
 
@@ -68,19 +68,21 @@ def pattern_fault(expression: str) -> str:
 class Terms:
     """Many words at once. One that stands inside a hit of `exceptions` is not found."""
 
-    __slots__ = ("_canaries", "_exceptions", "_shards", "_terms")
+    __slots__ = ("_count", "_exceptions", "_plain", "_shards")
 
     def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = ()) -> None:
         """Build; raises EngineFailed."""
-        self._terms = list(terms)
-        shards = [self._terms[at : at + TERMS_A_SHARD] for at in range(0, len(self._terms), TERMS_A_SHARD)]
-        self._shards = [(shard, _automaton([term.text for term in shard])) for shard in shards]
+        plain = [term for term in terms if term.text.isascii()]
+        other = [term for term in terms if not term.text.isascii()]
+        self._plain = _shards(plain)
+        self._shards = [*self._plain, *_shards(other)]
+        self._count = len(terms)
         self._exceptions = _automaton(exceptions) if exceptions else None
         self.check()
 
     def __len__(self) -> int:
         """Return how many terms there are."""
-        return len(self._terms)
+        return self._count
 
     def check(self) -> None:
         """Ask each shard for what it must find. Raises EngineFailed."""
@@ -90,12 +92,14 @@ class Terms:
                 if not any(found[0] == at or shard[found[0]].text == shard[at].text for found in _scan(automaton, text)):
                     raise EngineFailed("a shard of terms does not find its own")
 
-    def find(self, text: str) -> Iterator[Hit]:
-        """Yield what stands in a text of the same normal form."""
-        for shard, automaton in self._shards:
-            found = automaton.find_matches_as_indexes(text, overlapping=True)
+    def find(self, text: str) -> Sequence[Hit]:
+        """Return what stands in a text of the same normal form. Where the text is ASCII, only such terms are looked for."""
+        hits: list[Hit] = []
+        for shard, automaton in self._plain if text.isascii() else self._shards:
+            found = automaton.find_matches_as_indexes(text, True)  # overlapping
             if found:
-                yield from self._judged(text, shard, found)
+                hits += self._judged(text, shard, found)
+        return hits
 
     def _judged(self, text: str, shard: Sequence[Term], found: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
         allowed = _scan(self._exceptions, text) if self._exceptions is not None else ()
@@ -105,6 +109,11 @@ class Terms:
                 continue
             if not any(first <= start and end <= last for _, first, last in allowed):
                 yield Hit(term.owner, start, end)
+
+
+def _shards(terms: Sequence[Term]) -> list[tuple[Sequence[Term], aho.AhoCorasick]]:
+    cut = [terms[at : at + TERMS_A_SHARD] for at in range(0, len(terms), TERMS_A_SHARD)]
+    return [(shard, _automaton([term.text for term in shard])) for shard in cut]
 
 
 def _automaton(words: Sequence[str]) -> aho.AhoCorasick:
@@ -152,9 +161,10 @@ class Patterns:
 
     def find(self, text: str) -> list[int]:
         """Return the indices of the patterns that match, in their order."""
-        found = []
+        found: list[int] = []
+        octets = text.encode("utf-8", "replace")
         for first, canary, shard in self._shards:
-            hits = shard.Match(text)
+            hits = shard.Match(octets)
             if hits:
                 found += [first + index for index in hits if index != canary]
         found.sort()

@@ -51,6 +51,20 @@ _ALIKE: Final = {
     "y": "уУγΥўʏ",
     "z": "ΖᴢȤ",
 }
+_VARIANTS: Final = {
+    "砲": "炮",
+    "羣": "群",
+    "峯": "峰",
+    "裡": "里",
+    "綫": "线",
+    "疋": "匹",
+    "叁": "三",
+    "臺": "台",
+    "佰": "百",
+    "㐅": "乂",
+}
+"""Other spellings of an ideograph that the table of traditional characters has not."""
+
 _UNSEEN: Final = (
     *((0x0300, 0x036F), (0x0483, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F)),
     *((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x115F, 0x1160), (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0x17B4, 0x17B5)),
@@ -65,6 +79,7 @@ _ASCII_SYMBOLS: Final = bytes(octet for octet in range(128) if not chr(octet).is
 def _n1_table() -> Table:
     """Make the table of N1: some fifty thousand entries, once a process (a tenth of a second)."""
     simplified = {ord(pair[0]): pair[1] for pair in _simplified()}
+    simplified |= {ord(variant): plain for variant, plain in _VARIANTS.items()}
     alike = {ord(letter): latin for latin, letters in _ALIKE.items() for letter in letters}
     alike |= {first + at: chr(0x61 + at) for first, last in _NEGATIVE for at in range(last - first + 1)}
     unseen = {point for first, last in _UNSEEN for point in range(first, last + 1)}

@@ -134,4 +134,5 @@ class Submission:
 
     def second_forms(self) -> tuple[str, ...]:
         """N2 of every reading."""
-        return tuple(n2(form) for _, form in self.first_forms)
+        forms = self.first_forms
+        return (n2(forms[0][1]),) if len(forms) == 1 else tuple(n2(form) for _, form in forms)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from smsgw.bench.cases import GATEWAY, run
@@ -16,3 +18,14 @@ def test_a_message_lives_its_whole_life_in_the_gateway() -> None:
     assert case.cpu_us["gateway"] > 1
     assert case.cpu_us["postgres"] > 1
     assert case.resident_mib > 10
+
+
+@pytest.mark.slow
+def test_a_policy_judges_what_is_sent(tmp_path: Path) -> None:
+    """With a rule set every message is judged and all that is sent passes; one that refuses everything carries nothing."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[terms]]\nid = "a"\nwords = ["casino"]\nmust = ["casino"]\n')
+    load = Load(count=500, sessions=2, window=20)
+    assert run(GATEWAY, load, LinkShape(policy=str(rules))).clean
+    rules.write_text('[recipient]\ncountries = ["AQ"]\n')
+    assert run(GATEWAY, load, LinkShape(policy=str(rules))).outcome.ok == 0

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from smsgw.config import ConfigError
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
@@ -13,7 +16,7 @@ from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.journey.scene import Scene, id_of
 from tests.journey.test_restricted import put
 from tests.peers import Esme
-from tests.rig import provisioning
+from tests.rig import process_settings, provisioning
 
 POLICY = """
 [text]
@@ -204,6 +207,73 @@ async def test_message_payload_is_judged_as_one_text(database: str, tmp_path: Pa
         good = tlv.append(const.TAG_MESSAGE_PAYLOAD, "【某某】您好".encode("utf-16-be"))
         body = sm_body(source=b"10690001", dest=b"8613800138000", data_coding=8, tlvs=good)
         assert id_of(await tenant.ask(const.SUBMIT_SM, body))
+
+
+async def test_ten_new_versions_under_load_leave_nothing_unjudged(database: str, tmp_path: Path):
+    """While versions come and go, each forbidden text is refused, each other one is accepted once and reaches the carrier."""
+    good, bad = ("【某某】您好".encode("utf-16-be"), "【某某】百家樂".encode("utf-16-be"))
+    bodies = [sm_body(dest=b"8613800138000", short_message=text, **NUMBERED) for text in (good, bad)]  # type: ignore[arg-type]
+    async with scene_of(database, tmp_path).playing() as scene:
+        tenant = await scene.tenant()
+        versions = set()
+        sent = 0
+        for change in range(10):
+            text = policed(tmp_path, POLICY.replace('["百家乐"]', f'["百家乐", "词语{change}"]'))
+            applying = asyncio.create_task(
+                scene.provision(provisioning(scene.smsc.port, account='policy = "china"\nrate = 0') + text)
+            )
+            before = scene.daemon.docket.rule_sets()[0].version
+            while not applying.done() or scene.daemon.docket.rule_sets()[0].version == before:
+                sequences = [tenant.send(const.SUBMIT_SM, body) for body in bodies * 20]
+                statuses = [(await tenant.answer_to(sequence)).status for sequence in sequences]
+                assert statuses == [const.ESME_ROK, STATUSES["content"][0]] * 20
+                sent += 20
+            await applying
+            versions.add(scene.daemon.docket.rule_sets()[0].version)
+        assert len(versions) == 10
+        assert {submit.content for submit in await scene.smsc.submitted(sent)} == {good}
+        verdicts = scene.daemon.docket.verdicts
+        assert (verdicts["china", "pass"], verdicts["china", "reject"]) == (sent, sent)
+
+
+async def test_a_bad_set_changes_nothing(database: str, tmp_path: Path):
+    """A fault in the rule set refuses the whole file: neither the set nor anything else in it is applied."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        tenant = await scene.tenant()
+        version = scene.daemon.docket.rule_sets()[0].version
+        text = policed(tmp_path, POLICY.replace('must = ["快加微信"]', 'must = ["别的"]'))
+        with pytest.raises(ConfigError, match=r"set.toml:\d+: terms 'bait' does not find '别的'"):
+            await scene.provision(provisioning(scene.smsc.port, account='policy = "china"\nrate = 1') + text)
+        assert await scene.connection.fetchval("SELECT version FROM policy") == version
+        assert await scene.count("provisioning_version") == 1
+        assert await status_of(tenant, "【某某】百家乐") == STATUSES["content"][0]
+
+
+async def test_the_record_line_names_the_rule(database: str, tmp_path: Path):
+    """Refused and flagged messages bear set, version, rule and place; no line holds what was said."""
+    records = tmp_path / "records.jsonl"
+    scene = scene_of(database, tmp_path)
+    scene.more = ""
+    settings = process_settings
+
+    def with_records(dsn: str, data_dir: Path, *, more: str = "") -> str:
+        return settings(dsn, data_dir, more=more).replace('messages = "none"', f'messages = "all"\nrecords = "{records}"')
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tests.journey.scene.process_settings", with_records)
+        async with scene.playing():
+            tenant = await scene.tenant()
+            assert await status_of(tenant, "【某某】百家樂") == STATUSES["content"][0]
+            assert await status_of(tenant, "【某某】稀奇") == const.ESME_ROK
+            await scene.smsc.submitted(1)
+            version = scene.daemon.docket.rule_sets()[0].version[:8]
+            await scene.settled()
+    lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
+    assert [(line["record"], line["reason"], line["rule"]) for line in lines] == [
+        ("refused", "content", f"china@{version}:terms.gambling:n1[4:7]"),
+        ("final", "", f"china@{version}:terms.odd:n1[4:6]"),
+    ]
+    assert "百家" not in records.read_text(encoding="utf-8")
 
 
 async def test_the_category_that_a_policy_finds_has_its_price(database: str, tmp_path: Path):

@@ -40,7 +40,7 @@ def test_exceptions_cover_their_hits():
 
 def test_patterns_are_found_over_all_sets():
     """As many as fill several sets: the hits are those of each pattern alone."""
-    expressions = [f"{chr(97 + at % 26)}{at}x+" for at in range(150)]
+    expressions = [f"{chr(97 + at % 26)}{at}x+" for at in range(250)]
     patterns = Patterns(expressions)
     assert len(patterns._shards) == 3
     text = "a0x b1xx d133x z25 t149x"
@@ -65,7 +65,7 @@ def test_the_engine_itself_says_what_is_no_pattern():
 
 def test_an_engine_that_finds_nothing_is_not_believed(monkeypatch: pytest.MonkeyPatch):
     """Each shard is asked for its own words, each set for its canary: silence is a failure."""
-    terms, patterns = Terms([Term("百家乐", 0)]), Patterns(["x"])
+    terms, patterns = Terms([Term("百家乐", 0), Term("casino", 1)]), Patterns(["x"])
     monkeypatch.setattr(matcher, "_scan", lambda *_: [])
     with pytest.raises(EngineFailed):
         terms.check()

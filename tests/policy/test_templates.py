@@ -24,7 +24,7 @@ def test_a_text_fits_from_its_first_character_to_its_last():
 @pytest.mark.parametrize(
     ("text", "good", "bad"),
     [
-        ("hi {n:name:1-10}!", "hi 王小明·Li!", "hi a.cn/x!"),
+        ("hi {n:name:1-10}!", "hi 王小明·Li!", "hi a.cn!"),
         ("pay {n:money:1-9} now", "pay 1,234.50 now", "pay 12元 now"),
         ("at {n:datetime:4-20}!", "at 2026年11月25日 10:20!", "at home!"),
         ("id {n:alnum:2-4}.", "id A1b2.", "id A1b2c."),

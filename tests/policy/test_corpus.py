@@ -1,0 +1,115 @@
+"""The corpus: disguises that must be seen through, those that are known not to be, and harmless texts that must pass."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smsgw.policy.handset import content_of, shown
+from smsgw.policy.ruleset import RuleSet, lines_of
+from smsgw.policy.selftest import pdu_of
+from smsgw.smpp.text import encode
+from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.corpus import harmless, make
+from tests.policy.sets import compiled, raw, rule
+
+HERE = Path(__file__).resolve().parent / "corpus"
+ENTRIES: list[dict[str, Any]] = [json.loads(line) for line in (HERE / "evasion.jsonl").read_text(encoding="utf-8").splitlines()]
+CLASSES = sorted({entry["class"] for entry in ENTRIES if entry["caught"]})
+SET = """
+[text]
+unreadable = "{unreadable}"
+parts = "{parts}"
+[[terms]]
+id = "plain"
+file = "words"
+must = ["百家乐"]
+[[terms]]
+id = "apart"
+form = "n2"
+action = "hold"
+file = "words"
+must = ["百 家 乐"]
+[[pattern]]
+id = "bait"
+expression = '加.{{0,4}}(?:微信|扣扣|qq)'
+must = ["加我微信"]
+[[pattern]]
+id = "short"
+expression = '(?:t|bit)\\.(?:cn|ly)/[a-z0-9]{{4,}}'
+must = ["t.cn/abcd"]
+"""
+
+
+@cache
+def policy(unreadable: str = "pass", parts: str = "hold") -> RuleSet:
+    """Return the set that the corpus is judged by; what cannot be read passes, so that only what is seen through counts."""
+    return compiled(SET.format(unreadable=unreadable, parts=parts), {"words": (HERE / "words.txt").read_text(encoding="utf-8")})
+
+
+def objection(entry: dict[str, Any]) -> str:
+    """Return the rule that objects to an entry; "" for none."""
+    if "octets" not in entry:
+        return rule(policy(), entry["text"])
+    pdu = raw(bytes.fromhex(entry["octets"]), entry["data_coding"], esm_class=entry["esm_class"])
+    return rule(policy(), pdu=pdu)
+
+
+def test_the_corpus_is_what_its_maker_makes():
+    """The file has at least 300 texts and follows its source."""
+    assert len(ENTRIES) >= 300
+    assert list(make.entries()) == ENTRIES
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_no_disguise_of_a_caught_class_is_missed(kind: str):
+    """Zero missed in each class that is called caught."""
+    of_class = [entry for entry in ENTRIES if entry["class"] == kind]
+    assert len(of_class) >= 8
+    assert [entry for entry in of_class if not objection(entry)] == []
+
+
+def test_what_is_missed_is_listed():
+    """Pinyin, homophones, ideographs between, digits for letters: known misses; one that is caught belongs among the caught."""
+    listed = [entry for entry in ENTRIES if not entry["caught"]]
+    assert Counter(entry["class"] for entry in listed if objection(entry)) == {}
+    assert len(listed) >= 10
+
+
+def test_a_word_split_over_parts_is_held_and_seen_when_joined():
+    """Two to five parts in any order: each part alone is held by default, and the joined text shows the word."""
+    for at, word in enumerate(lines_of((HERE / "words.txt").read_text(encoding="utf-8"))):
+        count = 2 + at % min(4, len(word) - 1)
+        cuts = [len(word) * part // count for part in range(count + 1)]
+        parts = [
+            raw(
+                write_udh([concat_element(Concat(at, 8, count, part + 1))]) + word[cuts[part] : cuts[part + 1]].encode("utf-16-be"),
+                8,
+                esm_class=0x40,
+            )
+            for part in range(count)
+        ]
+        assert {rule(policy(), pdu=part) for part in reversed(parts)} == {"text.parts"}
+        assert rule(policy(), shown([content_of(part) for part in parts]).text)
+
+
+def _as_a_client(text: str) -> bytes:
+    """Return a submit_sm in the alphabet that a client would choose: GSM where it can."""
+    coding, octets = encode(text)
+    return pdu_of(text) if coding or len(octets) > 160 else raw(octets)
+
+
+def test_harmless_texts_pass(record_property: Callable[[str, object], None]):
+    """Of at least 2,000 fewer than 0.5 % are stopped, in UCS-2 as in what a client would choose."""
+    texts = harmless.texts()
+    stopped = [text for text in texts if rule(policy("hold"), text) or rule(policy("hold"), pdu=_as_a_client(text))]
+    record_property("harmless", len(texts))
+    record_property("stopped", len(stopped))
+    assert len(set(texts)) >= 2_000
+    assert len(stopped) * 200 < len(texts), stopped[:5]
