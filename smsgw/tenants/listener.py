@@ -37,7 +37,7 @@ from smsgw.tenants.bind import Authenticator, address_allowed, escaped, version_
 from smsgw.tenants.certificates import certificate_of
 from smsgw.tenants.registry import Registry
 from smsgw.tenants.session import KINDS, Journeys, TenantSession
-from smsgw.tenants.turns import TenantWire
+from smsgw.tenants.turns import TenantWire, Turnstile
 from smsgw.wire import TimeSource, WireLimits, listen, where_raised
 
 SPOKES: Final = 10
@@ -97,6 +97,7 @@ class Listener:
         self.settings = settings
         self.journeys = journeys
         self.draining = False
+        self.turnstile = Turnstile()
         self._registry = registry
         self._authenticator = authenticator
         self._meters = meters
@@ -213,7 +214,8 @@ class Listener:
     def _wire(self) -> TenantWire:
         """Make the wire of a connection that was accepted."""
         self._numbers += 1
-        wire = TenantWire(Session(Role.MC, self.settings.session, self._clock.now()), self._clock, limits=self.settings.limits)
+        session = Session(Role.MC, self.settings.session, self._clock.now())
+        wire = TenantWire(session, self._clock, self.settings.limits, self.turnstile)
         wire.peer = TenantSession(wire, self, self._numbers)
         return wire
 

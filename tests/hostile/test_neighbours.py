@@ -14,9 +14,14 @@ from tests.peers import Esme
 
 FLOOR_MS = 20.0
 """Below this a p99 is the machine's noise, and twice the noise is no harm."""
-ROUNDS = 3
+ROUNDS = 5
 """What else runs on the machine only adds: one attack without it is enough."""
 MEMORY = 64 * MIB
+
+
+def served(calm_ms: float, under_attack_ms: float) -> bool:
+    """Tell whether an attack has left another tenant's p99 within twice its value."""
+    return under_attack_ms <= 2 * max(calm_ms, FLOOR_MS)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -25,12 +30,12 @@ async def test_neighbours_are_served(database: str, tmp_path: Path, attack: str)
     async with town(database, tmp_path) as place:
         await place.p99_ms()  # warm
         before = memory(place.gateway.pid)
-        calm = await place.p99_ms()
-        under_attack: list[float] = []
-        while len(under_attack) < ROUNDS and min(under_attack, default=1e9) > 2 * max(calm, FLOOR_MS):
+        rounds: list[tuple[float, float]] = []
+        while len(rounds) < ROUNDS and not any(served(*one) for one in rounds):
+            calm = await place.p99_ms()  # anew each time: the machine's own pace drifts
             async with place.attacked(attack):
-                under_attack.append(await place.p99_ms())
-        assert min(under_attack) <= 2 * max(calm, FLOOR_MS), (calm, under_attack)
+                rounds.append((calm, await place.p99_ms()))
+        assert any(served(*one) for one in rounds), rounds
         grown = memory(place.gateway.pid) - before
         assert grown < MEMORY, f"{grown / MIB:.0f} MiB more"
 

@@ -27,6 +27,10 @@ def body(text: bytes = b"x", **fields: Any) -> bytes:
     return sm_body(**({"source": b"1069", "dest": b"8613800138000", "short_message": text} | fields))
 
 
+SELDOM = "[limits]\nshare_s = 60.0"
+"""Nodes tell each other when the test says so: between two steps of an injected clock, theirs and the database's differ."""
+
+
 async def answers(esme: Esme, bodies: list[bytes]) -> list[int]:
     """Submit all at once; returns the statuses in order."""
     sequences = [esme.send(const.SUBMIT_SM, one) for one in bodies]
@@ -78,7 +82,7 @@ async def sent_meanwhile(scene: Scene, tenant: Esme, seconds: float) -> tuple[in
 async def test_a_burst_then_the_rate_also_across_a_restart(database: str):
     """100 parts/s, burst 200: 200 pass, then 100/s within 2 % over 30 s, 15 of them after a restart that brings no new burst."""
     text = lambda port: provisioning(port, account="rate = 100\nburst = 200")  # noqa: E731
-    async with Scene(database, text=text).playing() as scene:
+    async with Scene(database, text=text, more=SELDOM).playing() as scene:
         tenant = await scene.tenant()
         began = scene.clock.now()
         statuses = await answers(tenant, [body()] * 400)
@@ -97,7 +101,7 @@ async def test_a_burst_then_the_rate_also_across_a_restart(database: str):
 
 async def test_after_a_kill_the_slack_is_what_was_not_told(database: str):
     """What was told before kill -9 is known to the next process; nothing else passes than what the rate has refilled."""
-    async with Scene(database, account="rate = 1\nburst = 50", more="[limits]\nshare_s = 60.0").playing() as scene:
+    async with Scene(database, account="rate = 1\nburst = 50", more=SELDOM).playing() as scene:
         tenant = await scene.tenant()
         assert (await answers(tenant, [body()] * 60)).count(0) >= 50
         await scene.daemon.limits.share()
@@ -112,8 +116,8 @@ async def test_two_gateways_share_one_rate(database: str):
     text = "rate = 5\nburst = 40"
     async with (
         Smsc() as smsc,
-        running(database, provisioning(smsc.port, account=text)) as one,
-        running(database, provisioning(smsc.port, account=text), node=2) as two,
+        running(database, provisioning(smsc.port, account=text), more=SELDOM) as one,
+        running(database, provisioning(smsc.port, account=text), node=2, more=SELDOM) as two,
     ):
         first, second = await Esme.connect(one.ports[0]), await Esme.connect(two.ports[0])
         for esme in (first, second):
@@ -135,7 +139,7 @@ async def test_two_gateways_share_one_rate(database: str):
 
 async def test_the_store_may_be_away(database: str):
     """While nothing can be told each node goes on by what it knows, and tells it later."""
-    async with Scene(database, account="rate = 1\nburst = 3", more="[limits]\nshare_s = 60.0").playing() as scene:
+    async with Scene(database, account="rate = 1\nburst = 3", more=SELDOM).playing() as scene:
         tenant = await scene.tenant()
         limits = scene.daemon.limits
         await answers(tenant, [body()] * 2)

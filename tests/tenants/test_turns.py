@@ -49,6 +49,22 @@ async def test_others_are_served_in_between():
         assert len(flooder.came) < ENQUIRIES
 
 
+async def test_many_floods_share_one_rest():
+    """Each that floods rests for all of them: together they take no more of the time than one alone; who ends counts no more."""
+    async with front_door() as front:
+        floods = [await front.bound() for _ in range(3)]
+        for script in floods:
+            script.wire.data_received(FLOOD)
+        assert front.listener.turnstile.floods == 3
+        floods[0].transport.close()
+        await floods[1]._until(lambda: front.listener.turnstile.floods == 2, "the end of one")
+        for script in floods[1:]:
+            await script._until(lambda script=script: len(script.came) == ENQUIRIES + 1, "the flood")
+            await script._until(lambda script=script: not script.transport.paused, "reading")
+            script._unread.clear()
+        assert front.listener.turnstile.floods == 0
+
+
 async def test_a_flooder_that_does_not_read_waits():
     """What is held is not taken while the answers are not read; it goes on when they are."""
     async with front_door() as front:
