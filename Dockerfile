@@ -6,7 +6,7 @@ WORKDIR /src
 RUN python3 -m venv /opt/smsgw
 COPY pyproject.toml README.md ./
 COPY smsgw ./smsgw
-RUN /opt/smsgw/bin/pip install --no-cache-dir --only-binary :all: '.[embedded]'
+RUN /opt/smsgw/bin/pip install --no-cache-dir --only-binary :all: '.[embedded,documents]'
 
 FROM ${BASE}
 # A number for those who check that it is not root, and a name because PostgreSQL's peer authentication asks for one.

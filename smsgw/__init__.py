@@ -11,7 +11,10 @@ Rooms, a folder for each party or station that a message passes:
     tenants/         the side that tenants bind to: listener, bind, session, registry
     carriers/        the side that binds to carriers: links and their binds, the pool that shares their room, pace, dialect
     sim/             simulated carrier and tenants, for tests, demo and bench
+    reports/         closing documents, partners' statements, differences with a carrier's file, bundles: pure
+    notices/         what tenants are told, outside SMPP: signed webhooks and mail
     directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
+    contracts/       what was agreed with a tenant and how it stands: the table of states, the term
     policy/          may it go? token buckets; texts judged by compiled rule sets; what a refusal says to its tenant
     numbering/       what a number tells: country, operator, zones
     routing/         which links, in which order? the longest prefix
@@ -19,6 +22,7 @@ Rooms, a folder for each party or station that a message passes:
     billing/         prices by part and prefix; what a final state gives back; integers
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
     model.py         the domain's words: states and their table, outcomes, messages, what is provisioned
+    states.py        the states of a message, tables only
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
@@ -41,8 +45,9 @@ work to `store.commit` and name the effect that follows its COMMIT.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
-    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | sim > directory
-      > policy | routing | receipts | billing > numbering > store > model | wire > smpp > config | telemetry
+    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
+      > directory > contracts > policy | routing | receipts | billing > numbering > store
+      > model | wire > states > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.
@@ -52,6 +57,7 @@ Tenant: a contract, with its balance and prices. Account: one system_id of a ten
 upstream connection, with its binds. Message, MessageId, Part. Route, Tariff. Receipt: never "dlr". Outcome: what became of a
 submit. Rejected: a status for the peer, a reason for log and metric. Money: an integer of 10⁻⁶ of the currency. Owed: what an
 account is to be given.
+Standing: how a contract or an account stands, by a Decision of somebody. Restriction: what that means for an account's submits.
 States: HELD SCHEDULED QUEUED SUBMITTING IN_DOUBT SENT, then final DELIVERED FAILED REFUSED REJECTED EXPIRED CANCELLED UNKNOWN.
 """
 

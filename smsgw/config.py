@@ -23,7 +23,10 @@ Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Some = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(ge=0, le=366 * 86_400)]
 Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
 NodeId = Annotated[int, Meta(ge=0, le=1_023)]  # the ten bits that a MessageId has for it
+Memory = Annotated[int, Meta(ge=1_024, le=1_048_576)]
+Few = Annotated[int, Meta(ge=1, le=16)]
 MaxPdu = Annotated[int, Meta(ge=1_024, le=16_777_216)]
 
 
@@ -82,6 +85,7 @@ class Smpp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     unbound: Some = 4_096
     per_address: Count = 0
     failed_binds: Some = 5
+    bind_failures: Count = 20
     bind_status_34: bool = False
     write_buffer: Some = 262_144
 
@@ -125,6 +129,41 @@ class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guess_after_s: Seconds = 10.0
 
 
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Token buckets of senders and recipients that are kept, and how often nodes tell each other what they let through."""
+
+    buckets: Some = 100_000
+    share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
+
+
+class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
+
+    memory_kib: Memory = 8_192
+    passes: Few = 1
+    lanes: Few = 1
+
+
+class Notices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How tenants are told: at most so many notices a tenant and day, so many tries, the signature's secret, the mail server."""
+
+    per_tenant_day: Some = 100
+    tries: Some = 8
+    timeout_s: Seconds = 10.0
+    back_off_s: Seconds = 5.0
+    webhook_secret: str = ""
+    smtp_host: str = ""
+    smtp_port: Port = 25
+    smtp_tls: str = "starttls"
+    smtp_user: str = ""
+    smtp_password: str = ""
+    mail_from: str = ""
+
+    def __repr__(self) -> str:
+        """Hide what signs and what logs in."""
+        return f"Notices(per_tenant_day={self.per_tenant_day}, smtp_host={self.smtp_host!r}, mail_from={self.mail_from!r})"
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the process."""
 
@@ -135,11 +174,15 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: Log = Log()
     unit_of_work: UnitOfWork = UnitOfWork()
     receipts: Receipts = Receipts()
+    limits: Limits = Limits()
+    notices: Notices = Notices()
+    secrets: Secrets = Secrets()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}
 _CHOICES: Final = {("log", "format"): ("json", "console"), ("log", "level"): ("debug", "info", "warning", "error"),
-                   ("log", "messages"): ("all", "errors", "none")}  # fmt: skip
+                   ("log", "messages"): ("all", "errors", "none"),
+                   ("notices", "smtp_tls"): ("none", "starttls", "tls")}  # fmt: skip
 REFERENCES: Final = ("file", "env", "credential")
 _LONGEST_SYSTEM_ID: Final = 15  # octets of SMPP's field without its NUL
 

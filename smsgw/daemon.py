@@ -22,7 +22,8 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
-from smsgw.admin.sealing import number_key, opener
+from smsgw.admin.keeping import Keeper
+from smsgw.admin.sealing import load_key
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
 from smsgw.admin.why import Why
@@ -36,11 +37,13 @@ from smsgw.journey.due import Due
 from smsgw.journey.ending import Ending
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
+from smsgw.journey.limits import Limits
 from smsgw.journey.query import Query
 from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
-from smsgw.model import EPOCH_MS, Account, Message
+from smsgw.model import EPOCH_MS, Account
+from smsgw.notices.telling import Teller
 from smsgw.policy.docket import Docket
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
@@ -63,7 +66,6 @@ TICK_S: Final = 0.1
 CLOCK_AHEAD_S: Final = 300.0
 GC_EVERY_S: Final = 60.0
 QUIET_BACKLOG: Final = 8
-CANARY_EVERY_S: Final = 60
 
 
 class Daemon:
@@ -127,9 +129,9 @@ class Daemon:
                 self.log.error("unsafe", off=list(off), meaning="a crash loses acknowledged messages")
             await migrate(admin)
             await partitions.ensure_days(admin, datetime.now(UTC))
-            self.unseal = opener(Path(config.node.data_dir))
-            self.number_key = number_key(Path(config.node.data_dir))
-            self.directory = await load_directory(admin, self.unseal, number_key=self.number_key)
+            self.key = load_key(Path(config.node.data_dir))
+            self.unseal = self.key.unseal
+            self.directory = await load_directory(admin, self.unseal, number_key=self.key.derived("numbers"))
         finally:
             await admin.close()
         first = await self._seat_connection()
@@ -212,9 +214,11 @@ class Daemon:
             self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
         )
         self.jobs = Jobs()
+        self.teller = Teller(self.pool, self.jobs.ask, config.notices)
+        meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
         self._build_accept()
-        self.commit.on_conflict = self._conflict
-        self.commit.on_poison = self._poisoned
+        self.commit.on_conflict = self.transit.displaced
+        self.commit.on_poison = self.due.displaced
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -240,21 +244,25 @@ class Daemon:
         self.shown.register(meters)
 
     def _build_accept(self) -> None:
-        self.throttle = Throttle()
-        self.docket = Docket(self.directory.policies, self._policy_failed)
+        throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
+        self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
+        self.limits.register(self.meters)
+        self.docket = Docket(self.directory.policies)
         self.accept = Accept(
             self.desk,
             self.carriers,
             self.dispatch,
-            self.throttle,
+            throttle,
             self.docket,
             self.recall.short_id,
             max_undecided=self.config.unit_of_work.undecided,
+            key=self.key.derived("duplicates"),
         )
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
-        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34)
+        self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
@@ -301,19 +309,6 @@ class Daemon:
     async def _look_up(self, account_id: int, text_id: str) -> object:
         return await messages.query(self.pool, account_id, text_id)
 
-    def _conflict(self, message: Message) -> None:
-        """Somebody else changed the row first: what we have in memory is history. What was read again since is not."""
-        if self.transit.open.get(message.id, message) is message:
-            self.transit.leave(message)
-
-    def _poisoned(self, message: Message) -> None:
-        """A change could not be stored: its row stands as it was, and must not fall out of sight."""
-        self.recall.load_messages([message.id], self.due.set_aside)
-
-    def _policy_failed(self, policy: str, error: Exception) -> None:
-        """A rule set could not judge: the log gets no content, so no text of an exception that may hold some."""
-        self.log.error("policy_failed", policy=policy, error=type(error).__name__)
-
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""
         return self.transit.low_water() or self.ids.moment()
@@ -327,12 +322,14 @@ class Daemon:
             group.create_task(self.recall.run(), name="recall"),
             group.create_task(self.recover.run(), name="recover"),
             group.create_task(self.jobs.run(), name="jobs"),
+            group.create_task(self.limits.run(), name="limits"),
             group.create_task(self._follow(), name="follow provisioning"),
             group.create_task(self._tick(), name="ticker"),
         ]
         if self._server is not None:
             self._background.append(group.create_task(self._server.run(), name="embedded server"))
         await self.commit.ready()
+        await self.limits.load()
         self.carriers.start(group)
         self.carriers.apply(self.directory.links())
         await self._stack.enter_async_context(self.listener)
@@ -361,7 +358,7 @@ class Daemon:
         self._stack.push_async_callback(control.stop)
 
     async def _follow(self) -> None:
-        async for directory in follow_directory(self.dsn, self.unseal, self.directory, number_key=self.number_key):
+        async for directory in follow_directory(self.dsn, self.unseal, self.directory, number_key=self.key.derived("numbers")):
             self._apply(directory)
 
     def _apply(self, directory: Directory) -> None:
@@ -370,7 +367,7 @@ class Daemon:
         self.registry.apply(directory)
         self.carriers.apply(directory.links())
         self.docket.apply(directory.policies)
-        self.throttle.forget({account.id for account in directory.accounts()})
+        self.limits.follow(directory)
         self.log.info("provisioning_applied", version=directory.version)
 
     # ---- time -----------------------------------------------------------------------------------------------------
@@ -393,8 +390,10 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
-                if second % CANARY_EVERY_S == 0:
-                    self.docket.check()
+                self.docket.tick(second)
+                if self.commit.available:
+                    self.keeper.tick()
+                    self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")
@@ -425,6 +424,7 @@ class Daemon:
         self.carriers.abandon()
         with suppress(*provisioning.LOST):  # else the next start clears them
             await self.binds.give_back()
+        await self.limits.settle(1.0)
         self.commit.stop()
         try:
             async with asyncio.timeout(max(1.0, until - self.clock.now())):

@@ -81,7 +81,7 @@ class Directory:
         ids = {link.name: link.id for link in self._links.values()}
         tenants = {tenant.name: tenant.id for tenant in self._tenants.values()}
         self.routes: RoutingTable = _kept_routes(previous, rows, ids) or RoutingTable(rows.routes, ids)
-        self.tariff: Tariff = _kept_tariff(previous, rows, tenants) or Tariff(rows.prices, tenants)
+        self.tariff: Tariff = _kept_tariff(previous, rows, tenants) or Tariff(rows.prices, tenants, rows.operators)
 
     def with_accounts(self, version: int, changed: Iterable[Account], gone: Iterable[str]) -> Directory:
         """Return the next version, in which only these accounts differ; everything else is shared."""
@@ -161,7 +161,9 @@ def _kept_routes(old: Directory | None, rows: Provisioned, link_ids: Mapping[str
 
 def _kept_tariff(old: Directory | None, rows: Provisioned, tenant_ids: Mapping[str, int]) -> Tariff | None:
     """Return the tariff of the version before, if neither prices nor tenants' ids changed."""
-    if old is None or old.tariff.prices != rows.prices or tenant_ids != {tenant.name: tenant.id for tenant in old.tenants()}:
+    if old is None or (old.tariff.prices, old.tariff.operators) != (rows.prices, rows.operators):
+        return None
+    if tenant_ids != {tenant.name: tenant.id for tenant in old.tenants()}:
         return None
     return old.tariff
 

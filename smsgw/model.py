@@ -10,11 +10,14 @@ Never here: SQL, sockets, time, settings of the process.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
+
+from smsgw import states
+from smsgw.smpp.text import PartRule
 
 MONEY_UNIT: Final = 1_000_000
 """Money is an int: 10⁻⁶ of the currency."""
@@ -23,87 +26,12 @@ EPOCH_MS: Final = 1_735_689_600_000
 """MessageIds count milliseconds from 2025-01-01T00:00:00Z."""
 
 
-class State(enum.IntEnum):
-    """Where a message stands. Up to SENT it is open; from DELIVERED on it is final."""
-
-    HELD = 1
-    SCHEDULED = 2
-    QUEUED = 3
-    SUBMITTING = 4
-    IN_DOUBT = 5
-    SENT = 6
-    DELIVERED = 10
-    FAILED = 11
-    REFUSED = 12
-    REJECTED = 13
-    EXPIRED = 14
-    CANCELLED = 15
-    UNKNOWN = 16
-
-
-FIRST_FINAL: Final = 10
-"""Every state from this number on is final."""
-
-_GIVEN_UP = frozenset({State.EXPIRED, State.CANCELLED, State.REJECTED})
-_RECEIPTED = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANCELLED, State.UNKNOWN})
-
-# A missing pair is an illegal move. A receipt may arrive before the answer to submit_sm, and even while the message
-# is queued again after a doubt: so SUBMITTING, IN_DOUBT and QUEUED lead straight to what a receipt says. SENT expires
-# only by the carrier's word. UNKNOWN is final for the books, yet one late receipt still moves it.
-TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
-    State.HELD: frozenset({State.QUEUED, State.SUBMITTING, State.SCHEDULED}) | _GIVEN_UP,
-    State.SCHEDULED: frozenset({State.QUEUED, State.SUBMITTING}) | _GIVEN_UP,
-    State.QUEUED: frozenset({State.SUBMITTING, State.REFUSED, State.SENT}) | _GIVEN_UP | _RECEIPTED,
-    State.SUBMITTING: frozenset({State.SENT, State.REFUSED, State.QUEUED, State.IN_DOUBT}) | _RECEIPTED,
-    State.IN_DOUBT: frozenset({State.QUEUED, State.SENT, State.SUBMITTING, State.REFUSED}) | _RECEIPTED,
-    State.SENT: _RECEIPTED,
-    State.UNKNOWN: _RECEIPTED - {State.UNKNOWN},
-    State.DELIVERED: frozenset(),
-    State.FAILED: frozenset(),
-    State.REFUSED: frozenset(),
-    State.REJECTED: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.CANCELLED: frozenset(),
-}
-
-MESSAGE_STATE: Final[Mapping[State, int]] = {
-    State.HELD: 1,
-    State.SCHEDULED: 0,
-    State.QUEUED: 1,
-    State.SUBMITTING: 1,
-    State.IN_DOUBT: 1,
-    State.SENT: 1,
-    State.DELIVERED: 2,
-    State.FAILED: 5,
-    State.REFUSED: 8,
-    State.REJECTED: 8,
-    State.EXPIRED: 3,
-    State.CANCELLED: 4,
-    State.UNKNOWN: 7,
-}
-"""The SMPP message_state (3.4 §5.2.28) that query_sm and receipts say for each state; 3.x sessions read 1 for SCHEDULED."""
-
-STAT: Final[Mapping[State, bytes]] = {
-    State.DELIVERED: b"DELIVRD",
-    State.FAILED: b"UNDELIV",
-    State.REFUSED: b"REJECTD",
-    State.REJECTED: b"REJECTD",
-    State.EXPIRED: b"EXPIRED",
-    State.CANCELLED: b"DELETED",
-    State.UNKNOWN: b"UNKNOWN",
-}
-"""The `stat:` word of a receipt that smsgw itself originates for a final state (3.4 Appendix B)."""
-
-STATE_OF_RECEIPT: Final[Mapping[int, State]] = {
-    2: State.DELIVERED,
-    3: State.EXPIRED,
-    4: State.CANCELLED,
-    5: State.FAILED,
-    7: State.UNKNOWN,
-    8: State.FAILED,
-    9: State.FAILED,
-}
-"""message_state of a carrier's final receipt → our state. ENROUTE, ACCEPTED and SCHEDULED are absent: they never close."""
+State = states.State
+FIRST_FINAL: Final = states.FIRST_FINAL
+TRANSITIONS: Final = states.TRANSITIONS
+MESSAGE_STATE: Final = states.MESSAGE_STATE
+STAT: Final = states.STAT
+STATE_OF_RECEIPT: Final = states.STATE_OF_RECEIPT
 
 
 class Mode(enum.IntEnum):
@@ -140,6 +68,12 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
     rule: str = ""
 
 
+class Duplicate(Rejected, frozen=True, gc=False):
+    """Not written, because the account sent the same within its duplicate window: it is answered with that message's id."""
+
+    text_id: bytes = b""
+
+
 class Sent(msgspec.Struct, frozen=True, gc=False):
     """The carrier took the message and gave it this id (raw octets, possibly empty).
 
@@ -174,23 +108,73 @@ class Unknown(msgspec.Struct, frozen=True, gc=False):
 Outcome = Sent | Refused | Throttled | Unknown
 
 
+class Standing(enum.IntEnum):
+    """How a contract, or one account of it, stands, mildest first. `smsgw.contracts.standing` has the table of moves."""
+
+    ACTIVE = 0
+    LIMITED = 1
+    CLOSING = 2
+    SUSPENDED_ARREARS = 3
+    FROZEN = 4
+    CLOSED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """What standings other than ACTIVE, of an account and of its tenant, mean for the account; both hold.
+
+    `standing`: the stricter one. `refusal`: the reason every submit is refused with; "": none is. `closing`: it sends what the
+    balance still pays. `tenant_rate`, `account_rate`: parts per second of all accounts of the tenant together, and of this
+    one; 0: no limit.
+    """
+
+    standing: Standing
+    refusal: str = ""
+    closing: bool = False
+    tenant_rate: int = 0
+    account_rate: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A contract: its currency, its credit limit (Money) and the basis it is billed on."""
+    """A contract: its currency, its credit limit (Money), the basis it is billed on, and the zone of its calendar.
+
+    Its cycles begin on `cycle_start_day`. `balance_alarms`: amounts below which it is told of its balance. `suspend_at_limit`: when
+    it can pay no part. `partner`: who is paid `partner_share` of its net charges.
+    `price_notice_days`: how long before it a change of prices must have been told; 0: it need not.
+    """
 
     id: int
     name: str
     currency: str
     credit_limit: int = 0
     basis: Basis = Basis.SUBMITTED
+    timezone: str = "UTC"
+    price_notice_days: int = 0
+    cycle_start_day: int = 1
+    balance_alarms: tuple[str, ...] = ()
+    suspend_at_limit: bool = False
+    notice_webhook: str = ""
+    notice_mail: tuple[str, ...] = ()
+    partner: str = ""
+    partner_share: str = "0"
+
+
+QUOTA_SPANS: Final = ("minute", "hour", "day", "month")
+"""What a quota may be for; the index is its number in the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """One system_id of a tenant with its limits. `rate` and `burst` in parts per second and parts; 0 = no limit.
+    """One system_id of a tenant with its limits. Rates and bursts in parts per second and parts; 0 = no limit.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `policy`: the rule set that judges
-    its messages; "": none does.
+    `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
+    `QUOTA_SPANS` that has a quota.
+
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
+    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
+    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
+    secrets that have an end, with it (seconds since 1970). `policy`: the rule set that judges its messages; "": none does.
     """
 
     id: int
@@ -201,12 +185,26 @@ class Account:
     window: int = 50
     rate: int = 0
     burst: int = 0
+    session_rate: int = 0
+    session_burst: int = 0
+    sender_rate: float = 0.0
+    sender_burst: int = 0
+    recipient_rate: float = 0.0
+    recipient_burst: int = 0
     in_doubt: InDoubt = InDoubt.RESEND
     max_resends: int = 1
     in_doubt_wait_s: int = 30
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    quota_minute: int = 0
+    quota_hour: int = 0
     quota_day: int = 0
     quota_month: int = 0
+    quota_parts_minute: int = 0
+    quota_parts_hour: int = 0
+    quota_parts_day: int = 0
+    quota_parts_month: int = 0
+    quota_window: str = "calendar"
+    duplicate_window_s: int = 0
     default_source: str = ""
     receipt_ttl_s: int = 259_200
     receipt_cap: int = 1_000_000
@@ -215,6 +213,23 @@ class Account:
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
     policy: str = ""
+    tls_only: bool = False
+    certificates: tuple[str, ...] = ()
+    max_tx: int = 0
+    max_rx: int = 0
+    max_trx: int = 0
+    restriction: Restriction | None = None
+    expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    limited: bool = field(default=False, init=False, repr=False, compare=False)
+    quotas: tuple[tuple[int, int, int], ...] = field(default=(), init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Sum up what the hot path asks of every message."""
+        object.__setattr__(self, "limited", bool(self.rate or self.session_rate or self.sender_rate or self.recipient_rate))
+        messages = (self.quota_minute, self.quota_hour, self.quota_day, self.quota_month)
+        parts = (self.quota_parts_minute, self.quota_parts_hour, self.quota_parts_day, self.quota_parts_month)
+        quotas = zip(range(len(QUOTA_SPANS)), messages, parts, strict=True)
+        object.__setattr__(self, "quotas", tuple(quota for quota in quotas if quota[1] or quota[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,21 +290,40 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Destinations that start with `prefix` may take these links, in this order. `part_rule`: how parts are counted."""
+    """Destinations that start with `prefix` may take these links, in this order. `part_rule`: how parts are counted.
+
+    `name`: what prices may refer to.
+    """
 
     id: int
     prefix: str
     links: tuple[str, ...]
-    part_rule: str = "gsm_ucs2"
+    part_rule: PartRule = "gsm_ucs2"
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one part to a destination prefix costs a tenant (Money)."""
+    """What one part to a destination prefix costs a tenant (Money) from `since` on (Unix seconds); None: it has no price.
+
+    `operator`, `category`, `route` (the name of one): "" is any.
+    """
 
     tenant: str
     prefix: str
-    price: int
+    price: int | None
+    operator: str = ""
+    category: str = ""
+    route: str = ""
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whose numbers begin with these prefixes."""
+
+    name: str
+    prefixes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +355,7 @@ class Provisioned:
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
     policies: tuple[Policy, ...] = ()
+    operators: tuple[Operator, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 
@@ -365,6 +400,7 @@ class Message(msgspec.Struct, gc=False):
     ends: Ends | None = None
     long_message: str = ""
     rule: str = ""
+    fingerprint: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

@@ -211,6 +211,12 @@ class Wire(asyncio.Protocol):
         ssl_object = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
         return ssl_object.getpeercert() if ssl_object is not None else None
 
+    @property
+    def certificate_der(self) -> bytes | None:
+        """The same in its octets (DER)."""
+        ssl_object = self._transport.get_extra_info("ssl_object") if self._transport is not None else None
+        return ssl_object.getpeercert(binary_form=True) if ssl_object is not None else None
+
     def request(self, command: int, body: bytes, context: Any) -> int:
         """Send an own request; see `Session.request`."""
         sequence = self.session.request(command, body, context, self.clock.now())

@@ -196,7 +196,7 @@ class GatewayProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
-    async def ended(self, timeout_s: float = 30.0) -> int:
+    async def ended(self, timeout_s: float = 60.0) -> int:
         """Wait until it has ended by itself; returns its exit code. Raises TimeoutError."""
         assert self._process is not None
         async with asyncio.timeout(timeout_s):

@@ -9,6 +9,7 @@ import time
 from smsgw.config import ConfigError
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.model import Account, Carrier, Link, Number, Price, Provisioned, Route, Tenant
+from smsgw.store import credentials
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
 
@@ -131,7 +132,7 @@ async def test_an_accounts_change_is_read_alone(connection: Connection):
     await provision(connection, TENANT, account("a1"), account("a2"), CARRIER, link("l1"))
     before = await load_directory(connection, plain)
     await provision(connection, account("a1", rate=7), account("a3"))
-    await store.set_secret(connection, "a3", "hash")
+    await credentials.set_secret(connection, "a3", "hash")
     await remove(connection, ("account", "a2"))
     after = await load_directory(connection, plain, before)
     fresh = await load_directory(connection, plain)

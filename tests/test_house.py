@@ -46,7 +46,21 @@ TOP = {
 ROOMS = {
     *("__init__", "__main__", "admin", "bench", "billing", "campaigns", "carriers", "cli", "client", "compliance"),
     *("config", "console", "contracts", "daemon", "demo", "directory", "journey", "model", "notices", "numbering"),
-    *("policy", "process", "py", "receipts", "reports", "routing", "sim", "smpp", "store", "telemetry", "tenants", "wire"),
+    *(
+        "policy",
+        "process",
+        "py",
+        "receipts",
+        "reports",
+        "routing",
+        "sim",
+        "smpp",
+        "states",
+        "store",
+        "telemetry",
+        "tenants",
+        "wire",
+    ),
 }
 
 # (rule, path): "yyyy-mm-dd why, and what would end it"

@@ -27,21 +27,29 @@ from typing import Any, Final
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from smsgw.admin.credentials import HASHER
 from smsgw.admin.policy_files import contents, with_policies
+from smsgw.admin.prices import unannounced
 from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
-from smsgw.store import policies, versions
+from smsgw.store import credentials, policies, versions
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
+from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities, Key
 
 __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
 
-_HASHER: Final = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1)
 _MONEY: Final = ("credit_limit", "price")
-_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account", "policy": "policy"}
+_REFERS: Final = {
+    "tenant": "tenant",
+    "carrier": "carrier",
+    "account": "account",
+    "operator": "operator",
+    "policy": "policy",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,7 @@ def _dangling(changes: list[Change], live: Entities) -> Iterator[Conflict]:
             left[change.key] = change.new
     gone = {change.key for change in changes if change.new is None}
     for (kind, name), values in left.items():
-        told = {**values, "tenant": name.partition("/")[0]} if kind == "price" else values
+        told = PriceKey.parse(name).refers() if kind == "price" else values
         refers = [(of, str(told[key])) for key, of in _REFERS.items() if key in told]
         refers += [("link", link) for link in told.get("links", ())]
         for key in refers:
@@ -182,30 +190,39 @@ async def apply(
     *,
     actor: str,
     seal: SealingKey,
+    hasher: PasswordHasher = HASHER,
     overwrite: bool = False,
     dry_run: bool = False,
 ) -> Plan:
     """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does. Raises ConfigError."""
-    file = await asyncio.to_thread(with_policies, file, seal.numbers)
+    file = await asyncio.to_thread(with_policies, file, seal.derived("numbers"))
     try:
         async with connection.transaction():
-            return await _apply(connection, file, actor, seal, overwrite=overwrite, dry_run=dry_run)
+            return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, dry_run=dry_run)
     except store.Overdrawn as error:  # it has sent something since we looked
         return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
 
 
 async def _apply(
-    connection: Connection, file: ProvisioningFile, actor: str, seal: SealingKey, *, overwrite: bool, dry_run: bool
+    connection: Connection,
+    file: ProvisioningFile,
+    actor: str,
+    seal: SealingKey,
+    hasher: PasswordHasher,
+    *,
+    overwrite: bool,
+    dry_run: bool,
 ) -> Plan:
     await store.lock(connection)
     version, last = await versions.last_applied(connection) or (0, {})
     found = last.keys() - await versions.made_by_files(connection, version)
     live = await store.read_entities(connection)
     three_way = plan(last, file.entities, live, overwrite=overwrite, found=found)
-    hashes, stale = await _account_secrets(connection, file, live, version, overwrite=overwrite)
+    hashes, stale = await _account_secrets(connection, file, live, version, hasher, overwrite=overwrite)
     sealed = await _link_secrets(connection, file, seal)
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
-    conflicts = (*three_way.conflicts, *stale, *await _against_the_books(connection, three_way.changes))
+    refused = (*await _against_the_books(connection, three_way.changes), *await _unannounced(connection, three_way.changes, live))
+    conflicts = (*three_way.conflicts, *stale, *refused)
     notes = (*three_way.notes, *await _notes(connection, file, live))
     result = Plan(three_way.changes, conflicts, passwords, notes)
     if dry_run or conflicts:
@@ -214,7 +231,7 @@ async def _apply(
         await policies.keep_content(connection, content_version, content)
     await _make(connection, result.changes, actor)
     for key, secret in hashes.items():
-        await store.set_secret(connection, key[1], secret)
+        await credentials.set_secret(connection, key[1], secret)
     for key, stored in sealed.items():
         await store.set_link_password(connection, key[1], stored)
     for key in passwords:
@@ -242,7 +259,8 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
         live = await store.read_entities(connection)
         found = newest[1].keys() - await versions.made_by_files(connection, newest[0])
         result = plan(newest[1], before[1], live, overwrite=overwrite, found=found)
-        conflicts = (*result.conflicts, *await _against_the_books(connection, result.changes))
+        refused = (*await _against_the_books(connection, result.changes), *await _unannounced(connection, result.changes, live))
+        conflicts = (*result.conflicts, *refused)
         result = Plan(result.changes, conflicts, (), result.notes)
         if dry_run or conflicts:
             return result
@@ -254,7 +272,9 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
     return Plan(result.changes, (), (), (*result.notes, *notes), before[0])
 
 
-async def _make(connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False) -> list[Key]:
+async def _make(
+    connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False, reason: str = ""
+) -> list[Key]:
     """Make the changes; with `restore`, what comes back gets its secrets. Returns accounts and links that came without any."""
     bare = []
     for change in changes:
@@ -267,7 +287,7 @@ async def _make(connection: Connection, changes: tuple[Change, ...], actor: str,
                     await store.restore_secrets(connection, change.key, secrets)
                 else:
                     bare.append(change.key)
-        await store.audit(connection, actor, change.key, change.old, change.new)
+        await store.audit(connection, actor, change.key, change.old, change.new, reason)
     return bare
 
 
@@ -279,6 +299,12 @@ async def _settle_balances(connection: Connection, changes: tuple[Change, ...], 
         if change.old is None:
             await store.open_balance(connection, name, openings.get(name, 0), day, actor)
     await store.set_credit_limits(connection, {name: change.new["credit_limit"] for name, change in tenants.items() if change.new})
+
+
+async def _unannounced(connection: Connection, changes: tuple[Change, ...], live: Entities) -> list[Conflict]:
+    """Find changes of prices of which the tenant had to be told and was not."""
+    asked = [(change.key, change.old, change.new) for change in changes]
+    return [Conflict(key, why, final=True) for key, why in (await unannounced(connection, asked, live)).items()]
 
 
 async def _against_the_books(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
@@ -299,18 +325,23 @@ async def _against_the_books(connection: Connection, changes: tuple[Change, ...]
 
 
 async def _account_secrets(
-    connection: Connection, file: ProvisioningFile, live: Entities, version: int, *, overwrite: bool
+    connection: Connection, file: ProvisioningFile, live: Entities, version: int, hasher: PasswordHasher, *, overwrite: bool
 ) -> tuple[dict[Key, str], list[Conflict]]:
     """Return the new hashes of those accounts whose password is another one, and the passwords that others have set since."""
     hashes: dict[Key, str] = {}
     conflicts = []
-    stored = await store.all_secrets(connection)
+    stored = await credentials.all_secrets(connection)
     for system_id, password in await asyncio.to_thread(_differing, file.account_passwords, stored):
         key = ("account", system_id)
-        if key in live and system_id in stored and not overwrite and await store.secret_set_since(connection, system_id, version):
+        if (
+            key in live
+            and system_id in stored
+            and not overwrite
+            and await credentials.secret_set_since(connection, system_id, version)
+        ):
             conflicts.append(Conflict(key, "its password was changed by somebody else since the last apply"))
             continue
-        hashes[key] = await asyncio.to_thread(_HASHER.hash, password)
+        hashes[key] = await asyncio.to_thread(hasher.hash, password)
     return hashes, conflicts
 
 
@@ -324,7 +355,7 @@ def _differing(passwords: Mapping[str, str], stored: Mapping[str, Sequence[str]]
 def _matches(password: str, stored: Sequence[str]) -> bool:
     for one in stored:
         try:
-            return _HASHER.verify(one, password)
+            return HASHER.verify(one, password)
         except (VerificationError, InvalidHashError):
             continue
     return False
@@ -342,11 +373,11 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
     """Return what an operator may stumble over although nothing is wrong."""
     notes = []
     former = await store.retired(connection, "tenant")
-    secrets = await store.all_secrets(connection)
+    secrets = await credentials.all_secrets(connection)
     for kind, name in file.entities:
         if kind == "account" and name not in file.account_passwords:
             if name not in secrets:
-                notes.append(f"account {name!r} has no password: it cannot bind")
+                notes.append(f"account {name!r} has no password: it cannot bind (smsgw secret rotate makes one)")
         elif kind == "tenant" and (kind, name) in live:
             opened = await store.opening_of(connection, name)
             if opened != file.openings.get(name, 0):

@@ -10,23 +10,26 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
 import re
 import tomllib
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from smsgw.admin.contract_values import CONTRACT_CHECKS
 from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
-from smsgw.model import Account, Dialect, Link
+from smsgw.model import Account, Dialect, Link, Tenant
 from smsgw.policy.ruleset import Bundle
+from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities
 
-KINDS: Final = ("tenant", "carrier", "policy", "account", "link", "number", "route", "price")
+KINDS: Final = ("tenant", "carrier", "operator", "policy", "account", "link", "number", "route", "price")
 """In the order in which they can be put: each refers only to those before it."""
 
 Password = str | dict[str, str]
@@ -38,8 +41,9 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("store", "relay"),
     "basis": ("submitted", "sent", "delivered"),
     "in_doubt": ("resend", "hold", "resend_if_no_receipt"),
+    "quota_window": ("calendar", "rolling"),
     "bind": ("transceiver", "transmitter", "receiver", "pair"),
-    "part_rule": ("gsm_ucs2",),
+    "part_rule": ("gsm_ucs2", "cn_char", "octet"),
     "submit_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "receipt_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "prefer_id": ("tlv", "text"),
@@ -47,17 +51,26 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "interface_version": (0x33, 0x34, 0x50),
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
-_AT_LEAST: Final = {"window": 1, "binds": 1, "reconnect_min_s": 0.05, "reconnect_max_s": 0.05, "response_timeout_s": 0.1}
-_AT_MOST: Final = {"port": 65_535, "max_binds": 10_000, "binds": 1_000, "window": 10_000, "max_resends": 100}
+_AT_LEAST: Final = {
+    **dict.fromkeys(("window", "binds", "cycle_start_day"), 1),
+    **dict.fromkeys(("reconnect_min_s", "reconnect_max_s"), 0.05),
+    "response_timeout_s": 0.1,
+}
+_AT_MOST: Final = {
+    **dict.fromkeys(("max_binds", "max_tx", "max_rx", "max_trx", "window"), 10_000),
+    "port": 65_535,
+    "binds": 1_000,
+    "max_resends": 100,
+    "cycle_start_day": 28,
+}
+KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring"})
+"""Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
 
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningFile:
-    """What a file asks for. `openings`: Money by tenant, for its first apply. A link's password may be a reference.
-
-    `bundles`: what the rule sets are made of, by version (`policy_files` reads them).
-    """
+    """What a file asks for. `openings`: Money by tenant, at first. `bundles`: what rule sets are made of (see `policy_files`)."""
 
     filename: str
     entities: Entities
@@ -80,7 +93,7 @@ class _Kind:
 def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types and the defaults of a model's fields that a file may give."""
     hints = get_type_hints(model) | _OTHER_WORDS
-    fields = [item for item in dataclasses.fields(model) if item.name not in {"id", "secrets", "password", *without}]
+    fields = [item for item in dataclasses.fields(model) if item.init and item.name not in {*KEPT_APART, *without}]
     defaults = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
     return {item.name: hints.get(item.name, Any) for item in fields}, {**defaults, "mode": "store", "in_doubt": "resend"}
 
@@ -88,11 +101,12 @@ def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, 
 _ACCOUNT_KEYS, _ACCOUNT_DEFAULTS = _settings_of(Account, "tenant")
 _LINK_KEYS, _LINK_DEFAULTS = _settings_of(Link, "carrier", "dialect")
 _DIALECT_KEYS, _DIALECT_DEFAULTS = _settings_of(Dialect)
+_TENANT_KEYS, _TENANT_DEFAULTS = _settings_of(Tenant, "name", "currency", "credit_limit", "basis")
 _MONEY: Final = object()
 _TABLES: Final[Mapping[str, _Kind]] = {
     "tenant": _Kind(
         "name",
-        {"name": str, "currency": str, "basis": str, "credit_limit": _MONEY, "balance": _MONEY},
+        {"name": str, "currency": str, "basis": str, "credit_limit": _MONEY, "balance": _MONEY, **_TENANT_KEYS},
         ("name", "currency"),
         {"basis": "submitted", "credit_limit": 0},
     ),
@@ -105,8 +119,18 @@ _TABLES: Final[Mapping[str, _Kind]] = {
         ("carrier", "name", "host", "port", "system_id"),
     ),
     "number": _Kind("number", {"number": str, "account": str}, ("number", "account")),
-    "route": _Kind("prefix", {"prefix": str, "links": list[str], "part_rule": str}, ("prefix", "links"), {"part_rule": "gsm_ucs2"}),
-    "price": _Kind("prefix", {"tenant": str, "prefix": str, "price": _MONEY}, ("tenant", "prefix", "price")),
+    "operator": _Kind("name", {"name": str, "prefixes": list[str]}, ("name", "prefixes")),
+    "route": _Kind(
+        "prefix",
+        {"prefix": str, "links": list[str], "part_rule": str, "name": str},
+        ("prefix", "links"),
+        {"part_rule": "gsm_ucs2"},
+    ),
+    "price": _Kind(
+        "prefix",
+        {"tenant": str, "prefix": str, "price": _MONEY, "operator": str, "category": str, "route": str, "from": Any},
+        ("tenant", "prefix", "price"),
+    ),
 }
 
 
@@ -217,12 +241,16 @@ class _Reading:
     def _keep(self, kind: str, shape: _Kind, values: dict[str, Any], where: str) -> None:
         name = str(values.pop(shape.name_key))
         if kind == "price":
-            name = f"{values.pop('tenant')}/{name}"
+            more = {key: values.pop(key, "") for key in ("operator", "category", "route")}
+            name = PriceKey(values.pop("tenant"), name, **more, from_ms=values.pop("from", 0)).name
         elif kind == "tenant":
             self.openings[name] = values.pop("balance", 0)
             if self.openings[name] < -values.get("credit_limit", 0):
                 self.errors.append(f"{where}.balance is below what credit_limit allows")
+            values = _differing(values, _TENANT_DEFAULTS)
         elif kind == "account":
+            if values.get("duplicate_window_s") and values.get("mode") == "relay":
+                self.errors.append(f'{where}.duplicate_window_s needs mode = "store"')
             values = _differing(values, _ACCOUNT_DEFAULTS)
         elif kind == "link":
             if values.get("reconnect_min_s", 1.0) > values.get("reconnect_max_s", 60.0):
@@ -262,11 +290,22 @@ class _Reading:
     def check_references(self) -> None:
         """Whatever an entity names must be in the file too."""
         for (kind, name), values in self.entities.items():
-            told = {**values, "tenant": name.partition("/")[0]} if kind == "price" else values
-            for key in ("tenant", "account", "carrier", "policy"):
+            told = values
+            if kind == "price":
+                price = PriceKey.parse(name)
+                told = price.refers()
+                self._check_route(name, price.route)
+            for key in ("tenant", "account", "carrier", "operator", "policy"):
                 self._check(kind, name, key, key, told.get(key) or None)
             for link in values.get("links", ()):
                 self._check(kind, name, "links", "link", link)
+
+    def _check_route(self, name: str, wanted: str) -> None:
+        """Check that a price's route is the name of one."""
+        names = {values["name"] for (kind, _), values in self.entities.items() if kind == "route" and "name" in values}
+        if wanted and wanted not in names:
+            where = self._places["price", name]
+            self.errors.append(f"{where}.route: there is no route with name = {wanted!r}{_near(wanted, names)}")
 
     def _check(self, kind: str, name: str, key: str, of: str, wanted: str | None) -> None:
         if wanted is not None and wanted not in self._named[of]:
@@ -292,6 +331,10 @@ def _name(value: str) -> str:
     return value
 
 
+def _name_or_none(value: str) -> str:
+    return value and _name(value)
+
+
 def _system_id(value: str) -> str:
     if not 0 < len(value) <= _LONGEST_SYSTEM_ID or not all(" " < letter <= "~" for letter in value):
         raise ValueError(f"{value!r} is no system_id: 1 to {_LONGEST_SYSTEM_ID} printable ASCII characters without spaces")
@@ -312,6 +355,23 @@ def _number(value: str) -> str:
     return digits
 
 
+def _prefixes(value: list[str]) -> list[str]:
+    if not value:
+        raise ValueError("must name at least one prefix")
+    return sorted({_number(prefix) for prefix in value})
+
+
+def _moment(value: Any) -> int:
+    """Return when a price begins, in Unix ms."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        moment = None
+    if not isinstance(moment, datetime) or moment.tzinfo is None:
+        raise ValueError(f"{value} is no moment: a date, a time and an offset, such as 2026-12-01T00:00:00+08:00")
+    return round(moment.timestamp() * 1000)
+
+
 def _currency(value: str) -> str:
     if not re.fullmatch(r"[A-Z]{3}", value):
         raise ValueError(f"{value!r} is no currency: three capitals, such as CNY")
@@ -324,14 +384,27 @@ def _links(value: list[str]) -> list[str]:
     return value
 
 
-def _files(value: list[str]) -> list[str]:
-    if not value or not all(value):
-        raise ValueError("must name at least one file")
+def _timezone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is no time zone: a name such as Asia/Shanghai or UTC") from None
     return value
 
 
-def _networks(value: Iterable[str]) -> list[str]:
-    return [str(ipaddress.ip_network(network, strict=False)) for network in value]
+def _certificates(value: Iterable[str]) -> list[str]:
+    """Write fingerprints in one form; what is neither one nor parts of a subject is refused."""
+    found = []
+    for text in value:
+        kind, _, digits = text.partition(":")
+        digits = digits.replace(":", "").lower()
+        if kind.lower() == "sha256" and re.fullmatch(r"[0-9a-f]{64}", digits):
+            found.append(f"sha256:{digits}")
+        elif all(re.fullmatch(r"(?:CN|O|OU|C|L|ST)=[^,=]+", part) for part in text.split(",")):
+            found.append(text)
+        else:
+            raise ValueError(f"{text!r} is no certificate: write sha256: and 64 hexadecimal digits, or CN=name, or CN=name,O=name")
+    return found
 
 
 _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
@@ -341,8 +414,14 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "number": _number,
     "currency": _currency,
     "links": _links,
-    "files": _files,
-    "allow_from": _networks,
+    "timezone": _timezone,
+    **CONTRACT_CHECKS,
+    "operator": _name_or_none,
+    "category": _name_or_none,
+    "route": _name_or_none,
+    "prefixes": _prefixes,
+    "from": _moment,
+    "certificates": _certificates,
 }
 
 

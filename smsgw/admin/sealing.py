@@ -36,12 +36,16 @@ _REFERENCE: Final = "reference:"
 class Key:
     """The sealing key of one data_dir."""
 
-    __slots__ = ("_aead", "numbers")
+    __slots__ = ("_aead", "_octets")
 
     def __init__(self, octets: bytes) -> None:
-        """`octets`: 32 of them. `numbers` is the key that phone numbers are hashed with, made of it: outside the database, too."""
+        """`octets`: 32 of them."""
         self._aead = AESGCM(octets)
-        self.numbers = blake2b(b"numbers", key=octets, digest_size=32, person=b"smsgw").digest()
+        self._octets = octets
+
+    def derived(self, purpose: str) -> bytes:
+        """Return a key for keyed hashes of one purpose: the same on all nodes, and of no use to open anything."""
+        return blake2b(purpose.encode(), digest_size=32, key=self._octets).digest()
 
     def seal(self, password: str | dict[str, str]) -> str:
         """Make what the store keeps: a password is sealed, a reference stays readable, "" stays ""."""
@@ -104,11 +108,6 @@ def _make_key(path: Path) -> None:
             os.link(fresh, path)
     finally:
         Path(fresh).unlink()
-
-
-def number_key(data_dir: Path) -> bytes:
-    """Return the key that phone numbers are hashed with."""
-    return load_key(data_dir).numbers
 
 
 def opener(data_dir: Path) -> Callable[[str], str]:

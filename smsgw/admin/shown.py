@@ -5,6 +5,7 @@ Reads only; everything comes from the parts that it is given. Never here: HTTP, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
 from smsgw.journey.due import Due
 from smsgw.journey.recover import Recover
+from smsgw.model import Account, Standing
 from smsgw.policy.docket import Docket
 from smsgw.store import receipts
 from smsgw.telemetry import Meters
@@ -105,6 +107,7 @@ class Shown:
                 "tenant": account.tenant.name,
                 "account": account.system_id,
                 "mode": account.mode.name.lower(),
+                "state": _state(account),
                 "binds": len(self._registry.of(account.id)),
                 "accepted": desk.meters.account(account.system_id).accepted,
             }
@@ -135,6 +138,10 @@ class Shown:
             for (name, rule, action), count in sorted(self._docket.hits.items())
         ]
 
+    def _states(self) -> dict[tuple[str, ...], float]:
+        counts: Counter[tuple[str, ...]] = Counter((_state(account),) for account in self._desk.directory.accounts())
+        return {**counts}
+
     def _stats(self) -> Rows:
         commit = self._desk.commit
         counts = {
@@ -155,6 +162,7 @@ class Shown:
         """Export what is counted elsewhere."""
         commit, carriers = self._desk.commit, self._carriers
         gauge, counter = meters.gauge, meters.counter
+        gauge("smsgw_accounts", "Accounts by state, that of their tenant included.", self._states, ("state",))
         gauge("smsgw_link_binds", "Binds of links by state.", carriers.states, ("link", "state"))
         gauge("smsgw_link_window_used", "Submits that wait for the carrier's answer.", carriers.windows, ("link",))
         gauge("smsgw_open_messages", "Open messages in memory.", lambda: len(self._desk.transit))
@@ -190,3 +198,8 @@ class Shown:
         counter("smsgw_messages_in_doubt", "Messages that were in doubt.", lambda: self._dispatch.in_doubt)
         counter("smsgw_messages_resent", "Messages sent again after a doubt.", lambda: self._dispatch.resent)
         counter("smsgw_messages_spilled", "Messages that left memory for the store.", lambda: self._due.spilled)
+
+
+def _state(account: Account) -> str:
+    """Return how an account stands, its tenant included."""
+    return (account.restriction.standing if account.restriction is not None else Standing.ACTIVE).name.lower()

@@ -1,6 +1,10 @@
 """The command line: a thin face of admin/ and of files.
 
     serve  check  apply  rollback        run a gateway, and what it serves
+    tenant  account  secret  state  notice   who they are, how they stand, what they were told
+    price  quota                         what messages cost, how many there may be
+    balance                              what tenants have to spend: top up, adjust, settle, refund, history
+    statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
@@ -14,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import doctor, provisioning, serve, show, trial
+from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
 from smsgw.cli.why import why
 
 
@@ -30,6 +34,17 @@ def build() -> typer.Typer:
     app.callback()(_options)
     app.command()(serve.serve)
     provisioning.mount(app)
+    app.add_typer(tenant.tenants, name="tenant")
+    app.add_typer(tenant.accounts, name="account")
+    app.add_typer(secret.app, name="secret")
+    app.add_typer(state.app, name="state")
+    app.add_typer(tenant.notices, name="notice")
+    app.add_typer(price.app, name="price")
+    app.command()(quota.quota)
+    app.add_typer(balance.build())
+    app.command()(statement.statement)
+    app.command()(export.reconcile)
+    app.command()(export.export)
     app.command()(show.show)
     app.command()(why)
     app.command()(doctor.doctor)

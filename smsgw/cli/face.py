@@ -116,6 +116,21 @@ def as_table(rows: Sequence[Row], columns: Sequence[str], title: str = "") -> An
     return table
 
 
+def print_one(row: Row, *, json: bool = False) -> None:
+    """Print what a command did: one JSON object, or `key value` lines."""
+    if json:
+        print(dumps(row))
+        return
+    width = max(map(len, row))
+    for name, value in row.items():
+        print(f"{name.replace('_', ' '):<{width}}  {_cell(value)}".rstrip())
+
+
+def dumps(value: Any) -> str:
+    """Return JSON on one line, readable where it is Chinese."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
 def _cell(value: Any) -> str:
     match value:
         case None:

@@ -64,10 +64,14 @@ def apply(
 
     async def run(connection: Connection, wanted: ProvisioningFile) -> Plan:
         from smsgw.admin import provisioning
+        from smsgw.admin.credentials import hasher_of
         from smsgw.admin.sealing import load_key
 
         key = load_key(Path(settings.node.data_dir))
-        return await provisioning.apply(connection, wanted, actor=actor or caller(), seal=key, dry_run=dry_run, overwrite=overwrite)
+        hasher, who = hasher_of(settings.secrets), actor or caller()
+        return await provisioning.apply(
+            connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite
+        )
 
     def done() -> Plan:
         wanted = read_file(file)

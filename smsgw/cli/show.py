@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LEAST_S: Final = 0.1
 _NOT_THERE: Final = 404
 _NOT_ALLOWED: Final = 403
+_SECRET: Final = frozenset({"webhook_secret", "smtp_password"})
 
 
 def show(
@@ -53,14 +54,18 @@ def config_rows(config: Config) -> list[dict[str, Any]]:
     """Return every setting with the value in force, defaults included; passwords in it are hidden."""
     import msgspec
 
-    from smsgw.telemetry import hide_numbers
-
     sections = msgspec.to_builtins(config)
     return [
-        {"setting": f"{section}.{key}", "value": hide_numbers(value) if isinstance(value, str) else value}
+        {"setting": f"{section}.{key}", "value": "***" if value and key in _SECRET else _hidden(value)}
         for section, values in sections.items()
         for key, value in values.items()
     ]
+
+
+def _hidden(value: Any) -> Any:
+    from smsgw.telemetry import hide_numbers
+
+    return hide_numbers(value) if isinstance(value, str) else value
 
 
 def _asked(config: Config, what: str) -> list[dict[str, Any]]:

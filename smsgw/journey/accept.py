@@ -13,10 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from smsgw.journey.reading import read_submit
-from smsgw.model import Basis, Message, Mode, Rejected, State
-from smsgw.policy.docket import refused
+from smsgw.journey.reading import count_by, fingerprint, read_submit
+from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
+from smsgw.policy.docket import refused as refusal_of
+from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import refusal
+from smsgw.policy.throttle import REASONS
 from smsgw.policy.verdict import Action, Finding
 from smsgw.smpp import const
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 STORE_UNAVAILABLE: Final = Rejected(const.ESME_RSYSERR, "store_unavailable")
 DRAINING: Final = Rejected(const.ESME_RSYSERR, "draining")
 QUEUE_FULL: Final = Rejected(const.ESME_RMSGQFUL, "undecided_full")
-THROTTLED: Final = Rejected(const.ESME_RTHROTTLED, "rate")
+THROTTLED: Final = {reason: Rejected(const.ESME_RTHROTTLED, reason) for reason in REASONS}
 NO_ROUTE: Final = Rejected(const.ESME_RINVDSTADR, "no_route")
 NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
 LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
@@ -56,15 +58,21 @@ class Accept:
         short_id: Callable[[int], str],
         *,
         max_undecided: int,
+        key: bytes = b"",
     ) -> None:
-        """Take the parties; `short_id(account id)` gives the next 8-hex-digit id of an account, "" when none is leased yet."""
+        """Take the parties; `short_id(account id)` gives the next 8-hex-digit id of an account, "" when none is leased yet.
+
+        `key` is for the hashes of duplicate windows.
+        """
         self._desk = desk
         self._carriers = carriers
         self._dispatch = dispatch
         self._throttle = throttle
         self._docket = docket
+        self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
+        self._key = key
         self._observe_response = desk.meters.submit_response.observe
         self._parts: dict[tuple[int, str, str, str], int] = {}
         self.draining = False
@@ -82,9 +90,13 @@ class Accept:
             return message
         directory = desk.directory
         now = desk.clock.time()
-        if account.rate and not self._throttle.take(account, message.parts, desk.clock.now()):
-            return THROTTLED
-        message.links = links = directory.routes.choose(message.destination)
+        routes = directory.routes
+        message.links = links = routes.choose(message.destination)
+        if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
+            message.parts = count_by(rule, pdu, session.version)
+        held = account.restriction
+        if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
+            return refused
         if account.policy:
             objection = self._judge(message, pdu, session.version, now)
             if objection is not None:
@@ -92,10 +104,16 @@ class Accept:
             links = message.links
         if not links:
             return NO_ROUTE
-        price = directory.tariff.price(account.tenant.id, message.destination)
+        tariff = directory.tariff
+        route = routes.name(message.destination) if tariff.routed else ""
+        price = tariff.price(account.tenant.id, message.destination, now, route)
         if price is None:
             return NO_PRICE
         message.price = price * message.parts
+        if held is not None or account.limited:
+            throttled = self._throttled(session, message)
+            if throttled is not None:
+                return throttled
         message.id = desk.ids.next()
         message.accepted_at = now
         if message.expires_at:
@@ -105,7 +123,9 @@ class Accept:
         if session.version < const.V34:
             message.short_id = self._short_id(account.id)
             if not message.short_id:
-                return NO_SHORT_ID
+                return self._unaccepted(session, message, NO_SHORT_ID)
+        if account.duplicate_window_s:
+            message.fingerprint = fingerprint(message, pdu, session.version, self._key)
         return self._append(message)
 
     def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | None:
@@ -113,14 +133,40 @@ class Accept:
         account, docket, directory = message.account, self._docket, self._desk.directory
         verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
         if verdict.objection is not None:
-            return refused(account, verdict.objection, docket.rule_of(account, verdict.objection))
+            return refusal_of(account, verdict.objection, docket.rule_of(account, verdict.objection))
         if verdict.flags:
             message.rule = " ".join(docket.rule_of(account, flag) for flag in verdict.flags)
         if verdict.carriers is not None:
             message.links = directory.links_of(message.links, verdict.carriers)
             if not message.links:
-                return refused(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
+                return refusal_of(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
         return None
+
+    def _throttled(self, session: TenantSession, message: Message) -> Rejected | None:
+        """Take the tokens of a message: those of its account's state, and of its rates; from all or from none."""
+        account, parts, now = message.account, message.parts, self._desk.clock.now()
+        if account.restriction is not None:
+            refused = self._gate.refuse(account, parts, now)
+            if refused is not None:
+                return refused
+        if not account.limited:
+            return None
+        lacking = self._throttle.take(account, parts, now, source=message.source, to=message.destination, session=session)
+        if not lacking:
+            return None
+        if account.restriction is not None:
+            self._gate.give_back(account, parts)
+        return THROTTLED[lacking]
+
+    def _unaccepted(self, session: TenantSession, message: Message, rejected: Rejected) -> Rejected:
+        """Give back the tokens of a message that is refused after it took them."""
+        account = message.account
+        if account.limited:
+            now = self._desk.clock.now()
+            self._throttle.give_back(account, message.parts, now, source=message.source, to=message.destination, session=session)
+        if account.restriction is not None:
+            self._gate.give_back(account, message.parts)
+        return rejected
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
@@ -131,7 +177,8 @@ class Accept:
             message.attempt = 1
             message.state = State.SUBMITTING
         elif message.mode == Mode.RELAY:
-            return LINK_BUSY if any(map(self._carriers.bound, message.links)) else LINK_DOWN
+            busy = any(map(self._carriers.bound, message.links))
+            return self._unaccepted(message.session, message, LINK_BUSY if busy else LINK_DOWN)
         elif not message.link:
             message.link = message.links[0]
         if message.long_message:
@@ -181,17 +228,24 @@ class Accept:
             self._dispatch.queue(message)
 
     def _refused(self, session: TenantSession, message: Message, rejected: Rejected) -> None:
-        """A durable limit said no: nothing was written. Give back the slot and answer."""
+        """A durable limit said no, or it is a duplicate: nothing was written. Give back the slot and answer."""
         if message.bind is not None:
             message.bind.release()
             message.bind = None
         self._desk.transit.leave(message)
         self._dispatch.forget(message)
-        told = refusal(rejected.reason, strict_34=message.account.strict_34)
+        if isinstance(rejected, Duplicate):
+            session.answer_submit(message.command, message.sequence, const.ESME_ROK, rejected.text_id)
+            session.meter.refuse(rejected.reason)
+            self._desk.record_refused(message, const.ESME_ROK, rejected.reason)
+            return
+        self._unaccepted(session, message, rejected)
+        reason = reworded(message.account, rejected.reason)
+        told = refusal(reason, strict_34=message.account.strict_34)
         status = told.status if told is not None else rejected.status
         session.answer_submit(message.command, message.sequence, status, b"")
-        session.meter.refuse(rejected.reason)
-        self._desk.record_refused(message, status, rejected.reason)
+        session.meter.refuse(reason)
+        self._desk.record_refused(message, status, reason)
 
     def refused_at_door(self, session: TenantSession, pdu: Pdu, rejected: Rejected) -> None:
         """A submit was refused before it was a message: it leaves a record line, and nothing else."""

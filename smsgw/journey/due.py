@@ -136,8 +136,12 @@ class Due:
         else:
             self._desk.commit.unwait(message.id)
 
-    def set_aside(self, message: Message) -> None:
-        """This is the row of a message of which a change could not be stored, and memory has let go of it: give it a place.
+    def displaced(self, message: Message) -> None:
+        """A change could not be stored, and memory has let go of its message: see what its row says."""
+        self._recall.load_messages([message.id], self._set_aside)
+
+    def _set_aside(self, message: Message) -> None:
+        """Give the row of a message whose change could not be stored a place.
 
         Where a receipt finds it, or where it is taken up in an hour: at once would be for ever.
         """

@@ -10,12 +10,14 @@ Never here: accounts' rights, routes, money.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Final
 
 from smsgw.model import Account, Basis, Message, Rejected
 from smsgw.smpp import const, tlv
 from smsgw.smpp.clock import format_relative, parse_time
-from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, encode, read_data_sm, read_sm
+from smsgw.smpp.pdu import BadPdu, DataSm, Pdu, Sm, encode, plain_submit, read_data_sm, read_sm
+from smsgw.smpp.text import ONE_PART, PartRule, count_parts
 from smsgw.smpp.udh import read_udh, sar
 
 HEADER_LENGTH: Final = 16
@@ -28,39 +30,57 @@ ALPHANUMERIC_MAX: Final = 11
 PRIORITY_MAX_34: Final = 3
 PRIORITY_MAX_50: Final = 4
 RECEIPT_BITS: Final = 3
+LEAST_PART: Final = 139
+"""Octets that are one part whatever header they begin with; in codings where they are not, `ONE_PART` is less."""
 BOTH: Final = 1
 """registered_delivery that asks for a receipt of success and of failure: what a price by delivery needs."""
 
-# Octets that fit into one part, and into each part of several: by what data_coding makes of an octet (GSM 23.038).
-_SEPTETS: Final = (160, 153)
-_OCTETS: Final = (140, 134)
+
+def parts_of(data_coding: int, data: bytes, *, udhi: bool, rule: PartRule = "gsm_ucs2") -> int:
+    """Count the parts that a PDU's user data makes by a rule; with `udhi` it begins with a header."""
+    return count_parts(data, data_coding, udh=read_udh(data) if udhi else None, rule=rule)
 
 
-def _unit(data_coding: int) -> tuple[int, int]:
-    """Say how many octets of short_message one part holds under a data_coding."""
-    if data_coding in {2, 4, 8} or data_coding & 0xF4 == 0xF4 or data_coding & 0xF0 == 0xE0:
-        return _OCTETS
-    if data_coding & 0xF0 == 0x10:
-        return _SEPTETS if data_coding & 0x0C == 0 else _OCTETS
-    if data_coding in {5, 6, 7, 9, 10, 13, 14}:
-        return _OCTETS
-    return _SEPTETS
+def count_by(rule: PartRule, pdu: Pdu, version: int) -> int:
+    """Count a submit's parts by the rule of its route, where that is not gsm_ucs2, by which `read_submit` counts."""
+    data_coding, esm_class, data, _ = _content(pdu, version)
+    return parts_of(data_coding, data, udhi=bool(esm_class & UDHI), rule=rule)
 
 
-UNITS: Final = tuple(_unit(data_coding) for data_coding in range(256))
+def fingerprint(message: Message, pdu: Pdu, version: int, key: bytes) -> str:
+    """Return a keyed hash of what makes two submits the same: addresses, coding and text, and which part of a long one it is.
+
+    Ids of 3.3 sessions are of another form, so what was sent by one is not the same as what another session sends.
+    """
+    data_coding, esm_class, data, part = _content(pdu, version)
+    what = f"{version < const.V34}/{message.source}/{message.destination}/{data_coding}/{esm_class & UDHI}/{part}/"
+    return blake2b(what.encode() + data, digest_size=16, key=key).hexdigest()
 
 
-def parts_of(data_coding: int, length: int, *, udhi: bool) -> int:
-    """Count the parts that one PDU's user data makes: a PDU with a UDH is one part of a message that its sender split."""
-    single, joined = UNITS[data_coding]
-    if length <= single or udhi:
-        return 1
-    return -(-length // joined)
+def _content(pdu: Pdu, version: int) -> tuple[int, int, bytes, str]:
+    """Return data_coding, esm_class, the user data, and the reference and number of a part that TLVs tell."""
+    octets = pdu.octets
+    if pdu.command == const.DATA_SM:
+        sm: Sm | DataSm = read_data_sm(octets)
+        data = b""
+    else:
+        short = sm = read_sm(octets, version)
+        data = octets[short.sm_at : short.sm_at + short.sm_length]
+    if sm.tlv_at == len(octets):
+        return sm.data_coding, sm.esm_class, data, ""
+    concat = sar(octets, sm.tlv_at)
+    part = f"{concat.ref}:{concat.sequence}" if concat is not None else ""
+    return sm.data_coding, sm.esm_class, tlv.find(octets, sm.tlv_at, const.TAG_MESSAGE_PAYLOAD) or data, part
 
 
 def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
     """Read a submit_sm or data_sm. `expires_at` of the message is relative: seconds from now, 0 for none."""
     octets = pdu.octets
+    basis = account.tenant.basis
+    if pdu.command == const.SUBMIT_SM and basis is not Basis.DELIVERED:
+        plain = plain_submit(octets)
+        if plain is not None:
+            return _plain(octets, plain, account)
     try:
         if pdu.command == const.DATA_SM:
             return _read_data(octets, account)
@@ -85,10 +105,9 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
             return Rejected(const.ESME_RINVDSTADR, "destination_missing")
     except BadPdu as error:
         return Rejected(error.status, error.reason)
-    if parts == 1 and sm.sm_length > 140:
-        parts = parts_of(sm.data_coding, sm.sm_length, udhi=bool(sm.esm_class & UDHI))
+    if sm.sm_length > ONE_PART[sm.data_coding] or (sm.sm_length > LEAST_PART and sm.esm_class & UDHI):
+        parts = parts_of(sm.data_coding, octets[sm.sm_at : sm.sm_at + sm.sm_length], udhi=bool(sm.esm_class & UDHI))
     body = octets[HEADER_LENGTH:]
-    basis = account.tenant.basis
     if basis is Basis.DELIVERED and registered & RECEIPT_BITS != BOTH:
         body = _with_octet(body, sm.registered_at - HEADER_LENGTH, registered & ~RECEIPT_BITS | BOTH)
     source = sm.source
@@ -109,6 +128,24 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         expires_at=expires,
         long_message=_reference(octets, sm) if sm.esm_class & UDHI or sm.tlv_at != len(octets) else "",
         ends=((sm.source_ton, sm.source_npi, source), (sm.dest_ton, sm.dest_npi, sm.dest)),
+    )
+
+
+def _plain(octets: bytes, fields: tuple[bytes, ...], account: Account) -> Message:
+    """Make the message of a submit_sm that asks for nothing special: most of them, so that the others may take their time."""
+    source_ton, source_npi, source, dest_ton, dest_npi, dest, registered, data_coding, length = fields
+    coding, size = data_coding[0], length[0]
+    return Message(
+        id=0,
+        account=account,
+        source=source.decode("latin-1"),
+        destination=dest.decode("latin-1"),
+        body=octets[HEADER_LENGTH:],
+        parts=1 if size <= ONE_PART[coding] else parts_of(coding, octets[-size:], udhi=False),
+        basis=int(account.tenant.basis),
+        registered=registered[0],
+        mode=int(account.mode),
+        ends=((source_ton[0], source_npi[0], source), (dest_ton[0], dest_npi[0], dest)),
     )
 
 
@@ -136,7 +173,7 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
         destination=sm.dest.decode("latin-1"),
         body=body,
         command=const.DATA_SM,
-        parts=parts_of(sm.data_coding, len(payload), udhi=bool(sm.esm_class & UDHI)),
+        parts=parts_of(sm.data_coding, payload, udhi=bool(sm.esm_class & UDHI)),
         basis=int(basis),
         registered=sm.registered_delivery,
         mode=int(account.mode),
@@ -159,7 +196,7 @@ def _judge_tlvs(octets: bytes, sm: Sm) -> int:
     if sm.sm_length and payload:
         # Two texts in one message: which one a carrier takes is anybody's guess, so neither goes (CONFORMANCE 98).
         raise BadPdu(const.ESME_RINVMSGLEN, "short_message_and_payload")
-    return parts_of(sm.data_coding, len(payload), udhi=bool(sm.esm_class & UDHI))
+    return parts_of(sm.data_coding, payload, udhi=bool(sm.esm_class & UDHI))
 
 
 def _judge_esm_class(esm_class: int, *, transaction: bool = False) -> None:

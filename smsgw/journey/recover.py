@@ -18,7 +18,7 @@ import structlog
 
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
-from smsgw.store import messages, nodes, partitions, provisioning, receipts
+from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
@@ -146,9 +146,12 @@ class Recover:
         now = self._desk.clock.time()
         async with self._pool.acquire() as connection:
             await nodes.prune_tokens(connection)
+            await limits.prune(connection)
             moment = datetime.fromtimestamp(now, UTC)
             await partitions.ensure_days(connection, moment)
-            await partitions.drop_old(connection, moment)
+            gone = await partitions.drop_old(connection, moment)
+            if any(name.startswith("message_") for name in gone.dropped):
+                await messages.forget_short_ids(connection)
             await self._drop_owed(connection, int(now * 1000))
         self._stale_more = True
 

@@ -81,6 +81,11 @@ class Transit:
         if earlier is not None and not earlier:
             del self._reused[key]
 
+    def displaced(self, message: Message) -> None:
+        """Its row is not what we think: what we have is history. What was read again since, as another object, is not."""
+        if self.open.get(message.id, message) is message:
+            self.leave(message)
+
     def between(self, wanted: set[tuple[int, str, str]]) -> dict[tuple[int, str, str], list[Message]]:
         """Return what a carrier has, or may have, by (link, destination, source), for these; addresses without + and 0 in front."""
         found: dict[tuple[int, str, str], list[Message]] = {}

@@ -25,6 +25,7 @@ from smsgw.smpp.gsm7 import pack7, unpack7
 from smsgw.smpp.udh import Concat, Element, Udh, concat_element, read_udh, sar, user_data, write_udh
 
 __all__ = [
+    "ONE_PART",
     "Alphabet",
     "Concat",
     "Element",
@@ -115,6 +116,8 @@ _SMPP_CODINGS: Final = {
     15: Alphabet.GBK,
 }
 _BY_CODING: Final = tuple(_group(data_coding) for data_coding in range(256))
+ONE_PART: Final = tuple(_ONE_MESSAGE.get(kind or "gsm7", _ALWAYS_ONE) for kind in _BY_CODING)
+"""By data_coding: the octets that surely are one part by gsm_ucs2 where no header stands before them."""
 _RESERVED: Final = frozenset((11, 12)) | {
     coding for coding in range(0x10, 0xC0) if coding >= 0x80 or coding & 0x2C == 0x0C or coding & 0x20
 }
@@ -195,7 +198,8 @@ def count_parts(
 ) -> int:
     """Return how many parts user data takes (1 for none). With ``udh``, octets begin with that header.
 
-    A part of a long message is one part, however long. The rule belongs to the route and its price.
+    A part of a long message that fits one SMS behind its header is one; what does not fit is counted as it would be cut. The rule
+    belongs to the route and its price.
     """
     kind = _BY_CODING[data_coding] or _BY_NAME[default_alphabet]
     if udh is None:
@@ -204,8 +208,6 @@ def count_parts(
         if len(octets) <= _ALWAYS_ONE and kind is not Alphabet.GSM7_PACKED:
             return 1
         header = 0
-    elif udh.concat is not None:
-        return 1
     else:
         header = udh.length
     body = octets[header:]

@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from smsgw.model import Effect, Message, Owed
+from smsgw.model import Duplicate, Effect, Message, Owed
+from smsgw.smpp.const import ESME_ROK
 
 NO_ROWS: Final[tuple[tuple[Any, ...], ...]] = ()
 
 # Columns of each group of arrays, in the order in which cycle() takes them. "t" is text, everything else an integer type.
 NEW: Final = "int8 int4 int4 int2 int2 int2 int2 int2 int2 int4 int4 int8 int8 t t int4 int4".split()
-QUOTA: Final = "int4 int4 int8".split()
+QUOTA: Final = "int4 int2 int8 int8 int8 int8 int8".split()
+DOUBLE: Final = "int8 int4 t int8".split()
 SHORT: Final = "int8 int4 t".split()
 CHANGED: Final = "int8 int4 int2 int2 int2 int4 int8 int8 int8 int8 int4 t".split()
 OWED: Final = "int8 int4 int8 int2 int4 int4 int8 int4 int4".split()
@@ -32,7 +34,7 @@ REFER: Final = "int4 int8 t t".split()
 PARK: Final = "int8 int4 int4 t int8 int4 int4".split()
 UNPARK: Final = ["int8"]
 
-GROUPS: Final = (NEW, QUOTA, SHORT, CHANGED, OWED, DONE, PUT_BACK, LEASE, WAIT, UNWAIT, CLAIM, REFER, PARK, UNPARK)
+GROUPS: Final = (NEW, QUOTA, DOUBLE, SHORT, CHANGED, OWED, DONE, PUT_BACK, LEASE, WAIT, UNWAIT, CLAIM, REFER, PARK, UNPARK)
 """The groups in the order of cycle()'s parameters; the reference group has one scalar before it."""
 
 _FIRST: Final = "$1::int4, $2::int8, $3::int8, $4::int4, $5::int8, $6::int8, $7::bytea"
@@ -87,6 +89,7 @@ class Batch:
         "claims",
         "day",
         "done",
+        "double",
         "effects",
         "leased",
         "leases",
@@ -116,6 +119,7 @@ class Batch:
         self.leases: list[Effect] = []
         self.new: list[tuple[Any, ...]] = []
         self.quota: list[tuple[Any, ...]] = []
+        self.double: list[tuple[Any, ...]] = []
         self.short: list[tuple[Any, ...]] = []
         self.changed: list[tuple[Any, ...]] = []
         self.owed: list[tuple[Any, ...]] = []
@@ -146,6 +150,7 @@ class Batch:
         return (
             self.new,
             self.quota,
+            self.double,
             self.short,
             self.changed,
             self.owed,
@@ -179,10 +184,19 @@ class Batch:
         return sum(map(len, self.groups()))
 
 
+def duplicate_of(batch: Batch, first: int, short_id: str) -> Duplicate:
+    """Return the verdict of a message that is the same as an earlier one, which may be of the same batch."""
+    text_id = short_id.encode() or b"%d" % first
+    for message, _ in batch.news:
+        if message.id == first:
+            text_id = message.text_id
+    return Duplicate(ESME_ROK, "duplicate", text_id=text_id)
+
+
 # ---- when a cycle fails for its data ----------------------------------------------------------------------------------
 
 # The rows of each group that say whose they are: a message's own rows stay together, whatever happens to it.
-_KEY: Final = dict.fromkeys(("short", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {"refer": 1}
+_KEY: Final = dict.fromkeys(("double", "short", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {"refer": 1}
 
 
 def keys_of(batch: Batch) -> list[int]:
@@ -219,7 +233,7 @@ def _entries(batch: Batch) -> Iterable[tuple[int, str, tuple[Any, ...], tuple[st
     for row, entry in zip(batch.new, batch.news, strict=True):
         yield row[0], "new", row, ("news", entry)
     loose = dict(zip((row[0] for row in batch.rows_with_effects()), batch.effects, strict=True))
-    for name in ("short", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
+    for name in ("double", "short", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
         for row in getattr(batch, name):
             key = row[_KEY[name]]
             if name == "owed" and row[2] in ofs:

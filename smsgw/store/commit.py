@@ -28,7 +28,7 @@ import structlog
 
 from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
-from smsgw.store.batch import Batch, halves_of, keys_of, statement
+from smsgw.store.batch import Batch, duplicate_of, halves_of, keys_of, statement
 from smsgw.store.errors import StoreError
 from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
@@ -124,7 +124,9 @@ class Commit(Queues):
                     if self._stopping:
                         break
                     self._wake.clear()
+                    self._asleep = True
                     await self._wake.wait()
+                    self._asleep = False
                 if finished is not None and not self._busy():
                     self._run_effects(finished, answer)
                     finished = None
@@ -258,7 +260,7 @@ class Commit(Queues):
 
     def _run_effects(self, batch: Batch, answer: dict[str, Any]) -> None:
         """Do what the journeys wanted done once this was durable."""
-        verdicts = self._verdicts(answer) if answer else None
+        verdicts = self._verdicts(batch, answer) if answer else None
         for message, effect in batch.news:
             try:
                 effect(message, None if verdicts is None else verdicts.get(message.id))
@@ -301,9 +303,11 @@ class Commit(Queues):
         except Exception as error:  # noqa: BLE001 - the wall around one message
             self._effect_failed(error)
 
-    def _verdicts(self, answer: dict[str, Any]) -> dict[int, Rejected]:
+    def _verdicts(self, batch: Batch, answer: dict[str, Any]) -> dict[int, Rejected]:
         """What did not go as asked, by its id, and why."""
-        verdicts = {key: Rejected(ESME_RSYSERR, reason) for key, reason in answer.get("refused", [])}
+        verdicts: dict[int, Rejected] = {}
+        for key, reason, *first in answer.get("refused", []):
+            verdicts[key] = duplicate_of(batch, *first) if first else Rejected(ESME_RSYSERR, reason)
         verdicts.update(dict.fromkeys(answer.get("unapplied", []), CONFLICT))
         verdicts.update(dict.fromkeys(answer.get("poisoned", []), POISON))
         return verdicts

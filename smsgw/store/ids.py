@@ -16,6 +16,7 @@ NODE_BITS: Final = 10
 SEQUENCE_BITS: Final = 12
 TIME_SHIFT: Final = NODE_BITS + SEQUENCE_BITS
 DAY_SPAN: Final = 86_400_000 << TIME_SHIFT
+MAX_ID: Final = (1 << 63) - 1
 MAX_NODE: Final = (1 << NODE_BITS) - 1
 
 
@@ -58,5 +59,5 @@ def seconds_of(message_id: int) -> float:
 
 
 def least_id_at(seconds: float) -> int:
-    """Return the least id that could be given at a moment (seconds since 1970)."""
-    return max(0, int(seconds * 1000) - EPOCH_MS) << TIME_SHIFT
+    """Return the least id that could be given at a moment (seconds since 1970); the greatest there is from 2094 on."""
+    return min(max(0, int(seconds * 1000) - EPOCH_MS) << TIME_SHIFT, MAX_ID)

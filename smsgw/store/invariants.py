@@ -48,15 +48,20 @@ INVARIANTS: Final[Mapping[str, str]] = {
     "B3 a message that says refunded has its refund": """
         SELECT m.id, m.refund FROM message m LEFT JOIN refund r ON r.message = m.id WHERE m.refund > 0 AND r.message IS NULL""",
     "B6 quota used equals what was counted": """
-        SELECT q.account, q.period, q.used, count(m.id) AS messages
+        SELECT q.account, q.span, q.start, q.used, q.parts, count(m.id) AS messages, coalesce(sum(m.parts), 0) AS counted_parts
         FROM quota q LEFT JOIN message m ON m.account = q.account
-             AND to_char(to_timestamp(m.debit_day::int8 * 86400) AT TIME ZONE 'UTC',
-                         CASE WHEN q.period > 999999 THEN 'YYYYMMDD' ELSE 'YYYYMM' END)::int4 = q.period
-        WHERE to_date(CASE WHEN q.period > 999999 THEN q.period ELSE q.period * 100 + 1 END::text, 'YYYYMMDD') - date '1970-01-01'
-              > ("""
+             AND m.id >= greatest(q.first_id, (q.start * 1000 - 1735689600000) << 22)
+             AND m.id < (q.till * 1000 - 1735689600000) << 22
+        WHERE q.start / 86400 > ("""
     + _DROPPED_DAY
     + """)
-        GROUP BY q.account, q.period, q.used HAVING q.used <> count(m.id)""",
+          -- where the account or its tenant was changed meanwhile, some messages may not have been counted at all
+          AND NOT EXISTS (
+              SELECT 1 FROM audit a JOIN account c ON c.id = q.account JOIN tenant t ON t.id = c.tenant
+              WHERE a.old IS NOT NULL AND (a.kind = 'account' AND a.name = c.system_id OR a.kind = 'tenant' AND a.name = t.name)
+                AND extract(epoch FROM a.at) BETWEEN q.start - 60 AND q.till + 60)
+        GROUP BY q.account, q.span, q.start, q.till, q.used, q.parts
+        HAVING q.used <> count(m.id) OR q.parts <> coalesce(sum(m.parts), 0)""",
     "No message says two things: waiting rows belong to open messages": """
         SELECT w.id, m.state FROM waiting w LEFT JOIN message m ON m.id = w.id WHERE m.id IS NULL OR m.state >= 10""",
     "What is open has its content": """

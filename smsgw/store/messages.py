@@ -105,6 +105,14 @@ async def stale_sent(connection: Any, before_id: int, limit: int, *, after_id: i
     return [row["message"] for row in rows]
 
 
+async def forget_short_ids(connection: Any) -> int:
+    """Drop the short ids of messages whose days are gone; returns how many. Refunds stay, they are part of the books."""
+    done: str = await connection.execute(
+        "DELETE FROM short_id WHERE message < (SELECT kept_from FROM partitioned WHERE parent = 'message')"
+    )
+    return int(done.rpartition(" ")[2])
+
+
 async def lease_short_ids(connection: Any, account: int, count: int) -> int:
     """Reserve `count` short ids of an account for this process; returns the first."""
     first = await connection.fetchval(

@@ -18,10 +18,11 @@ import asyncpg
 import msgspec
 
 from smsgw.config import ConfigError
-from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Policy, Price, Provisioned, Route, Tenant
-from smsgw.store import policies
+from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Operator, Policy, Provisioned, Route, Tenant
+from smsgw.store import policies, prices
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
+from smsgw.store.standing import restriction
 
 CHANNEL: Final = "smsgw_provisioning"
 LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
@@ -32,6 +33,9 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
+_PROVISIONED: Final = (
+    "kind NOT IN ('balance', 'refund', 'statement', 'export')"  # what people do to the books is audited, not provisioned
+)
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
@@ -40,7 +44,7 @@ _BASES: Final = {"submitted": Basis.SUBMITTED, "sent": Basis.SENT, "delivered": 
 
 async def version(connection: Connection) -> int:
     """Return the number of the present version: it rises with every change, by whomever."""
-    return int(await connection.fetchval("SELECT coalesce(max(id), 0) FROM audit"))
+    return int(await connection.fetchval(f"SELECT coalesce(max(id), 0) FROM audit WHERE {_PROVISIONED}"))
 
 
 async def read(connection: Connection, unseal: Unseal) -> Provisioned:
@@ -61,16 +65,27 @@ async def _in_pages(connection: Connection, statement: str) -> list[asyncpg.Reco
 
 
 _ACCOUNTS: Final = (
-    "SELECT a.*, coalesce((SELECT array_agg(s.hash ORDER BY s.at DESC, s.hash) FROM secret s WHERE s.account = a.id), '{}')"
-    " AS hashes FROM account a"
+    "SELECT a.*, h.hashes, h.untils, o.state AS own_state, o.reason AS own_reason, o.rate AS own_rate, c.state AS tenant_state,"
+    " c.reason AS tenant_reason, c.rate AS tenant_rate FROM account a"
+    " LEFT JOIN LATERAL (SELECT array_agg(s.hash ORDER BY s.at DESC, s.hash) AS hashes,"
+    " array_agg(extract(epoch FROM s.until)::float8 ORDER BY s.at DESC, s.hash) AS untils FROM secret s"
+    " WHERE s.account = a.id AND (s.until IS NULL OR s.until > clock_timestamp())) h ON true"
+    " LEFT JOIN standing o ON o.kind = 'account' AND o.subject = a.id"
+    " LEFT JOIN standing c ON c.kind = 'tenant' AND c.subject = a.tenant"
 )
+_OF_ACCOUNTS: Final = frozenset({"account", "account_state", "secret"})
+_OF_TENANTS: Final = frozenset({"tenant_state"})
+_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning", "tenant_term", "tenant_profile", "price_notice"})
+"""Kinds of audit rows that change an account, all accounts of a tenant, and nothing that the data path reads."""
+_APART: Final = _OF_ACCOUNTS | _OF_TENANTS | _OF_NEITHER
 _EVERYTHING: Final[Mapping[str, str]] = {
     "tenants": "SELECT * FROM tenant ORDER BY id",
     "accounts": f"{_ACCOUNTS} ORDER BY a.id",
     "carriers": "SELECT * FROM carrier ORDER BY id",
     "links": "SELECT * FROM link ORDER BY id",
     "routes": "SELECT * FROM route ORDER BY prefix",
-    "prices": "SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant ORDER BY t.name, p.prefix",
+    "prices": prices.EVERYTHING,
+    "operators": "SELECT name, prefixes FROM operator ORDER BY name",
     "policies": "SELECT name, version FROM policy ORDER BY name",
     "numbers": "SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account ORDER BY n.number",
 }
@@ -78,7 +93,9 @@ _EVERYTHING: Final[Mapping[str, str]] = {
 
 def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: Unseal) -> Provisioned:
     tenants = {
-        row["id"]: Tenant(row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]])
+        row["id"]: Tenant(
+            row["id"], row["name"], row["currency"], row["credit_limit"], _BASES[row["basis"]], **settings_of(row["settings"])
+        )
         for row in rows["tenants"]
     }
     carriers = {row["id"]: Carrier(row["id"], row["name"]) for row in rows["carriers"]}
@@ -90,11 +107,17 @@ def _provisioned(number: int, rows: Mapping[str, list[asyncpg.Record]], unseal: 
         numbers=tuple(Number(row["number"], row["system_id"]) for row in rows["numbers"]),
         carriers=tuple(carriers.values()),
         links=tuple(_link(row, carriers[row["carrier"]], unseal, faults) for row in rows["links"]),
-        routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"]) for row in rows["routes"]),
-        prices=tuple(Price(row["name"], row["prefix"], row["price"]) for row in rows["prices"]),
+        routes=tuple(Route(row["id"], row["prefix"], tuple(row["links"]), row["part_rule"], row["name"]) for row in rows["routes"]),
+        prices=tuple(map(prices.price_of, rows["prices"])),
+        operators=tuple(Operator(row["name"], tuple(row["prefixes"])) for row in rows["operators"]),
         policies=tuple(Policy(row["name"], row["version"]) for row in rows["policies"]),
         faults=tuple(faults),
     )
+
+
+def settings_of(text: str) -> dict[str, Any]:
+    """Return a tenant's settings as the model has them."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()}
 
 
 async def read_changed_accounts(
@@ -102,15 +125,24 @@ async def read_changed_accounts(
 ) -> tuple[int, tuple[Account, ...], frozenset[str]] | None:
     """Return the version, the accounts changed since a version and the system_ids deleted; None if there is more to read.
 
-    Most changes are of an account or two: read alone, they cost a fraction of a millisecond, whatever else is provisioned.
+    Most changes are of an account or two, or of one tenant's state: read alone, they cost a fraction of a millisecond, whatever
+    else is provisioned.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        changes = await connection.fetch("SELECT id, kind, name FROM audit WHERE id > $1 ORDER BY id LIMIT $2", since, _FEW + 1)
-        if not changes or len(changes) > _FEW or any(row["kind"] != "account" for row in changes):
+        statement = f"SELECT id, kind, name FROM audit WHERE id > $1 AND {_PROVISIONED} ORDER BY id LIMIT $2"
+        changes = await connection.fetch(statement, since, _FEW + 1)
+        if not changes or len(changes) > _FEW or {row["kind"] for row in changes} - _APART:
             return None
-        names = {row["name"] for row in changes}
-        rows = await connection.fetch(f"{_ACCOUNTS} WHERE a.system_id = ANY ($1) ORDER BY a.id", list(names))
-    if any(row["tenant"] not in tenants for row in rows):
+        names = {row["name"] for row in changes if row["kind"] in _OF_ACCOUNTS}
+        of_tenants = [row["name"] for row in changes if row["kind"] in _OF_TENANTS]
+        rows = await connection.fetch(
+            f"{_ACCOUNTS} WHERE a.system_id = ANY ($1) OR a.tenant IN (SELECT t.id FROM tenant t WHERE t.name = ANY ($2))"
+            " ORDER BY a.id LIMIT $3",
+            list(names),
+            of_tenants,
+            _PAGE + 1,
+        )
+    if len(rows) > _PAGE or any(row["tenant"] not in tenants for row in rows):
         return None
     accounts = tuple(_account(row, tenants[row["tenant"]]) for row in rows)
     return changes[-1]["id"], accounts, frozenset(names - {account.system_id for account in accounts})
@@ -120,8 +152,13 @@ def _account(row: asyncpg.Record, tenant: Tenant) -> Account:
     settings: dict[str, Any] = json.loads(row["settings"])
     settings["mode"] = _MODES[settings.get("mode", "store")]
     settings["in_doubt"] = _DOUBTS[settings.get("in_doubt", "resend")]
-    settings["allow_from"] = tuple(settings.get("allow_from", ()))
-    return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=tuple(row["hashes"]), **settings)
+    for several in ("allow_from", "certificates"):
+        settings[several] = tuple(settings.get(several, ()))
+    hashes = tuple(row["hashes"] or ())
+    ends = zip(hashes, row["untils"] or (), strict=True)
+    settings["expiring"] = tuple((known, until) for known, until in ends if until is not None)
+    settings["restriction"] = restriction(row)
+    return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=hashes, **settings)
 
 
 def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tuple[str, str]]) -> Link:
@@ -140,15 +177,15 @@ def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tu
 # ---- as entities: what the three-way difference compares -------------------------------------------------------------------
 
 Key = tuple[str, str]
-"""(kind, name): tenant, account, number, carrier, link, route, price, policy. A price's name is "tenant/prefix"."""
+"""(kind, name): tenant, account, number, carrier, link, route, operator, policy, price (its name: `prices.PriceKey`)."""
 Entities = dict[Key, dict[str, Any]]
 
 
 async def read_entities(connection: Connection) -> Entities:
     """Read the live state in the shape of a file, without secrets."""
     found: Entities = {}
-    for row in await connection.fetch("SELECT name, currency, credit_limit, basis FROM tenant"):
-        found["tenant", row["name"]] = {k: row[k] for k in ("currency", "credit_limit", "basis")}
+    for row in await connection.fetch("SELECT name, currency, credit_limit, basis, settings FROM tenant"):
+        found["tenant", row["name"]] = {**{k: row[k] for k in _TENANT}, **json.loads(row["settings"])}
     for row in await connection.fetch("SELECT a.system_id, t.name, a.settings FROM account a JOIN tenant t ON t.id = a.tenant"):
         found["account", row["system_id"]] = {"tenant": row["name"], **json.loads(row["settings"])}
     for row in await connection.fetch("SELECT n.number, a.system_id FROM number n JOIN account a ON a.id = n.account"):
@@ -159,22 +196,31 @@ async def read_entities(connection: Connection) -> Entities:
         "SELECT l.name, c.name AS carrier, l.settings FROM link l JOIN carrier c ON c.id = l.carrier"
     ):
         found["link", row["name"]] = {"carrier": row["carrier"], **json.loads(row["settings"])}
-    for row in await connection.fetch("SELECT prefix, links, part_rule FROM route"):
-        found["route", row["prefix"]] = {"links": list(row["links"]), "part_rule": row["part_rule"]}
-    for row in await connection.fetch("SELECT t.name, p.prefix, p.price FROM price p JOIN tenant t ON t.id = p.tenant"):
-        found["price", f"{row['name']}/{row['prefix']}"] = {"price": row["price"]}
+    for row in await connection.fetch("SELECT prefix, links, part_rule, name FROM route"):
+        named = {"name": row["name"]} if row["name"] else {}
+        found["route", row["prefix"]] = {"links": list(row["links"]), "part_rule": row["part_rule"], **named}
+    for row in await connection.fetch("SELECT name, prefixes FROM operator"):
+        found["operator", row["name"]] = {"prefixes": list(row["prefixes"])}
+    found.update({("price", name): {"price": price} for name, price in (await prices.entities(connection)).items()})
     return found | await policies.read_entities(connection)
 
 
-async def audit(connection: Connection, actor: str, key: Key, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
-    """Write who changed what from what to what. Never a secret: entities hold none."""
+async def audit(  # noqa: PLR0917 - the columns of its row
+    connection: Connection,
+    actor: str,
+    key: Key,
+    old: Mapping[str, Any] | None,
+    new: Mapping[str, Any] | None,
+    reason: str = "",
+) -> None:
+    """Write who changed what from what to what, and why. Never a secret: entities hold none."""
     await connection.execute(
-        "INSERT INTO audit (actor, kind, name, old, new) VALUES ($1, $2, $3, $4, $5)",
+        "INSERT INTO audit (actor, kind, name, old, new, reason) VALUES ($1, $2, $3, $4, $5, $6)",
         actor,
-        key[0],
-        key[1],
+        *key,
         None if old is None else json.dumps(old),
         None if new is None else json.dumps(new),
+        reason,
     )
 
 
@@ -188,10 +234,11 @@ async def lock(connection: Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(hashtext('smsgw_provisioning'))")
 
 
+_TENANT: Final = ("currency", "credit_limit", "basis")
 _PUT: Final[Mapping[str, str]] = {
-    "tenant": "INSERT INTO tenant (id, name, currency, credit_limit, basis) OVERRIDING SYSTEM VALUE"
-    " VALUES (coalesce($1, nextval(pg_get_serial_sequence('tenant', 'id'))), $2, $3, $4, $5) ON CONFLICT (name) DO UPDATE"
-    " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis",
+    "tenant": "INSERT INTO tenant (id, name, currency, credit_limit, basis, settings) OVERRIDING SYSTEM VALUE"
+    " VALUES (coalesce($1, nextval(pg_get_serial_sequence('tenant', 'id'))), $2, $3, $4, $5, $6) ON CONFLICT (name) DO UPDATE"
+    " SET currency = excluded.currency, credit_limit = excluded.credit_limit, basis = excluded.basis, settings = excluded.settings",
     "carrier": "INSERT INTO carrier (id, name) OVERRIDING SYSTEM VALUE"
     " VALUES (coalesce($1, nextval(pg_get_serial_sequence('carrier', 'id'))), $2) ON CONFLICT DO NOTHING",
     "account": "INSERT INTO account (id, tenant, system_id, settings) OVERRIDING SYSTEM VALUE"
@@ -202,10 +249,10 @@ _PUT: Final[Mapping[str, str]] = {
     " ON CONFLICT (name) DO UPDATE SET carrier = excluded.carrier, settings = excluded.settings",
     "number": "INSERT INTO number (number, account) SELECT $1, id FROM account WHERE system_id = $2"
     " ON CONFLICT (number) DO UPDATE SET account = excluded.account",
-    "route": "INSERT INTO route (prefix, links, part_rule) VALUES ($1, $2, $3) ON CONFLICT (prefix) DO UPDATE"
-    " SET links = excluded.links, part_rule = excluded.part_rule",
-    "price": "INSERT INTO price (tenant, prefix, price) SELECT id, $2, $3 FROM tenant WHERE name = $1"
-    " ON CONFLICT (tenant, prefix) DO UPDATE SET price = excluded.price",
+    "route": "INSERT INTO route (prefix, links, part_rule, name) VALUES ($1, $2, $3, $4) ON CONFLICT (prefix) DO UPDATE"
+    " SET links = excluded.links, part_rule = excluded.part_rule, name = excluded.name",
+    "operator": "INSERT INTO operator (name, prefixes) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE"
+    " SET prefixes = excluded.prefixes",
     "policy": policies.PUT,
 }
 
@@ -213,20 +260,24 @@ _PUT: Final[Mapping[str, str]] = {
 async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tuple[str, ...]:
     """Insert or update one entity; one that was there before gets its id back. Returns the secrets it had when it was deleted."""
     kind, name = key
+    if kind == "price":
+        await prices.put(connection, prices.PriceKey.parse(name), values["price"])
+        return ()
     statement = _PUT[kind]
     settings = json.dumps({k: v for k, v in values.items() if k not in {"tenant", "carrier"}})
     if kind == "number":
         await connection.execute(statement, name, values["account"])
     elif kind == "route":
-        await connection.execute(statement, name, values["links"], values["part_rule"])
-    elif kind == "price":
-        await connection.execute(statement, *_price(name), values["price"])
+        await connection.execute(statement, name, values["links"], values["part_rule"], values.get("name", ""))
+    elif kind == "operator":
+        await connection.execute(statement, name, values["prefixes"])
     elif kind == "policy":
         await connection.execute(statement, name, values["version"], values["files"])
     else:
         number, secrets = await _take_back(connection, key, values)
         if kind == "tenant":
-            await connection.execute(statement, number, name, values["currency"], values["credit_limit"], values["basis"])
+            more = json.dumps({key: value for key, value in values.items() if key not in _TENANT})
+            await connection.execute(statement, number, name, *(values[key] for key in _TENANT), more)
             await connection.execute(
                 "INSERT INTO balance (tenant, amount, credit_limit) SELECT id, 0, credit_limit FROM tenant WHERE name = $1"
                 " ON CONFLICT DO NOTHING",
@@ -256,7 +307,8 @@ async def _take_back(connection: Connection, key: Key, values: Mapping[str, Any]
 _RETIRE: Final[Mapping[str, str]] = {
     "tenant": "SELECT 'tenant', name, id FROM tenant WHERE name = $1",
     "carrier": "SELECT 'carrier', name, id FROM carrier WHERE name = $1",
-    "account": "SELECT 'account', system_id, id, tenant, array(SELECT hash FROM secret WHERE account = a.id ORDER BY at)"
+    "account": "SELECT 'account', system_id, id, tenant, array(SELECT hash FROM secret"
+    " WHERE account = a.id AND until IS NULL ORDER BY at)"
     " FROM account a WHERE system_id = $1",
     "link": "SELECT 'link', name, id, carrier, ARRAY[password] FROM link WHERE name = $1",
 }
@@ -267,14 +319,17 @@ _DELETE: Final[Mapping[str, str]] = {
     "link": "DELETE FROM link WHERE name = $1",
     "number": "DELETE FROM number WHERE number = $1",
     "route": "DELETE FROM route WHERE prefix = $1",
+    "operator": "DELETE FROM operator WHERE name = $1",
     "policy": policies.DELETE,
-    "price": "DELETE FROM price p USING tenant t WHERE t.id = p.tenant AND t.name = $1 AND p.prefix = $2",
 }
 
 
 async def delete(connection: Connection, key: Key) -> None:
     """Delete one entity. Messages, ledger and balance of a tenant stay, and so do the ids, for whoever comes back."""
     kind, name = key
+    if kind == "price":
+        await prices.delete(connection, prices.PriceKey.parse(name))
+        return
     if kind in _RETIRE:
         columns = "kind, name, id, owner, secrets" if kind in {"account", "link"} else "kind, name, id"
         await connection.execute(
@@ -282,18 +337,12 @@ async def delete(connection: Connection, key: Key) -> None:
             " SET id = excluded.id, owner = excluded.owner, secrets = excluded.secrets, at = excluded.at",
             name,
         )
-    await connection.execute(_DELETE[kind], *(_price(name) if kind == "price" else (name,)))
+    await connection.execute(_DELETE[kind], name)
 
 
 async def retired(connection: Connection, kind: str) -> frozenset[str]:
     """Return the names of this kind that would get their old id back."""
     return frozenset(row["name"] for row in await connection.fetch("SELECT name FROM retired WHERE kind = $1", kind))
-
-
-def _price(name: str) -> tuple[str, str]:
-    """Take a price's name apart: the tenant and the prefix."""
-    tenant, _, prefix = name.rpartition("/")
-    return tenant, prefix
 
 
 async def set_credit_limits(connection: Connection, limits: Mapping[str, int]) -> None:
@@ -348,47 +397,10 @@ async def opening_of(connection: Connection, tenant: str) -> int:
     return int(booked or 0)
 
 
-async def secret_set_since(connection: Connection, system_id: str, version: int) -> bool:
-    """Whether an account's secret was set after a version was applied."""
-    return bool(
-        await connection.fetchval(
-            "SELECT EXISTS (SELECT 1 FROM secret s JOIN account a ON a.id = s.account"
-            " JOIN provisioning_version v ON v.version = $2 WHERE a.system_id = $1 AND s.at > v.at)",
-            system_id,
-            version,
-        )
-    )
-
-
 async def has_ledger(connection: Connection, tenant: str) -> bool:
     """Whether anything has been booked for a tenant."""
     statement = "SELECT EXISTS (SELECT 1 FROM ledger l JOIN tenant t ON t.id = l.tenant WHERE t.name = $1)"
     return bool(await connection.fetchval(statement, tenant))
-
-
-async def secrets_of(connection: Connection, system_id: str) -> list[str]:
-    """Return an account's hashes."""
-    rows = await connection.fetch(
-        "SELECT s.hash FROM secret s JOIN account a ON a.id = s.account WHERE a.system_id = $1", system_id
-    )
-    return [row["hash"] for row in rows]
-
-
-async def all_secrets(connection: Connection) -> dict[str, tuple[str, ...]]:
-    """Return the hashes of every account that has any, by system_id."""
-    rows = await connection.fetch(
-        "SELECT a.system_id, array_agg(s.hash ORDER BY s.at DESC,"
-        " s.hash) AS hashes FROM secret s JOIN account a ON a.id = s.account"
-        " GROUP BY a.system_id"
-    )
-    return {row["system_id"]: tuple(row["hashes"]) for row in rows}
-
-
-async def set_secret(connection: Connection, system_id: str, new_hash: str) -> None:
-    """Make this the account's only secret."""
-    account = await connection.fetchval("SELECT id FROM account WHERE system_id = $1", system_id)
-    await connection.execute("DELETE FROM secret WHERE account = $1", account)
-    await connection.execute("INSERT INTO secret (account, hash) VALUES ($1, $2)", account, new_hash)
 
 
 async def restore_secrets(connection: Connection, key: Key, secrets: Sequence[str]) -> None:
@@ -426,23 +438,3 @@ async def listening(dsn: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]
         yield connection, changed
     finally:
         connection.terminate()
-
-
-async def claim_bind(  # noqa: PLR0917 - the columns of its row
-    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int
-) -> bool:
-    """Count a bind over all nodes; False when the account has its number already."""
-    async with connection.transaction():
-        await connection.execute("SELECT pg_advisory_xact_lock($1, $2)", 0x534D5342, account)
-        if limit:
-            bound = await connection.fetchval("SELECT count(*) FROM bind WHERE account = $1", account)
-            if bound >= limit:
-                return False
-        statement = "INSERT INTO bind (node, epoch, session, account, kind) VALUES ($1, $2, $3, $4, $5)"
-        await connection.execute(statement, node, epoch, session, account, kind)
-    return True
-
-
-async def release_binds(connection: Any, node: int, epoch: int, sessions: list[int]) -> None:
-    """Give binds back."""
-    await connection.execute("DELETE FROM bind WHERE node = $1 AND epoch = $2 AND session = ANY ($3)", node, epoch, sessions)

@@ -11,7 +11,6 @@ Must never: await; drop an entry; know what a state means.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import operator
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +19,8 @@ from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, quote
+from smsgw.store.ids import seconds_of
+from smsgw.store.quotas import windows_of
 from smsgw.store.turns import Turns
 
 
@@ -57,6 +58,8 @@ class Orphan(Protocol):
 _ID: Final = operator.attrgetter("id")
 HISTORY: Final = -(1 << 30)
 """The revision of what memory has of a message that somebody else has changed: no row has it, so nothing of it is written."""
+LEASES: Final = 32
+"""Accounts that one cycle looks into for what they are owed: each costs it a look, and hundreds may bind at once."""
 
 
 class Queues:
@@ -68,6 +71,7 @@ class Queues:
         self.caps = caps
         self._clock = clock
         self._wake = asyncio.Event()
+        self._asleep = True  # whether anybody waits for it: looked at some times a message
         self.low_water: Callable[[], int] = _no_low_water
         self._low_water_at = 0.0
         self.new = Turns()
@@ -77,7 +81,7 @@ class Queues:
         self.done: list[int] = []
         self.put_back: list[tuple[Any, ...]] = []
         self.leases: list[tuple[int, int, Effect]] = []
-        self.waits: dict[int, tuple[Any, ...]] = {}
+        self.waits: dict[int, tuple[int, tuple[Any, ...]]] = {}
         self.unwaits: list[int] = []
         self.claims: list[tuple[int, int, Effect]] = []
         self.refers: list[tuple[Any, ...]] = []
@@ -89,7 +93,7 @@ class Queues:
     def add(self, message: Message, effect: Effect) -> None:
         """A new message: written, debited and counted in quotas; effect(message, None | Rejected)."""
         self.new.append(message, effect)
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def change(self, message: Message, effect: Effect | None = None, argument: Any = None, owed: Owed | None = None) -> None:
@@ -101,7 +105,7 @@ class Queues:
                 message.pending = [(effect, argument, owed)]
             else:
                 message.pending.append((effect, argument, owed))
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def owe(self, owed: Owed, effect: Effect, argument: Any) -> None:
@@ -112,7 +116,7 @@ class Queues:
     def close(self, owed_id: int) -> None:
         """What was owed is done: its row goes."""
         self.done.append(owed_id)
-        if not self._wake.is_set():
+        if self._asleep:
             self._wake.set()
 
     def postpone(self, owed: Owed, *, keep: bool) -> None:
@@ -129,7 +133,8 @@ class Queues:
         """Put the message into `waiting`: for the link, not before `due_at`, ours when `claimed`."""
         node = self.seat.node if claimed else 0
         expires = int(message.expires_at * 1000) if message.state is State.QUEUED else 0
-        self.waits[message.id] = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
+        row = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
+        self.waits[message.id] = (message.account.id, row)
         self._wake.set()
 
     def unwait(self, message_id: int) -> None:
@@ -194,7 +199,7 @@ class Queues:
         batch.started_at = now
         moment = self._clock.time()
         batch.day = int(moment // 86_400)
-        quotas: dict[int, Message] = {}
+        quotas: list[Message] = []
         rows, blob = batch.new, batch.blob
         batch.news = self.new.take(self.caps.new)
         for message, _ in batch.news:
@@ -206,10 +211,13 @@ class Queues:
             ))  # fmt: skip
             if message.short_id:
                 batch.short.append((message.id, account.id, quote(message.short_id)))
-            if account.quota_day or account.quota_month:
-                quotas[account.id] = message
+            if account.quotas:
+                quotas.append(message)
+            if message.fingerprint:
+                expires = int((message.accepted_at + account.duplicate_window_s) * 1000)
+                batch.double.append((message.id, account.id, message.fingerprint, expires))
         if quotas:
-            _pack_quotas(batch, quotas, moment)
+            _pack_quotas(batch, quotas)
         if self.changed:
             self._pack_changes(batch)
         while self.owed and len(batch.owed) < self.caps.owed:
@@ -269,12 +277,13 @@ class Queues:
     def _pack_places(self, batch: Batch) -> None:
         """Take what is said of where messages wait, but for messages that the caps have left for a later cycle."""
         changed = self.changed
-        new = self.new.least_id()
+        least_id = self.new.least_id
         waits, unwaits, refers = self.waits, self.unwaits, self.refers
         self.waits, self.unwaits, self.refers = {}, [], []
-        for key, row in waits.items():
-            if key >= new or key in changed:
-                self.waits[key] = row
+        for key, place in waits.items():
+            account_id, row = place
+            if key in changed or key >= least_id(account_id):  # not packed yet: between the two it would be nowhere
+                self.waits[key] = place
             else:
                 batch.wait.append(row)
         batch.wait.sort()
@@ -305,25 +314,15 @@ class Queues:
             batch.claims = [effect for _, _, effect in self.claims]
             self.claims = []
         if self.leases:
-            batch.leased = [(account, count) for account, count, _ in self.leases]
-            batch.leases = [effect for _, _, effect in self.leases]
-            self.leases = []
+            taken, self.leases = self.leases[:LEASES], self.leases[LEASES:]
+            batch.leased = [(account, count) for account, count, _ in taken]
+            batch.leases = [effect for _, _, effect in taken]
 
 
-def _pack_quotas(batch: Batch, quotas: dict[int, Message], moment: float) -> None:
-    day, month = _periods(moment)
-    for account_id in sorted(quotas):
-        account = quotas[account_id].account
-        if account.quota_month:
-            batch.quota.append((account_id, month, account.quota_month))
-        if account.quota_day:
-            batch.quota.append((account_id, day, account.quota_day))
-
-
-def _periods(now: float) -> tuple[int, int]:
-    """Return the quota periods of a moment: the day as yyyymmdd and the month as yyyymm, UTC."""
-    today = datetime.datetime.fromtimestamp(now, datetime.UTC)
-    return today.year * 10_000 + today.month * 100 + today.day, today.year * 100 + today.month
+def _pack_quotas(batch: Batch, quotas: list[Message]) -> None:
+    """Name each window that one of these messages is counted in, once."""
+    moments = {(message.account.id, int(seconds_of(message.id))): message.account for message in quotas}
+    batch.quota = sorted({row for (_, moment), account in moments.items() for row in windows_of(account, moment)})
 
 
 def _no_low_water() -> int:

@@ -55,6 +55,7 @@ class Turns:
         self._count -= len(taken)
         return taken
 
-    def least_id(self) -> int:
-        """Return the least id that waits; one above all others when none does."""
-        return min((queue[0][0].id for queue in self._queues.values()), default=NO_ID)
+    def least_id(self, account_id: int) -> int:
+        """Return the least id of an account that waits: its messages below were taken. One above all others when none waits."""
+        queue = self._queues.get(account_id)
+        return queue[0][0].id if queue is not None else NO_ID

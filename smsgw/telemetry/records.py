@@ -120,7 +120,7 @@ class RecordFile:
 
 
 PACKED: Final = 500
-"""Records that `pack` encodes at once, and that bring it on: well under a millisecond; a tenth of a second's would be a stall."""
+"""Records that `pack` encodes at once, and that bring it on: in well under a millisecond, where more would be a stall."""
 
 
 class RecordLog:

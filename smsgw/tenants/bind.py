@@ -4,9 +4,10 @@ Secrets are argon2id hashes, verified by two threads, so that a storm of binds c
 is remembered under an HMAC with a key of this process for as long as its hash is among the account's secrets. Several
 verifications of the same pair share one run, and no address has more than two running: others get their turn.
 
-Promises: unknown system_id, wrong password and an address that is not allowed get one and the same answer, no sooner than the
-others (unless `bind_status_34` asks for the older statuses); failures delay only answers to wrong credentials, by at most 1 s:
-a right password is never refused or delayed for the failures of others. Every table here is bounded.
+Promises: unknown system_id, wrong password, and an address, a connection or a certificate that is not allowed get one and the
+same answer, no sooner than the others (unless `bind_status_34` asks for the older statuses); failures delay only answers to wrong
+credentials, by at most 1 s: a right password is never refused or delayed for the failures of others; a secret whose time is over
+is a wrong one, remembered or not. Every table here is bounded.
 Must never: log, keep or show a password; touch a socket; count binds.
 """
 
@@ -30,6 +31,7 @@ from argon2.low_level import Type, verify_secret
 from smsgw.model import Account, Rejected
 from smsgw.smpp import const
 from smsgw.smpp.bodies import Bind
+from smsgw.tenants.certificates import Certificate, certificate_allowed
 from smsgw.wire import TimeSource
 
 THREADS: Final = 2
@@ -45,6 +47,9 @@ MALFORMED_SYSTEM_ID: Final = Rejected(const.ESME_RINVSYSID, "malformed_system_id
 UNKNOWN_SYSTEM_ID: Final = "unknown_system_id"
 WRONG_PASSWORD: Final = "wrong_password"  # noqa: S105 - the reason of a refusal
 ADDRESS: Final = "address_not_allowed"
+TLS: Final = "tls_required"
+CERTIFICATE: Final = "certificate_not_allowed"
+BURSTS_CAP: Final = 1_000
 
 
 def version_of(interface_version: int, ours: int = const.V50) -> int:
@@ -84,6 +89,15 @@ class Failures:
         return count
 
 
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """So many failed binds of an account in a row; `address`: where the last one came from."""
+
+    account: Account
+    failures: int
+    address: str
+
+
 @dataclass(slots=True)
 class _Lane:
     """The turns of one address."""
@@ -96,7 +110,8 @@ class Authenticator:
     """Answers for who binds. `account_of(system_id)` reads the current Directory.
 
     `bind_status_34`: answer an unknown system_id with ESME_RINVSYSID and a wrong password with ESME_RINVPASWD, as 3.4-era
-    centres do; an account's own switch does the same for its wrong passwords.
+    centres do; an account's own switch does the same for its wrong passwords. `used`: hash of a secret → when and from where it was
+    last used; `bursts`: accounts with `burst` failures in a row (0: none is noted). Whoever takes something out of both has it.
     """
 
     def __init__(
@@ -105,12 +120,16 @@ class Authenticator:
         clock: TimeSource,
         *,
         bind_status_34: bool = False,
+        burst: int = 0,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """Make the two threads (they start when they are needed); `sleep` is replaced by tests."""
         self.account_of = account_of
         self._clock = clock
         self._status_34 = bind_status_34
+        self._burst = burst
+        self.used: dict[str, tuple[float, str]] = {}
+        self.bursts: list[Burst] = []
         self._sleep = sleep
         self._key = secrets.token_bytes(32)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="argon2", initializer=_step_back)
@@ -124,8 +143,10 @@ class Authenticator:
         """Stop the threads; what they have begun is finished."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def authenticate(self, bind: Bind, remote: str, *, tls: bool = False) -> Account | Rejected:  # noqa: ARG002 - certificates come later
-        """Return the account that may bind with these credentials from this address, else the refusal."""
+    async def authenticate(
+        self, bind: Bind, remote: str, *, tls: bool = False, certificate: Certificate | None = None
+    ) -> Account | Rejected:
+        """Return the account that may bind with these credentials from this address over this connection, else the refusal."""
         started = self._clock.now()
         name = bind.system_id
         if not name or not all(0x20 <= octet < 0x7F for octet in name):
@@ -136,12 +157,22 @@ class Authenticator:
             reason = UNKNOWN_SYSTEM_ID
         elif not address_allowed(account.allow_from, remote):
             reason = ADDRESS
-        elif await self._right(account, bind.password, remote):
-            return account
+        elif account.tls_only and not tls:
+            reason = TLS
+        elif not certificate_allowed(account.certificates, certificate):
+            reason = CERTIFICATE
         else:
+            secret = await self._secret(account, bind.password, remote)
+            if secret is not None:
+                if secret in self.used or len(self.used) < CACHE_CAP:
+                    self.used[secret] = (self._clock.time(), remote)
+                return account
             reason = WRONG_PASSWORD
         now = self._clock.now()
-        count = max(self._by_address.add(remote, now), self._by_system_id.add(system_id, now))
+        of_system_id = self._by_system_id.add(system_id, now)
+        if account is not None and of_system_id == self._burst and len(self.bursts) < BURSTS_CAP:
+            self.bursts.append(Burst(account, of_system_id, remote))
+        count = max(self._by_address.add(remote, now), of_system_id)
         delay = min(FIRST_DELAY_S * 2 ** min(count - 1, 10), MAX_DELAY_S)
         await self._sleep(max(started + delay - now, 0.0))
         return Rejected(self._status(account, reason), reason)
@@ -151,36 +182,38 @@ class Authenticator:
             return const.ESME_RBINDFAIL
         return const.ESME_RINVPASWD if reason == WRONG_PASSWORD else const.ESME_RINVSYSID
 
-    async def _right(self, account: Account, password: bytes, remote: str) -> bool:
-        """Tell whether a password is one of the account's."""
+    async def _secret(self, account: Account, password: bytes, remote: str) -> str | None:
+        """Return the hash of the account's secret that a password is; None: it is none of them, or its time is over."""
         if not password:
-            return "" in account.secrets  # only where ops provisioned an empty one
+            return "" if "" in account.secrets else None  # only where ops provisioned an empty one
         key = hmac.digest(self._key, account.system_id.encode() + b"\0" + password, "sha256")
-        if self._remembers(key, account):
-            return True
+        if (known := self._remembered(key, account)) is not None:
+            return known
         lane = self._lanes.setdefault(remote, _Lane())
         lane.users += 1
         try:
             async with lane.turn:
                 # Another session with the same password may have been first, and secrets may have changed while we waited.
                 account = self.account_of(account.system_id) or account
-                if self._remembers(key, account):
-                    return True
+                if (known := self._remembered(key, account)) is not None:
+                    return known
                 found = await asyncio.shield(self._verification(key, account, password))
         finally:
             lane.users -= 1
             if not lane.users:
                 self._lanes.pop(remote, None)
-        return found is not None and found in account.secrets
+        return found if found is not None and self._holds(account, found) else None
 
-    def _remembers(self, key: bytes, account: Account) -> bool:
+    def _remembered(self, key: bytes, account: Account) -> str | None:
         found = self._known.get(key)
-        if found is None:
-            return False
-        if found in account.secrets:
-            return True
+        if found is None or self._holds(account, found):
+            return found
         del self._known[key]
-        return False
+        return None
+
+    def _holds(self, account: Account, secret: str) -> bool:
+        """Whether a secret is one of the account's and its time is not over."""
+        return secret in account.secrets and all(known != secret or self._clock.time() < until for known, until in account.expiring)
 
     def _verification(self, key: bytes, account: Account, password: bytes) -> asyncio.Future[str | None]:
         """Return the run that verifies this pair, which is the one under way if there is one."""

@@ -8,7 +8,7 @@ Must never: hold a session up; lose count of a bind that was taken (`adopt()` cl
 
 from __future__ import annotations
 
-from smsgw.store import provisioning
+from smsgw.store import binds
 from smsgw.store.commit import Seat
 from smsgw.store.database import Pool
 
@@ -24,11 +24,11 @@ class CountedBinds:
         self._last = 0
         self._released: list[int] = []
 
-    async def claim(self, account: int, kind: str, limit: int) -> bool:
-        """Take one of an account's binds over all nodes; False when it has them all."""
+    async def claim(self, account: int, kind: str, limit: int, of_kind: int) -> bool:
+        """Take one of an account's binds over all nodes; False when it has them all, or all of this kind (0: no limit)."""
         self._last = number = self._last + 1
         async with self._pool.acquire() as connection:
-            free = await provisioning.claim_bind(connection, self._seat.node, self._seat.epoch, number, account, kind, limit)
+            free = await binds.claim(connection, self._seat.node, self._seat.epoch, number, account, kind, limit, of_kind)
         if free:
             self._numbers.setdefault((account, kind), []).append(number)
         return free
@@ -49,7 +49,7 @@ class CountedBinds:
         numbers, self._released = self._released, []
         try:
             async with self._pool.acquire() as connection:
-                await provisioning.release_binds(connection, self._seat.node, self._seat.epoch, numbers)
+                await binds.release(connection, self._seat.node, self._seat.epoch, numbers)
         except BaseException:
             self._released += numbers
             raise

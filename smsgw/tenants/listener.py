@@ -27,13 +27,14 @@ from typing import Final, Self
 
 import structlog
 
-from smsgw.model import Account, Rejected
+from smsgw.model import Account, Rejected, Standing
 from smsgw.smpp import const
 from smsgw.smpp.bodies import Bind, bind_resp_body, read_bind
 from smsgw.smpp.pdu import BadPdu, Pdu
 from smsgw.smpp.session import Role, Session, SessionSettings, SessionState
 from smsgw.telemetry import Meters
 from smsgw.tenants.bind import Authenticator, address_allowed, escaped, version_of
+from smsgw.tenants.certificates import certificate_of
 from smsgw.tenants.registry import Registry
 from smsgw.tenants.session import KINDS, Journeys, TenantSession
 from smsgw.tenants.turns import TenantWire
@@ -50,9 +51,11 @@ DRAINING: Final = Rejected(const.ESME_RSYSERR, "draining")
 TOO_MANY_FAILED: Final = Rejected(const.ESME_RBINDFAIL, "too_many_failed_binds")
 LIMIT: Final = Rejected(const.ESME_RALYBND, "max_binds")
 FAILED: Final = Rejected(const.ESME_RSYSERR, "internal_error")
+GONE: Final = Rejected(const.ESME_RBINDFAIL, "account_gone")
+CLOSED: Final = Rejected(const.ESME_RBINDFAIL, "account_closed")
 
-ClaimBind = Callable[[int, str, int], Awaitable[bool]]
-"""claim(account id, "tx" | "rx" | "trx", limit): take one of the account's binds over all nodes."""
+ClaimBind = Callable[[int, str, int, int], Awaitable[bool]]
+"""claim(account id, "tx" | "rx" | "trx", limit, limit of this kind): take one of the account's binds over all nodes."""
 ReleaseBind = Callable[[int, str], None]
 """release(account id, kind): give it back; returns at once."""
 
@@ -295,7 +298,9 @@ class Listener:
     async def _verify(self, session: TenantSession, pdu: Pdu, bind: Bind) -> None:
         """Find out who binds, and answer. Cancelled when the connection is lost meanwhile."""
         try:
-            found = await self._authenticator.authenticate(bind, session.address, tls=session.wire.tls)
+            found = await self._authenticator.authenticate(
+                bind, session.address, tls=session.wire.tls, certificate=certificate_of(session.wire)
+            )
             # From here on nobody may cancel: what is claimed must be released.
             session.bind_task = None
             if isinstance(found, Account):
@@ -311,20 +316,25 @@ class Listener:
 
     async def _admit(self, session: TenantSession, pdu: Pdu, bind: Bind, account: Account) -> Account | Rejected:
         """Take one of the account's binds and let the session in; refuse when there is none left."""
-        if not self._registry.claim(account.id, account.max_binds):
-            return LIMIT
+        if _closed(account):
+            return CLOSED
         kind = KINDS[pdu.command]
+        limits = account.max_binds, {"tx": account.max_tx, "rx": account.max_rx, "trx": account.max_trx}[kind]
+        if not self._registry.claim(account.id, limits[0], kind, limits[1]):
+            return LIMIT
         entered = False
         claimed = self._claim_bind is None
         try:
             if self._claim_bind is not None:
-                claimed = await self._claim_bind(account.id, kind, account.max_binds)
+                claimed = await self._claim_bind(account.id, kind, *limits)
                 if not claimed:
                     return LIMIT
             # The Directory, the peer and we ourselves may have changed our minds meanwhile.
             current = self._authenticator.account_of(account.system_id)
             if current is None or current.id != account.id:
-                return Rejected(const.ESME_RBINDFAIL, "account_gone")
+                return GONE
+            if _closed(current):
+                return CLOSED
             if self.draining:
                 return DRAINING
             if not session.wire.open or session.wire.session.state is not SessionState.OPEN:
@@ -333,7 +343,7 @@ class Listener:
             entered = True
         finally:
             if not entered:
-                self._registry.release(account.id)
+                self._registry.release(account.id, kind)
                 if claimed and self._release_bind is not None:
                     self._release_bind(account.id, kind)
         return current
@@ -356,7 +366,7 @@ class Listener:
         )
 
     def _release(self, account: Account, kind: str) -> None:
-        self._registry.release(account.id)
+        self._registry.release(account.id, kind)
         if self._release_bind is not None:
             self._release_bind(account.id, kind)
 
@@ -376,6 +386,11 @@ class Listener:
             )
         if session.failed_binds == most:
             self._lingering.append((self._clock.now() + self.settings.linger_s, session))
+
+
+def _closed(account: Account) -> bool:
+    """Whether an account, or its contract, has ended: it may not come in, however right its password is."""
+    return account.restriction is not None and account.restriction.standing is Standing.CLOSED
 
 
 def split_address(address: str) -> tuple[str, int]:

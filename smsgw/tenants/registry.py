@@ -9,6 +9,7 @@ Must never: await; touch a socket, but for unbinding what is not provisioned any
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -38,7 +39,7 @@ class Registry:
         self.on_receiver_bound: Callable[[int], None] = _nobody_listens
         self._sessions: dict[int, list[TenantSession]] = {}
         self._receivers: dict[int, list[TenantSession]] = {}
-        self._claims: dict[int, int] = {}
+        self._claims: dict[int, Counter[str]] = {}
         self._log = structlog.get_logger().bind()
 
     def __len__(self) -> int:
@@ -71,20 +72,22 @@ class Registry:
 
     # ---- coming and going -----------------------------------------------------------------------------------------
 
-    def claim(self, account_id: int, limit: int) -> bool:
-        """Take one of the account's binds here, if fewer than `limit` (0: no limit) are taken."""
-        taken = self._claims.get(account_id, 0)
-        if limit and taken >= limit:
-            return False
-        self._claims[account_id] = taken + 1
-        return True
+    def claim(self, account_id: int, limit: int, kind: str = "", of_kind: int = 0) -> bool:
+        """Take one of the account's binds here, if fewer than `limit`, and than `of_kind` of this kind, are taken (0: no limit)."""
+        taken = self._claims.setdefault(account_id, Counter())
+        free = not (taken.total() >= limit > 0 or taken[kind] >= of_kind > 0)
+        if free:
+            taken[kind] += 1
+        elif not taken:
+            del self._claims[account_id]
+        return free
 
-    def release(self, account_id: int) -> None:
+    def release(self, account_id: int, kind: str = "") -> None:
         """Give a bind back that was claimed."""
-        left = self._claims[account_id] - 1
-        if left:
-            self._claims[account_id] = left
-        else:
+        taken = self._claims[account_id]
+        taken[kind] -= 1
+        assert taken[kind] >= 0
+        if not taken.total():
             del self._claims[account_id]
 
     def add(self, session: TenantSession) -> None:

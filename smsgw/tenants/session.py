@@ -104,6 +104,7 @@ class TenantSession:
         "bind_task",
         "bound_at",
         "bound_kind",
+        "bucket",
         "deliver_window",
         "delivering",
         "failed_binds",
@@ -137,6 +138,7 @@ class TenantSession:
         self.delivering = 0
         self.failed_binds = 0
         self.bind_task: Any = None
+        self.bucket: Any = None  # what session_rate leaves it
         self.leaving = ""
         self.leave_by = 0.0
         self._left = False

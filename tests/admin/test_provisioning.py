@@ -10,6 +10,7 @@ from smsgw.admin.provisioning import Plan, parse_provisioning
 from smsgw.admin.sealing import Key
 from smsgw.billing.tariff import parse_money
 from smsgw.model import Mode
+from smsgw.store import credentials
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection, connect
 
@@ -37,7 +38,7 @@ async def test_the_example_becomes_live(connection: Connection):
     live = await store.read(connection, SEAL.unseal)
     (account,), (link,) = live.accounts, live.links
     assert not done.conflicts
-    assert len(done.changes) == 7
+    assert len(done.changes) == 8
     assert (account.system_id, account.mode, account.tenant.currency) == ("acme1", Mode.STORE, "CNY")
     assert (link.name, link.port, link.password) == ("alpha-1", 2776, "gw")
     assert (live.routes[0].links, live.prices[0].price, live.numbers[0].account) == (("alpha-1",), 38_000, "acme1")
@@ -47,17 +48,17 @@ async def test_the_example_becomes_live(connection: Connection):
 async def test_the_same_file_again_changes_nothing(connection: Connection):
     """An apply of what is live leaves no version, no audit row, no new hash."""
     await put(connection, EXAMPLE)
-    before = await store.version(connection), await store.secrets_of(connection, "acme1")
+    before = await store.version(connection), await credentials.secrets_of(connection, "acme1")
     done = await put(connection, EXAMPLE)
     assert done.empty
     assert done.version == 0
-    assert (await store.version(connection), await store.secrets_of(connection, "acme1")) == before
+    assert (await store.version(connection), await credentials.secrets_of(connection, "acme1")) == before
 
 
 async def test_a_dry_run_only_shows(connection: Connection):
     """--dry-run plans the same changes and makes none."""
     done = await put(connection, EXAMPLE, dry_run=True)
-    assert len(done.changes) == 7
+    assert len(done.changes) == 8
     assert await store.read_entities(connection) == {}
 
 
@@ -81,7 +82,7 @@ async def test_only_what_a_file_made_is_deleted(connection: Connection):
     await put(connection, EXAMPLE)
     await store.put(connection, ("carrier", "beta"), {})
     done = await put(connection, EXAMPLE.partition("[[route]]")[0])
-    assert [str(change) for change in done.changes] == ["- price 'acme/'", "- route ''"]
+    assert [str(change) for change in done.changes] == ["- price 'acme/'", "- route ''", "- operator 'cmcc'"]
     assert ("carrier", "beta") in await store.read_entities(connection)
 
 
@@ -113,9 +114,9 @@ async def test_the_opening_balance_is_booked_once(connection: Connection):
 async def test_a_new_password_is_hashed_and_nothing_shows_it(connection: Connection):
     """Only the changed password gets a new hash; plan, audit and version hold none of it."""
     await put(connection, EXAMPLE)
-    (old,) = await store.secrets_of(connection, "acme1")
+    (old,) = await credentials.secrets_of(connection, "acme1")
     done = await put(connection, EXAMPLE.replace('"secret"', '"geheim"'))
-    (new,) = await store.secrets_of(connection, "acme1")
+    (new,) = await credentials.secrets_of(connection, "acme1")
     assert done.passwords == (ACCOUNT,)
     assert old != new
     assert new.startswith("$argon2id$v=19$m=8192,t=1,p=1$")
@@ -128,7 +129,7 @@ async def test_a_new_password_is_hashed_and_nothing_shows_it(connection: Connect
 async def test_a_password_rotated_elsewhere_is_a_conflict(connection: Connection):
     """The file's older password does not undo what somebody else has set since, unless --overwrite."""
     await put(connection, EXAMPLE)
-    await store.set_secret(connection, "acme1", "$argon2id$of another")
+    await credentials.set_secret(connection, "acme1", "$argon2id$of another")
     refused = await put(connection, EXAMPLE)
     assert [one.key for one in refused.conflicts] == [ACCOUNT]
     assert (await put(connection, EXAMPLE, overwrite=True)).passwords == (ACCOUNT,)
@@ -149,10 +150,10 @@ async def test_rollback_goes_back_one_version(connection: Connection):
     """The version before comes back, with neither money nor passwords touched; a second rollback has nowhere to go."""
     await put(connection, EXAMPLE)
     await put(connection, EXAMPLE.replace('"0.038"', '"0.050"').replace('"secret"', '"geheim"'))
-    secret = await store.secrets_of(connection, "acme1")
+    secret = await credentials.secrets_of(connection, "acme1")
     done = await provisioning.rollback(connection, actor="ops")
     assert [str(change) for change in done.changes] == ["~ price 'acme/'  price 0.05 → 0.038"]
-    assert await store.secrets_of(connection, "acme1") == secret
+    assert await credentials.secrets_of(connection, "acme1") == secret
     assert await balance(connection) == parse_money("1000.00")
     again = await provisioning.rollback(connection, actor="ops")
     assert [one.final for one in again.conflicts] == [True]
@@ -176,7 +177,7 @@ async def test_rollback_brings_the_deleted_back_whole(connection: Connection):
     after = await store.read(connection, SEAL.unseal)
     assert [after.tenants, after.accounts, after.links] == [before.tenants, before.accounts, before.links]
     assert await balance(connection) == parse_money("1000.00") - 5
-    assert (done.notes, len(done.changes)) == ((), 7)
+    assert (done.notes, len(done.changes)) == ((), 8)
 
 
 async def test_rollback_says_who_comes_back_without_a_password(connection: Connection):

@@ -15,6 +15,7 @@ EXAMPLE = (Path(__file__).parents[2] / "config" / "provisioning.toml").read_text
 PACKAGE = Path(provisioning_file.__file__).parents[1]
 TENANT = '[[tenant]]\nname = "acme"\ncurrency = "CNY"\n'
 ACCOUNT = '[[account]]\ntenant = "acme"\nsystem_id = "acme1"\n'
+PRICE = '[[price]]\ntenant = "acme"\nprefix = ""\nprice = "1"\n'
 CARRIER = '[[carrier]]\nname = "alpha"\n'
 LINK = '[[link]]\ncarrier = "alpha"\nname = "alpha-1"\nhost = "h"\nport = 1\nsystem_id = "gw"\n'
 
@@ -70,6 +71,7 @@ def test_every_error_is_told_at_once():
         (TENANT + ACCOUNT + 'password = { vault = "x" }\n', "a reference is"),
         (TENANT + ACCOUNT + 'password = { env = "SMSGW_NOT_SET" }\n', "SMSGW_NOT_SET is not set"),
         (TENANT + ACCOUNT + 'allow_from = ["192.0.2.0/33"]\n', "192.0.2.0/33"),
+        (TENANT + ACCOUNT + 'certificates = ["sha256:12"]\n', "is no certificate"),
         (TENANT + ACCOUNT + "window = 0\n", "0 is less than 1"),
         (TENANT + ACCOUNT + 'window = "5"\n', "Expected `int`"),
         (TENANT + '[[account]]\ntenant = "acme"\nsystem_id = "no spaces"\n', "is no system_id"),
@@ -82,6 +84,16 @@ def test_every_error_is_told_at_once():
         (CARRIER + LINK + '[[route]]\nprefix = ""\nlinks = []\n', "at least one link"),
         (CARRIER + LINK + '[[route]]\nprefix = "86"\nlinks = ["alpha-1"]\n' * 2, "route.86 is given twice"),
         (TENANT + '[[price]]\ntenant = "acme"\nprefix = ""\nprice = "-0.01"\n', "must not be negative"),
+        (TENANT + 'timezone = "Mars/Olympus"\n', "is no time zone"),
+        (TENANT + 'timezone = "../etc/passwd"\n', "is no time zone"),
+        (TENANT + ACCOUNT + 'quota_window = "sliding"\n', "is none of calendar, rolling"),
+        (TENANT + ACCOUNT + 'mode = "relay"\nduplicate_window_s = 5\n', 'duplicate_window_s needs mode = "store"'),
+        (TENANT + PRICE + 'from = "2026-12-01"\n', "is no moment"),
+        (TENANT + PRICE + "from = 2026-12-01T00:00:00\n", "an offset"),
+        (TENANT + PRICE + 'operator = "x"\n', "there is no operator 'x'"),
+        (TENANT + PRICE + 'route = "x"\n', "there is no route with name = 'x'"),
+        (TENANT + PRICE + PRICE, "is given twice"),
+        ('[[operator]]\nname = "x"\nprefixes = []\n', "at least one prefix"),
         (TENANT + ACCOUNT + '[[number]]\nnumber = "+1o"\naccount = "acme1"\n', "is no prefix"),
     ],
 )
@@ -89,6 +101,26 @@ def test_a_mistake_is_told_with_its_remedy(text: str, told: str):
     """Each mistake yields one line that says what to write instead."""
     (line,) = [error for error in errors(text) if told in error]
     assert line.startswith("p.toml")
+
+
+def test_prices_are_named_by_what_they_are_for():
+    """The same prefix may have prices for operators, routes and dates; a date may be written in both ways of TOML."""
+    more = 'operator = "x"\ncategory = "otp"\nroute = "direct"\n'
+    route = (
+        CARRIER
+        + LINK
+        + '[[route]]\nprefix = ""\nlinks = ["alpha-1"]\nname = "direct"\n[[operator]]\nname = "x"\nprefixes = ["+86", "85"]\n'
+    )
+    dates = ['from = "2026-12-01T00:00:00+08:00"\n', "from = 2026-12-02T00:00:00Z\n"]
+    file = parse_provisioning(TENANT + route + PRICE + PRICE + more + "".join(PRICE + date for date in dates))
+    assert sorted(name for kind, name in file.entities if kind == "price") == [
+        "acme/",
+        "acme/;from=2026-11-30T16:00:00Z",
+        "acme/;from=2026-12-02T00:00:00Z",
+        "acme/;operator=x;category=otp;route=direct",
+    ]
+    assert file.entities["operator", "x"] == {"prefixes": ["85", "86"]}
+    assert file.entities["route", ""]["name"] == "direct"
 
 
 def test_secrets_stand_apart():
@@ -132,6 +164,7 @@ def test_every_setting_is_acted_on():
     """What a file may set is read somewhere."""
     rooms = ("journey", "tenants", "carriers", "policy", "store", "smpp")
     source = "".join(path.read_text(encoding="utf-8") for room in rooms for path in (PACKAGE / room).rglob("*.py"))
+    source += (PACKAGE / "model.py").read_text(encoding="utf-8")  # sums quotas up
     for key in provisioning_file._ACCOUNT_KEYS | provisioning_file._LINK_KEYS | provisioning_file._DIALECT_KEYS:
         assert re.search(rf"\.{key}\b", source), f"nothing acts on {key}"
 

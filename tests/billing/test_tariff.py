@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgw.billing.tariff import Tariff, format_money, parse_money
-from smsgw.model import Price
+from smsgw.model import Operator, Price
 
 
 def test_amounts_are_read_exactly():
@@ -64,3 +64,50 @@ def test_a_price_costs_little():
             tariff.price(1, "8613812345678")
         best = min(best, (time.perf_counter() - began) / 1_000)
     assert best < 2e-6
+
+
+def test_the_price_of_an_instant():
+    """A dated price holds from its very instant on, without anything being loaded again; none ends one."""
+    tariff = Tariff(
+        [Price("a", "86", 5), Price("a", "86", 7, since=1_000.5), Price("a", "86", None, since=2_000.0), Price("a", "", 1)],
+        {"a": 1},
+    )
+    at = [0.0, 1_000.499, 1_000.5, 1_999.999, 2_000.0]
+    assert [tariff.price(1, "8613", now) for now in at] == [5, 5, 7, 7, 1]
+
+
+def test_a_price_to_come_is_none_yet():
+    """Before its date a destination has the price of the next shorter prefix, or none."""
+    tariff = Tariff([Price("a", "86", 7, since=1_000.0)], {"a": 1})
+    assert (tariff.price(1, "8613", 999.0), tariff.price(1, "8613", 1_000.0)) == (None, 7)
+
+
+def test_the_most_particular_price_of_a_prefix_goes_first():
+    """An operator's before a category's, before a route's, before the one for all; a longer prefix before any of them."""
+    book = [
+        Price("a", "86", 1),
+        Price("a", "86", 2, route="direct"),
+        Price("a", "86", 3, category="otp"),
+        Price("a", "86", 4, operator="cmcc"),
+        Price("a", "86", 5, operator="cmcc", route="direct"),
+        Price("a", "8617", 6),
+    ]
+    tariff = Tariff(book, {"a": 1}, [Operator("cmcc", ("86138", "8617")), Operator("cucc", ("861", "86130"))])
+    assert tariff.routed
+    asked = [
+        ("85", "", ""), ("8699", "", ""), ("8699", "direct", ""), ("8699", "direct", "otp"), ("+86138", "", "otp"),
+        ("86138", "direct", ""), ("86130", "direct", ""), ("8617", "direct", ""),
+    ]  # fmt: skip
+    assert [tariff.price(1, to, 0.0, route, category) for to, route, category in asked] == [None, 1, 2, 3, 4, 5, 2, 6]
+    assert [tariff.operator(to) for to in ("86138", "86139", "86130", "49")] == ["cmcc", "cucc", "cucc", ""]
+    assert not Tariff(book[:1], {"a": 1}).routed
+
+
+def test_an_operators_dated_price_falls_back():
+    """While a particular price has not begun, or has ended, the less particular one holds."""
+    tariff = Tariff(
+        [Price("a", "", 9), Price("a", "", 4, operator="x", since=10.0), Price("a", "", None, operator="x", since=20.0)],
+        {"a": 1},
+        [Operator("x", ("8",))],
+    )
+    assert [tariff.price(1, "86", now) for now in (9.0, 10.0, 20.0)] == [9, 4, 9]

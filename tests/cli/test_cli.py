@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from smsgw.cli import build
 
-COMMANDS = "serve check apply rollback show doctor health version demo bench".split()
+COMMANDS = "serve check apply rollback show doctor health version demo bench tenant account secret state notice".split()
 
 
 def test_every_command_is_there():

@@ -2,49 +2,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from smsgw.cli import build
 from smsgw.cli.provisioning import opened
 from smsgw.config import parse
 from smsgw.store.database import connect
 from smsgw.store.embedded import EmbeddedServer
-
-CONFIG = Path(__file__).parents[2] / "config"
-EXAMPLE = (CONFIG / "provisioning.toml").read_text(encoding="utf-8")
-
-
-class Command:
-    """smsgw, with settings of its own and a file to apply."""
-
-    def __init__(self, directory: Path, database: str, data_dir: Path | None = None) -> None:
-        self.config = directory / "smsgw.toml"
-        self.file = directory / "provisioning.toml"
-        self.config.write_text(
-            f'[node]\ndata_dir = "{data_dir or directory / "data"}"\n[database]\ndsn = "{database}"\n', encoding="utf-8"
-        )
-        self.file.write_text(EXAMPLE, encoding="utf-8")
-
-    def __call__(self, *arguments: str) -> Result:
-        return CliRunner().invoke(build(), [*arguments, "--config", str(self.config)])
-
-    def apply(self, *options: str, text: str = EXAMPLE) -> Result:
-        self.file.write_text(text, encoding="utf-8")
-        return self("apply", str(self.file), *options)
-
-
-@pytest.fixture
-def command(tmp_path: Path, database: str) -> Command:
-    """The command line on a fresh database."""
-    return Command(tmp_path, database)
+from tests.cli.commands import CONFIG, EXAMPLE, Command
 
 
 def test_apply_shows_what_it_does_and_then_has_nothing_to_do(command: Command):
     """Changes go to standard output in the order in which they are made; a second apply exits 0 as well."""
     done = command.apply()
     assert (done.exit_code, done.stdout.splitlines()[0][:15]) == (0, "+ tenant 'acme'")
-    assert "7 changes, now at version 1" in done.stderr
+    assert "8 changes, now at version 1" in done.stderr
     again = command.apply()
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "nothing to change\n")
 

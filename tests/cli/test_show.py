@@ -76,7 +76,7 @@ def test_no_gateway_is_a_failure_with_a_reason(tmp_path: Path):
 def test_settings_are_shown_without_a_gateway(tmp_path: Path):
     """`show config` reads the file: what is set, every default, no password."""
     path = tmp_path / "smsgw.toml"
-    path.write_text('[database]\ndsn = "postgresql://gw:hunter2x@db/smsgw"\n')
+    path.write_text('[database]\ndsn = "postgresql://gw:hunter2x@db/smsgw"\n[notices]\nwebhook_secret = "hunter2x"\n')
     result = CliRunner().invoke(build(), ["show", "config", "--json", "--config", str(path)])
     shown = {row["setting"]: row["value"] for row in json.loads(result.stdout)}
     assert shown["database.dsn"] == "postgresql://gw:***@db/smsgw"

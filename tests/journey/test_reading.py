@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from smsgw.journey.reading import parts_of, read_submit, with_validity_left
+from smsgw.journey import reading
+from smsgw.journey.reading import count_by, read_submit, with_validity_left
 from smsgw.model import Account, Basis, Message, Rejected, Tenant
 from smsgw.smpp import const, tlv
-from smsgw.smpp.pdu import Pdu, data_sm_body, encode, sm_body
+from smsgw.smpp.pdu import Pdu, data_sm_body, encode, plain_submit, sm_body
+from smsgw.smpp.text import PartRule
 
 ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"), default_source="10690001")
 
@@ -117,16 +121,44 @@ def test_data_sm_carries_its_content_in_a_tlv():
 
 
 @pytest.mark.parametrize(
-    ("data_coding", "length", "udhi", "parts"),
+    ("data_coding", "data", "parts"),
     [
-        (0, 160, False, 1), (0, 161, False, 2), (0, 254, False, 2), (0, 459, False, 3), (0, 460, False, 4),
-        (8, 140, False, 1), (8, 141, False, 2), (8, 134 * 3 + 1, False, 4), (4, 140, False, 1), (4, 141, False, 2),
-        (0xF5, 141, False, 2), (0xF1, 160, False, 1), (0x18, 141, False, 2), (0x10, 160, False, 1), (0, 254, True, 1),
+        (0, b"a" * 160, 1), (0, b"a" * 161, 2), (0, b"a" * 254, 2), (0, b"a" * 459, 3), (0, b"a" * 460, 4),
+        (8, b"\0a" * 70, 1), (8, b"\0a" * 71, 2), (8, b"\0a" * 202, 4), (4, b"a" * 140, 1), (4, b"a" * 141, 2),
+        (0xF5, b"a" * 141, 2), (0xF1, b"a" * 160, 1), (0x18, b"\0a" * 71, 2), (0x10, b"a" * 160, 1),
+        (3, b"\xe7" * 70, 1), (3, b"\xe7" * 71, 2), (3, b"\xe9" * 160, 1), (1, b"[" * 80, 1), (1, b"[" * 81, 2),
     ],
 )  # fmt: skip
-def test_parts_by_coding_and_length(data_coding: int, length: int, parts: int, *, udhi: bool):
-    """160 and 153 septets, 140 and 134 octets; a PDU with a UDH is one part (items 141, 130)."""
-    assert parts_of(data_coding, length, udhi=udhi) == parts
+def test_parts_by_coding_and_length(data_coding: int, data: bytes, parts: int):
+    """160 and 153 septets, 140 and 134 octets; text in another coding counts as what the handset gets (item 141)."""
+    payload = tlv.append(const.TAG_MESSAGE_PAYLOAD, data)
+    for message in (
+        submit(short_message=data, data_coding=data_coding, version=const.V50) if len(data) < 255 else None,
+        submit(short_message=b"", data_coding=data_coding, tlvs=payload),
+        read(data_sm_body(source=b"1", dest=b"2", data_coding=data_coding, tlvs=payload), command=const.DATA_SM),
+    ):
+        assert message is None or (isinstance(message, Message) and message.parts == parts)
+
+
+@pytest.mark.parametrize(("length", "parts"), [(134, 1), (135, 2), (240, 2)])
+def test_a_part_is_one_part_as_far_as_it_fits(length: int, parts: int):
+    """A header that says "part" counts once, but for what no SMS can hold behind it (items 130, 141)."""
+    message = submit(short_message=b"\x05\x00\x03\x07\x02\x01" + b"a" * length, esm_class=0x40, data_coding=4)
+    assert isinstance(message, Message)
+    assert message.parts == parts
+
+
+@pytest.mark.parametrize(("rule", "parts"), [("gsm_ucs2", 1), ("cn_char", 2), ("octet", 1)])
+def test_the_rule_of_the_route_counts(rule: PartRule, parts: int):
+    """A hundred letters are one part on the air and two of a Chinese route; short_message, payload and data_sm alike."""
+    data = b"a" * 100
+    bodies = [
+        (const.SUBMIT_SM, sm_body(source=b"1", dest=b"2", short_message=data)),
+        (const.SUBMIT_SM, sm_body(source=b"1", dest=b"2", short_message=b"", tlvs=tlv.append(const.TAG_MESSAGE_PAYLOAD, data))),
+        (const.DATA_SM, data_sm_body(source=b"1", dest=b"2", tlvs=tlv.append(const.TAG_MESSAGE_PAYLOAD, data))),
+    ]
+    for command, body in bodies:
+        assert count_by(rule, Pdu(encode(command, 0, 1, body), command, 0, 1), const.V34) == parts
 
 
 def test_a_relative_validity_loses_what_was_waited():
@@ -138,3 +170,28 @@ def test_a_relative_validity_loses_what_was_waited():
     absolute = read(sm_body(source=b"1", dest=b"2", short_message=b"x", validity=b"370101000000000+"))
     assert isinstance(absolute, Message)
     assert with_validity_left(absolute, 10) == absolute.body
+
+
+@given(st.data())
+def test_the_fast_way_reads_what_the_slow_way_reads(data: st.DataObject):
+    """Whatever octets of a submit_sm are changed, put in or left out: where it counts as plain, both ways make the same message."""
+    length = data.draw(st.sampled_from([0, 5, 139, 140, 141, 160, 161, 254]))
+    fields = {"registered_delivery": data.draw(st.sampled_from([0, 1])), "data_coding": data.draw(st.integers(0, 255))}
+    octets = bytearray(encode(const.SUBMIT_SM, 0, 1, sm_body(source=b"1069", dest=b"86138", short_message=b"[" * length, **fields)))
+    for _ in range(data.draw(st.integers(0, 2))):
+        at = data.draw(st.integers(16, len(octets) - 1))
+        octets[at : at + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=2))
+    pdu = Pdu(bytes(octets), const.SUBMIT_SM, 0, 1)
+    fast = read_submit(pdu, ACCOUNT, const.V34)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "plain_submit", lambda _octets: None)
+        assert fast == read_submit(pdu, ACCOUNT, const.V34)
+
+
+def test_most_submits_are_read_the_fast_way():
+    """A text between two numbers, with or without a receipt, in any coding, is plain."""
+    for registered in (0, 1):
+        body = sm_body(
+            source=b"1069", dest=b"8613800138000", short_message=b"x" * 100, registered_delivery=registered, data_coding=8
+        )
+        assert plain_submit(encode(const.SUBMIT_SM, 0, 1, body)) is not None

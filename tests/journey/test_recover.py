@@ -164,6 +164,16 @@ async def test_what_waits_for_no_receipt_stays_sent(database: str):
         assert (await scene.row(waited))["state"] == State.SENT
 
 
+async def test_upkeep_drops_short_ids_with_their_days(database: str):
+    """A day of messages that retention drops takes its short ids with it."""
+    async with Scene(database).playing() as scene:
+        day = int(await scene.connection.fetchval("SELECT 86400000::int8 << 22"))
+        await scene.connection.execute(f"CREATE TABLE message_20250102 PARTITION OF message FOR VALUES FROM ({day}) TO ({2 * day})")
+        await scene.connection.execute(f"INSERT INTO short_id VALUES (1, '0000000a', {day + 5})")
+        await scene.daemon.recover._upkeep()
+        assert await scene.count("short_id") == 0
+
+
 async def test_nothing_is_accepted_while_the_gateway_drains(database: str):
     """SIGTERM: a new submit reads ESME_RSYSERR, what is undecided is answered with its id, then both sides are unbound."""
     async with Scene(database).playing() as scene:

@@ -9,30 +9,41 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from typing import Any
 
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, given, settings
 
+from smsgw.admin import books
+from smsgw.admin.books import Refused, Signature
 from smsgw.billing.ledger import refund_due
-from smsgw.model import Basis, Message, Rejected, State, Tenant
+from smsgw.model import Basis, Duplicate, Message, Rejected, State, Tenant
 from smsgw.store import invariants, messages
 from smsgw.store.commit import CommitCaps, Seat
 from smsgw.store.database import Connection
-from tests.store.work import Effects, Lossy, Node, account, connecting, fund
+from tests.store.work import FORGING, Effects, Lossy, Node, account, connecting, fund
 
 EXAMPLES = 4_000 if os.environ.get("SMSGW_FUZZ") == "full" else 30
 TENANTS = {1: Tenant(1, "acme", "CNY"), 2: Tenant(2, "borg", "CNY", basis=Basis.DELIVERED)}
 ACCOUNTS = {
-    1: account(1, TENANTS[1], quota_day=12),
+    1: account(1, TENANTS[1], quota_day=12, quota_parts_hour=20),
     2: account(2, TENANTS[1]),
     3: account(3, TENANTS[2], quota_month=20, quota_day=15),
+    4: account(4, TENANTS[2], quota_parts_day=9, quota_window="rolling", duplicate_window_s=60),
 }
 OPENING = 60
 CREDIT = 10
 CAPS = CommitCaps(new=3, changed=4, owed=4, pace_s=0.0)
 FINAL = [state for state in State if state >= State.DELIVERED]
-TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, commit_token, node"
+TABLES = "message, content, owed, waiting, balance, ledger, refund, quota, duplicate, commit_token, node, tenant, audit"
+NAMES = (
+    "INSERT INTO tenant (id, name, currency, credit_limit) OVERRIDING SYSTEM VALUE"
+    f" VALUES (1, 'acme', 'CNY', {CREDIT}), (2, 'borg', 'CNY', {CREDIT})"
+)
+CLOSING = (
+    "INSERT INTO standing (kind, subject, state, reason, actor, since) VALUES ('tenant', $1, 'closing', 'test', 'test', now())"
+)
 
 # Whatever happens to a message, what it costs was fixed when it was accepted, and a refund is not taken back (B4).
 GUARD = """
@@ -51,6 +62,11 @@ STEP = st.one_of(
     st.tuples(st.just("submit"), node, st.sampled_from(sorted(ACCOUNTS)), st.lists(st.integers(0, 9), min_size=1, max_size=8)),
     st.tuples(st.just("settle"), node, few, st.sampled_from(FINAL), st.booleans()),
     st.tuples(st.just("top_up"), st.sampled_from([1, 2]), st.integers(1, 40)),
+    st.tuples(st.just("adjust"), st.sampled_from([1, 2]), st.integers(-50, 20)),
+    st.tuples(st.just("settle_up"), st.sampled_from([1, 2])),
+    st.tuples(st.just("credit"), st.sampled_from([1, 2]), st.integers(0, 25)),
+    st.tuples(st.just("refund"), few),
+    st.tuples(st.just("price_change"), st.integers(1, 3)),
     st.tuples(st.just("lose"), node, st.sampled_from(["before", "after"])),
     st.tuples(st.just("crash"), node, few),
     st.tuples(st.just("wait"), node),
@@ -117,10 +133,14 @@ class History:
         self.connection = connection
         self.effects = Effects()
         self.handed_over: dict[int, Message] = {}
-        self.topped_up = {1: 0, 2: 0}
+        self.moved = {1: 0, 2: 0}
+        self.limits = {1: CREDIT, 2: CREDIT}
+        self.factor = 1
+        self.signatures = 0
         self.lives = {number: Life(dsn, number, self) for number in (1, 2)}
         self.refunds: dict[int, int] = {}
         self.conflicts = 0
+        self.refused_by_hand = 0
 
     def conflict(self, message: Message) -> None:
         """Another node, or another life, was first."""
@@ -142,7 +162,16 @@ class History:
         """Some new messages."""
         life = self.lives[number]
         for price in prices:
-            new = life.node.submit(ACCOUNTS[of], price=price, basis=int(ACCOUNTS[of].tenant.basis), state=State.QUEUED)
+            account = ACCOUNTS[of]
+            fields: dict[str, Any] = {
+                "price": price * self.factor,
+                "basis": int(account.tenant.basis),
+                "state": State.QUEUED,
+                "parts": 1 + price % 3,
+            }
+            if account.duplicate_window_s:
+                fields |= {"fingerprint": f"{price:032x}", "accepted_at": time.time()}
+            new = life.node.submit(account, **fields)
             self.handed_over[new.id] = new
 
     async def settle(self, number: int, which: int, state: State, sent: bool) -> None:  # noqa: FBT001 - drawn
@@ -169,14 +198,59 @@ class History:
         life.node.commit.change(message, durable)
         life.node.commit.unwait(chosen)
 
+    def _by(self) -> Signature:
+        self.signatures += 1
+        return Signature("ann", "random", f"reference {self.signatures}")
+
     async def top_up(self, tenant: int, amount: int) -> None:
-        """Money comes in, as the books write it."""
-        async with self.connection.transaction():
-            await self.connection.execute("UPDATE balance SET amount = amount + $2 WHERE tenant = $1", tenant, amount)
-            await self.connection.execute(
-                "INSERT INTO ledger (tenant, kind, day, amount) VALUES ($1, 'top_up', 0, $2)", tenant, amount
-            )
-        self.topped_up[tenant] += amount
+        """Money comes in, beside whatever the nodes are doing."""
+        done = await books.top_up(self.connection, TENANTS[tenant].name, amount, self._by())
+        assert done.after - done.before == amount
+        self.moved[tenant] += amount
+
+    async def adjust(self, tenant: int, amount: int) -> None:
+        """A person puts something right, as far as the credit limit allows."""
+        try:
+            self.moved[tenant] += (await books.adjust(self.connection, TENANTS[tenant].name, amount, self._by())).amount
+        except Refused:
+            self.refused_by_hand += 1
+
+    async def settle_up(self, tenant: int) -> None:
+        """The contract is closing and its balance is brought to nought; then it goes on after all."""
+        await self.connection.execute(CLOSING, tenant)
+        try:
+            self.moved[tenant] += (await books.settle(self.connection, TENANTS[tenant].name, self._by())).amount
+        except Refused:
+            self.refused_by_hand += 1
+        await self.connection.execute("DELETE FROM standing")
+
+    async def credit(self, tenant: int, limit: int) -> None:
+        """The credit limit changes, as far as it covers what is owed."""
+        try:
+            await books.set_credit_limit(self.connection, TENANTS[tenant].name, limit, self._by())
+        except Refused:
+            self.refused_by_hand += 1
+        else:
+            self.limits[tenant] = limit
+
+    async def refund(self, which: int) -> None:
+        """A person gives the price of a message back; a node that has it in memory finds its revision gone."""
+        ids = [row["id"] for row in await self.connection.fetch("SELECT id FROM message ORDER BY id")]
+        if not ids:
+            return
+        chosen = ids[which % len(ids)]
+        try:
+            done = await books.refund(self.connection, chosen, self._by())
+        except Refused:
+            self.refused_by_hand += 1
+        else:
+            assert done is not None
+            assert chosen not in self.refunds
+            self.refunds[chosen] = done.amount
+
+    async def price_change(self, factor: int) -> None:
+        """From now on messages cost so many times as much; what was accepted keeps its price (the guard sees to it)."""
+        self.factor = factor
 
     async def lose(self, number: int, what: str) -> None:
         """The next statement of a node, or its answer, is lost."""
@@ -196,13 +270,16 @@ class History:
     async def verdict(self) -> None:
         """Compare what the effects were told with what is stored, and the books with both."""
         assert await invariants.check(self.connection) == []
-        stored = {row["id"]: row for row in await self.connection.fetch("SELECT id, tenant, price, refund FROM message")}
+        stored = {row["id"]: row for row in await self.connection.fetch("SELECT id, tenant, account, price, refund FROM message")}
         for message, told in self.effects.seen:
             if told is None:
                 assert message.id in stored, "told that it is durable"
             else:
                 assert message.id not in stored, f"told that it was refused: {told.reason}"
-                assert told.reason in {"balance", "quota"}
+                assert told.reason in {"balance", "quota", "duplicate"}
+            if isinstance(told, Duplicate):
+                first = stored[int(told.text_id)]
+                assert (first["account"], first["price"]) == (message.account.id, message.price)
         assert set(stored) <= set(self.handed_over)
         assert len(self.effects.seen) == len({message.id for message, _ in self.effects.seen}), "told twice"
         refunds = {row["message"]: row["amount"] for row in await self.connection.fetch("SELECT message, amount FROM refund")}
@@ -212,20 +289,26 @@ class History:
             spent = sum(stored[number]["price"] for number in own)
             back = sum(amount for number, amount in refunds.items() if number in own)
             balance = await self.connection.fetchval("SELECT amount FROM balance WHERE tenant = $1", tenant)
-            assert balance == OPENING + self.topped_up[tenant] - spent + back
-            assert balance >= -CREDIT
+            assert balance == OPENING + self.moved[tenant] - spent + back
+            assert balance >= -self.limits[tenant]
             assert back <= spent
-        limits = await self.connection.fetch("SELECT account, period > 999999 AS day, max(used) AS used FROM quota GROUP BY 1, 2")
+        limits = await self.connection.fetch(
+            "SELECT account, span = 2 AS day, max(used) AS used FROM quota WHERE span IN (2, 3) GROUP BY 1, 2"
+        )
         for row in limits:
             limit = ACCOUNTS[row["account"]].quota_day if row["day"] else ACCOUNTS[row["account"]].quota_month
             assert row["used"] <= limit
+        assert (await self.connection.fetchval("SELECT sum(parts) FROM quota WHERE span = 12") or 0) <= ACCOUNTS[4].quota_parts_day
+        assert (await self.connection.fetchval("SELECT max(parts) FROM quota WHERE span = 1") or 0) <= ACCOUNTS[1].quota_parts_hour
+        doubles = await self.connection.fetchval("SELECT count(*) - count(DISTINCT price) FROM message WHERE account = 4")
+        assert doubles == 0, "the same message twice"
 
 
 @given(steps=st.lists(STEP, min_size=3, max_size=25))
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_money_is_conserved(database: str, connection: Connection, steps: list[tuple[Any, ...]]):
-    """Whatever happens, balance = opening + top-ups − prices of what is stored + refunds, and no message is refunded twice."""
-    await connection.execute(f"TRUNCATE {TABLES}; {GUARD}")
+    """Whatever happens, balance = opening + what people booked − prices of what is stored + refunds, none of them twice."""
+    await connection.execute(f"{FORGING} TRUNCATE {TABLES} CASCADE; RESET session_replication_role; {NAMES}; {GUARD}")
     for tenant in TENANTS:
         await fund(connection, OPENING, tenant=tenant, credit=CREDIT)
     history = History(database, connection)
@@ -235,7 +318,7 @@ async def test_money_is_conserved(database: str, connection: Connection, steps: 
 
 async def test_a_long_history_with_everything_in_it(database: str, connection: Connection):
     """One history that surely has refusals of both kinds, refunds, conflicts, lost answers and crashes in the middle."""
-    await connection.execute(GUARD)
+    await connection.execute(f"{NAMES}; {GUARD}")
     for tenant in TENANTS:
         await fund(connection, OPENING, tenant=tenant, credit=CREDIT)
     history = History(database, connection)
@@ -253,11 +336,20 @@ async def test_a_long_history_with_everything_in_it(database: str, connection: C
             ("settle", 2, turn + 3, State.REJECTED, False),
             ("crash", 1 + turn % 2, turn * 3),
             ("top_up", 1, 8),
+            ("adjust", 2, 3 - turn),
+            ("credit", 2, turn * 2),
+            ("wait", 1),
+            ("wait", 2),
+            *(("refund", turn + number) for number in range(4)),
+            ("price_change", 1 + turn % 2),
+            ("adjust", 1, -100),
         ]
     await history.play(steps)
     await history.verdict()
     assert {told.reason for _, told in history.effects.seen if told is not None} == {"balance", "quota"}
     assert history.conflicts > 0
+    assert history.refused_by_hand > 5
+    assert await connection.fetchval("SELECT count(*) FROM refund WHERE actor = 'ann'") > 1
     assert await connection.fetchval("SELECT count(*) FROM refund") > 5
     epochs = json.loads(await connection.fetchval("SELECT json_agg(epoch) FROM node"))
     assert sum(epochs) == 14

@@ -86,3 +86,16 @@ def test_what_a_carrier_has_is_found_by_its_addresses():
         entered.state = state
         transit.enter(entered)
     assert [one.id for one in transit.between({(1, "2", "1"), (2, "2", "1")})[1, "2", "1"]] == [2, 3]
+
+
+def test_what_was_displaced_is_forgotten_and_what_was_read_again_is_not():
+    """A message whose row somebody else has changed leaves memory; another object of it that is open here stays."""
+    transit = Transit()
+    ours = message(1, 1, "x")
+    transit.enter(ours)
+    transit.sent(ours)
+    transit.displaced(message(1, 1, "x"))
+    assert transit.find(1, "x") is ours
+    transit.displaced(ours)
+    assert transit.find(1, "x") is None
+    assert len(transit) == 0

@@ -33,8 +33,20 @@ def test_a_route_whose_links_are_all_unknown_is_none():
 
 def test_parts_are_counted_as_the_route_says():
     """The part rule is that of the longest prefix, gsm_ucs2 where there is no route."""
-    table = RoutingTable([Route(1, "86", ("a",), "cn_char")], LINKS)
-    assert (table.part_rule("86138"), table.part_rule("49")) == ("cn_char", "gsm_ucs2")
+    routes = [Route(1, "86", ("a",), "cn_char"), Route(2, "861", ("a",)), Route(3, "8617", ("x",), "octet")]
+    table = RoutingTable(routes, LINKS)
+    assert [table.part_rule(to) for to in ("8538", "8698", "+8698", "86138", "8617", "49")] == [
+        "gsm_ucs2", "cn_char", "cn_char", "gsm_ucs2", "gsm_ucs2", "gsm_ucs2",
+    ]  # fmt: skip
+    assert table.ruled
+    assert not RoutingTable(routes[1:], LINKS).ruled
+
+
+def test_a_route_has_a_name_for_prices():
+    """The name is that of the route that is chosen; most have none."""
+    table = RoutingTable([Route(1, "", ("a",)), Route(2, "86", ("b",), name="direct"), Route(3, "861", ("x",), name="gone")], LINKS)
+    assert [table.name(to) for to in ("49", "86", "+8613")] == ["", "direct", "direct"]
+    assert RoutingTable([], LINKS).name("86") == ""
 
 
 @given(

@@ -252,13 +252,18 @@ def test_the_octet_rule_counts_octets(size: int, parts: int):
     assert count_parts(b"a" * size, 0, rule="octet") == parts
 
 
-def test_a_part_of_a_long_message_is_one_part():
-    """What says that it is a part counts once, by every rule."""
-    octets = header(b"\x00\x03\x01\x02\x01") + b"a" * 200
-    udh = known(octets)
-    assert count_parts(octets, 0, udh=udh) == 1
-    assert count_parts(octets, 0, udh=udh, rule="cn_char") == 1
-    assert split(octets, 0, ref=1, udh=udh) == [octets]
+def test_a_part_of_a_long_message_is_one_part_while_it_fits():
+    """A header that says "part" saves no money: what no SMS can hold behind it is counted as it would be cut."""
+    head = header(b"\x00\x03\x01\x02\x01")
+    udh = known(head)
+    assert count_parts(head + b"a" * 153, 0, udh=udh) == 1
+    assert count_parts(head + b"a" * 154, 0, udh=udh) == 2
+    assert count_parts(head + b"\0a" * 67, 8, udh=udh) == 1
+    assert count_parts(head + b"\0a" * 67, 8, udh=udh, rule="cn_char") == 1
+    assert count_parts(head + b"a" * 67, 0, udh=udh, rule="cn_char") == 1
+    assert count_parts(head + b"a" * 153, 0, udh=udh, rule="cn_char") == 3
+    assert count_parts(head + b"a" * 60_000, 0, udh=udh) > 390
+    assert split(head + b"a" * 200, 0, ref=1, udh=udh) == [head + b"a" * 200]
 
 
 def test_another_header_takes_its_room():

@@ -10,6 +10,9 @@ from smsgw.store.batch import Batch, quote, statement
 from smsgw.store.database import Connection
 
 DAY = 20_000
+EPOCH_S = 1_735_689_600
+DAY_S = 86_400
+DAY_IDS = DAY_S * 1_000 << 22
 FAR_MS = 4_000_000_000_000
 
 
@@ -52,6 +55,11 @@ class Cycles:
     def parked(self, number: int, *, key: str = "key") -> Any:
         """A parked receipt."""
         return (number, 7, 5, quote(key), FAR_MS, *self.octets(b"parked %d" % number))
+
+
+def quota(account: int, limit: int, *, span: int = 2, start: int = EPOCH_S, length: int = DAY_S, parts: int = 0) -> Any:
+    """A calendar window of a quota: a row for cycle()."""
+    return (account, span, start, start, start + length, limit, parts)
 
 
 def change(number: int, rev: int = 0, state: State = State.SENT, *, tenant: int = 1, refund: int = 0, upstream: str = "up") -> Any:

@@ -12,8 +12,8 @@ import pytest
 from smsgw.model import State
 from smsgw.store import invariants
 from smsgw.store.database import Connection, connect
-from tests.store.cycles import DAY, Cycles, change, wait
-from tests.store.work import WAIT_S, fund, seat
+from tests.store.cycles import DAY, DAY_IDS, DAY_S, EPOCH_S, Cycles, change, quota, wait
+from tests.store.work import FORGING, WAIT_S, fund, seat
 
 PAST, FUTURE = 1, 4_000_000_000_000
 
@@ -132,21 +132,26 @@ async def test_tenants_are_judged_apart(cycle: Cycles, connection: Connection):
 async def test_a_quota_refuses_in_order_and_touches_no_money(cycle: Cycles, connection: Connection):
     """What a quota refuses is not debited; another account of the tenant is not held by it; both periods count."""
     rows = [cycle.new(number, account=2 - number % 2, price=10) for number in range(1, 9)]
-    quota = [(1, 202410, 3), (1, 20241004, 2)]
-    answer = await cycle(new=rows, quota=quota)
+    month = quota(1, 3, span=3, length=31 * DAY_S)
+    answer = await cycle(new=rows, quota=[quota(1, 2), month])
     assert answer == {"refused": [[5, "quota"], [7, "quota"]]}
-    found = await connection.fetch("SELECT period, used FROM quota ORDER BY period")
-    assert [tuple(row) for row in found] == [(202410, 2), (20241004, 2)]
+    found = await connection.fetch("SELECT span, used, parts FROM quota ORDER BY span")
+    assert [tuple(row) for row in found] == [(2, 2, 2), (3, 2, 2)]
     assert await connection.fetchval("SELECT amount FROM balance") == 940
     await whole(connection)
-    tomorrow = await cycle(new=[cycle.new(9), cycle.new(10)], quota=[(1, 202410, 3), (1, 20241005, 2)], day=DAY + 1)
-    assert tomorrow == {"refused": [[10, "quota"]]}
+    later = [DAY_IDS + 9, DAY_IDS + 10]
+    tomorrow = await cycle(
+        new=[cycle.new(number) for number in later], quota=[quota(1, 2, start=EPOCH_S + DAY_S), month], day=DAY + 1
+    )
+    assert tomorrow == {"refused": [[later[1], "quota"]]}
     await whole(connection)
 
 
 async def test_free_messages_pass_an_empty_balance(cycle: Cycles, connection: Connection):
     """A price of nothing is covered by a balance of nothing."""
-    await connection.execute("UPDATE balance SET amount = 0; UPDATE ledger SET amount = 0")
+    await connection.execute(
+        FORGING + "UPDATE balance SET amount = 0; UPDATE ledger SET amount = 0; RESET session_replication_role"
+    )
     assert await cycle(new=[cycle.new(1, price=0), cycle.new(2, price=1)]) == {"refused": [[2, "balance"]]}
     await whole(connection)
 
@@ -407,7 +412,7 @@ async def _fill(cycle: Cycles, first: int, count: int = 300) -> None:
     await cycle(
         new=[cycle.new(number) for number in numbers],
         short=[(number, 1, f"{number:08x}") for number in numbers],
-        quota=[(1, 20241004, 10_000)],
+        quota=[quota(1, 10_000)],
         owed=[cycle.owed(number) for number in numbers],
         wait=[wait(number) for number in numbers],
         refer=[(7, number, f"up{number}", "86138") for number in numbers],

@@ -107,3 +107,9 @@ def test_a_node_that_does_not_fit_is_refused(node: int):
     """A node id has ten bits."""
     with pytest.raises(ValueError, match=r"not in 0\.\.1023"):
         Ids(node, FakeClock())
+
+
+def test_there_is_no_id_beyond_the_last():
+    """A moment before the ids' epoch has the least, one after their end the greatest."""
+    assert least_id_at(0) == 0
+    assert least_id_at(4e9) == 2**63 - 1

@@ -9,10 +9,9 @@ import pytest
 from smsgw.model import State
 from smsgw.store import invariants, partitions
 from smsgw.store.database import Connection
-from tests.store.cycles import Cycles, change, wait
-from tests.store.work import fund
+from tests.store.cycles import DAY_S, Cycles, change, quota, wait
+from tests.store.work import FORGING, fund
 
-PERIOD = 20241004  # DAY of the cycles
 OPENED = "INSERT INTO ledger (tenant, kind, day, amount, messages) VALUES"
 
 
@@ -24,7 +23,7 @@ async def life(connection: Connection) -> Connection:
     await connection.execute("INSERT INTO node (id, epoch) VALUES (1, 1)")
     cycle = Cycles(connection)
     news = [cycle.new(number, tenant=2 - number % 2, account=2 - number % 2, price=10) for number in range(1, 12)]
-    await cycle(new=news, quota=[(1, PERIOD, 5), (1, PERIOD // 100, 9)])
+    await cycle(new=news, quota=[quota(1, 5), quota(1, 9, span=3, length=31 * DAY_S)])
     states = [State.DELIVERED, State.FAILED, State.SENT, State.QUEUED, State.REFUSED]
     refunds = {State.FAILED: 10, State.REFUSED: 4}
     rows = [
@@ -43,7 +42,7 @@ async def broken(connection: Connection) -> list[str]:
 async def test_what_the_gateway_writes_holds(life: Connection):
     """Nothing is broken after an ordinary life, nor in an empty database."""
     assert await invariants.check(life) == []
-    await life.execute("TRUNCATE message, content, balance, ledger, refund, quota, waiting")
+    await life.execute(FORGING + "TRUNCATE message, content, balance, ledger, refund, quota, waiting")
     assert await invariants.check(life) == []
 
 
@@ -79,8 +78,9 @@ async def test_what_the_gateway_writes_holds(life: Connection):
         ),
         ("UPDATE message SET refund = 3 WHERE id = 2", {"B3 a"}),
         ("UPDATE message SET refund = 1 WHERE id = 1", {"B3 a"}),
-        (f"UPDATE quota SET used = used + 1 WHERE period = {PERIOD}", {"B6 quota"}),
-        (f"UPDATE quota SET used = used - 1 WHERE period = {PERIOD // 100}", {"B6 quota"}),
+        ("UPDATE quota SET used = used + 1 WHERE span = 2", {"B6 quota"}),
+        ("UPDATE quota SET used = used - 1 WHERE span = 3", {"B6 quota"}),
+        ("UPDATE quota SET parts = parts - 1 WHERE span = 3", {"B6 quota"}),
         ("UPDATE message SET state = 10 WHERE id = 4", {"No message"}),
         ("INSERT INTO waiting (id, link, state) VALUES (77, 7, 3)", {"No message"}),
         ("DELETE FROM content WHERE id = 4", {"What is"}),
@@ -88,7 +88,7 @@ async def test_what_the_gateway_writes_holds(life: Connection):
 )
 async def test_a_planted_fault_is_found(life: Connection, fault: str, names: set[str]):
     """Each invariant finds what breaks it, names it, and no other one cries."""
-    await life.execute(fault)
+    await life.execute(FORGING + fault)
     assert set(await broken(life)) == names
 
 
@@ -106,13 +106,14 @@ async def test_what_retention_drops_is_no_fault(life: Connection):
     first = datetime.datetime(2026, 3, 1, tzinfo=datetime.UTC)
     cycle = Cycles(life)
     cycle.seq = 10
+    month = quota(1, 9, span=3, start=int(first.timestamp()), length=31 * DAY_S)
     for number in range(3):
         day = first + datetime.timedelta(days=number)
         await partitions.ensure_days(life, day, ahead=0)
         start, _ = partitions.day_range(day.date())
         since_1970 = int(day.timestamp() // 86_400)
         rows = [cycle.new(start, price=1), cycle.new(start + 1, price=1)]
-        await cycle(new=rows, day=since_1970, quota=[(1, int(f"{day:%Y%m%d}"), 9), (1, 202603, 9)])
+        await cycle(new=rows, day=since_1970, quota=[quota(1, 9, start=since_1970 * DAY_S), month])
         done = [change(start, state=State.DELIVERED), change(start + 1, state=State.DELIVERED)]
         await cycle(changed=done, day=since_1970)
     assert await invariants.check(life) == []

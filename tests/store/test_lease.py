@@ -6,8 +6,10 @@ import asyncio
 import time
 
 from smsgw.store.database import Connection
+from smsgw.store.queues import LEASES
 from tests.store.work import Effects, Node, seat, working
 
+ACCOUNTS = 100
 BACKLOG = 10_000
 LEASED = 500
 LIMIT_S = 3.0
@@ -33,3 +35,15 @@ async def test_a_lease_does_not_grow_with_the_backlog(connection: Connection, da
         assert time.monotonic() - began < LIMIT_S
     assert verdict is None
     assert sorted(leased) == list(range(1, LEASED + 1))
+
+
+async def test_a_crowd_of_leases_is_spread_over_cycles(connection: Connection, database: str):
+    """A hundred accounts that are to be looked into at once share several cycles, and each is answered."""
+    commit = Node(database, await seat(connection)).commit
+    effects = Effects()
+    async with working(commit):
+        before = commit.cycles
+        for account in range(ACCOUNTS):
+            commit.lease(account, LEASED, effects)
+        await effects.count(ACCOUNTS)
+        assert commit.cycles - before >= ACCOUNTS // LEASES

@@ -108,3 +108,12 @@ async def test_short_ids_are_leased_in_blocks(connection: Connection):
     assert [await messages.lease_short_ids(connection, 1, 1_000) for _ in range(3)] == [1, 1_001, 2_001]
     assert await messages.lease_short_ids(connection, 2, 10) == 1
     assert await messages.lease_short_ids(connection, 2, 10) == 11
+
+
+async def test_short_ids_go_with_their_messages(connection: Connection):
+    """Once retention has dropped days, the short ids of their messages are dropped too, and those of kept ones stay."""
+    await connection.execute("INSERT INTO short_id VALUES (1, '0000000a', 99), (1, '0000000b', 100), (2, '0000000a', 5)")
+    assert await messages.forget_short_ids(connection) == 0
+    await connection.execute("UPDATE partitioned SET kept_from = 100 WHERE parent = 'message'")
+    assert await messages.forget_short_ids(connection) == 2
+    assert await connection.fetchval("SELECT short FROM short_id") == "0000000b"

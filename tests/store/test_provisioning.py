@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from smsgw.model import Basis, InDoubt, Mode
+from smsgw.store import credentials
 from smsgw.store import provisioning as store
-from smsgw.store import versions
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Key
 
@@ -46,7 +46,7 @@ async def test_what_is_put_reads_back(filled: Connection):
 async def test_rows_become_values(filled: Connection):
     """The daemon reads the model's values: enumerations, tuples, a dialect, the link's opened password."""
     await store.set_link_password(filled, "alpha-1", "sealed")
-    await store.set_secret(filled, "acme1", "hash")
+    await credentials.set_secret(filled, "acme1", "hash")
     read = await store.read(filled, str.upper)
     (account,), (link,) = read.accounts, read.links
     assert (account.mode, account.in_doubt, account.window, account.secrets) == (Mode.RELAY, InDoubt.HOLD, 7, ("hash",))
@@ -81,17 +81,6 @@ async def test_an_opening_balance_is_booked_once(filled: Connection):
     assert await filled.fetchval("SELECT sum(amount) FROM ledger") == 100
 
 
-async def test_a_secret_knows_the_version_it_came_after(filled: Connection):
-    """A secret that is set with a version does not come after it; one set later does."""
-    async with filled.transaction():
-        await store.set_secret(filled, "acme1", "one")
-        version = await versions.keep_version(filled, ENTITIES, "ops")
-    assert not await store.secret_set_since(filled, "acme1", version)
-    await store.set_secret(filled, "acme1", "two")
-    assert await store.secret_set_since(filled, "acme1", version)
-    assert await store.secrets_of(filled, "acme1") == ["two"]
-
-
 async def test_a_listener_hears_of_a_change(filled: Connection, database: str):
     """Every change is a new version, announced at COMMIT to whoever listens."""
     before = await store.version(filled)
@@ -104,19 +93,9 @@ async def test_a_listener_hears_of_a_change(filled: Connection, database: str):
     assert await store.version(filled) > before
 
 
-async def test_binds_are_counted_over_all_nodes(filled: Connection):
-    """The bind over the limit is refused on any node, until one is given back."""
-    account = (await store.read(filled, str)).accounts[0].id
-    assert await store.claim_bind(filled, 1, 1, 10, account, "trx", 2)
-    assert await store.claim_bind(filled, 2, 1, 10, account, "trx", 2)
-    assert not await store.claim_bind(filled, 2, 1, 11, account, "trx", 2)
-    await store.release_binds(filled, 1, 1, [10])
-    assert await store.claim_bind(filled, 2, 1, 11, account, "trx", 2)
-
-
 async def test_who_comes_back_has_the_old_id_and_secrets(filled: Connection):
     """Deleted and put again, tenant, account, carrier and link have the ids that messages and books refer to."""
-    await store.set_secret(filled, "acme1", "hash")
+    await credentials.set_secret(filled, "acme1", "hash")
     await store.set_link_password(filled, "alpha-1", "sealed")
     before = await store.read(filled, str)
     for key in reversed(ENTITIES):
@@ -133,7 +112,7 @@ async def test_who_comes_back_has_the_old_id_and_secrets(filled: Connection):
 
 async def test_a_name_under_another_owner_is_somebody_else(filled: Connection):
     """An account that comes back under another tenant gets a new id and no secret: what is owed to the old one is not its own."""
-    await store.set_secret(filled, "acme1", "hash")
+    await credentials.set_secret(filled, "acme1", "hash")
     old = (await store.read(filled, str)).accounts[0].id
     await store.delete(filled, ACCOUNT)
     await store.put(filled, ("tenant", "other"), ENTITIES[TENANT])

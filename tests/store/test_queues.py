@@ -90,7 +90,7 @@ def test_each_kind_of_entry_is_packed_once(clock: FakeClock, ids: Ids):
     assert waiting.backlog == 0
     assert ids_of(batch.new) == [new.id]
     assert batch.short == [(new.id, 1, "00000001")]
-    assert batch.quota == [(1, 202602, 2), (1, 20260228, 1)]
+    assert [(row[1], row[5]) for row in batch.quota] == [(2, 1), (3, 2)]
     assert ids_of(batch.changed) == [old.id]
     assert batch.changes == [(old, [(nothing, "argument", of_old)])]
     assert [(row[0], row[2], row[5], row[6]) for row in batch.owed] == [
@@ -170,6 +170,23 @@ def test_where_a_message_waits_stays_behind_with_it(clock: FakeClock, ids: Ids):
     assert len(gone) == 5
 
 
+def test_where_a_message_waits_goes_with_it_whosever_turn_it_is(clock: FakeClock, ids: Ids):
+    """New messages go in turns by account; where one waits is in its own batch: between the two it would be nowhere."""
+    waiting = queues(clock, new=2)
+    busy, quiet = account(1), account(2)
+    news = [message(ids, busy) for _ in range(4)] + [message(ids, quiet)]
+    committed = message(ids, quiet, state=State.QUEUED)
+    for new in news:
+        waiting.add(new, nothing)
+        waiting.wait(new, 7, 0.0, claimed=False)
+    waiting.change(committed, nothing, committed)
+    waiting.wait(committed, 7, 0.0, claimed=False)
+    batches = packed(waiting)
+    assert [ids_of(batch.new) for batch in batches] == [[news[0].id, news[4].id], [news[1].id, news[2].id], [news[3].id]]
+    for batch in batches:
+        assert ids_of(batch.wait) == sorted(ids_of(batch.new) + ids_of(batch.changed))
+
+
 def test_the_last_word_on_waiting_counts(clock: FakeClock, ids: Ids):
     """Waiting, then not: no row. Not waiting, then again: the row goes and comes back in one cycle."""
     waiting = queues(clock)
@@ -199,15 +216,20 @@ def test_rows_are_what_they_were_when_packed(clock: FakeClock, ids: Ids):
     assert each.pending is None
 
 
-def test_quotas_and_the_debit_have_one_day(clock: FakeClock, ids: Ids):
-    """The day of the debit and the period of the quota are of one moment, also when midnight passes while packing."""
-    clock.step = 0.001
+def test_a_quota_is_of_the_moment_of_acceptance(clock: FakeClock, ids: Ids):
+    """What was accepted before midnight and is packed after it counts in the day before; each window is named once."""
     waiting = queues(clock)
-    waiting.add(message(ids, account(quota_day=5)), nothing)
-    clock.at = MIDNIGHT - 0.0015
-    batch = waiting._pack()
-    day = datetime.date(1970, 1, 1) + datetime.timedelta(days=batch.day)
-    assert batch.quota[0][1] == int(f"{day:%Y%m%d}")
+    early = [message(ids, account(quota_day=5, quota_parts_day=9)) for _ in range(2)]
+    clock.at = MIDNIGHT + 0.001
+    late = message(ids, account(quota_day=5, quota_parts_day=9))
+    for one in (*early, late):
+        waiting.add(one, nothing)
+    midnight = int(MIDNIGHT)
+    day = 86_400
+    assert waiting._pack().quota == [
+        (1, 2, midnight - day, midnight - day, midnight, 5, 9),
+        (1, 2, midnight, midnight, midnight + day, 5, 9),
+    ]
 
 
 def test_the_low_water_is_asked_for_once_a_second(clock: FakeClock, ids: Ids):

@@ -22,6 +22,9 @@ WAIT_S = 30.0
 ACME = Tenant(1, "acme", "CNY")
 FAST = CommitCaps(pace_s=0.0)
 
+FORGING = "SET session_replication_role = replica;"
+"""A session that says this may change what was booked: the triggers that keep the books do not see it."""
+
 Connect = Callable[[], Awaitable[Connection]]
 
 

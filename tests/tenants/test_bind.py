@@ -15,6 +15,7 @@ from smsgw.smpp import const
 from smsgw.smpp.bodies import Bind
 from smsgw.tenants import bind as bind_module
 from smsgw.tenants.bind import Authenticator, Failures, address_allowed, escaped, matching_secret, version_of
+from smsgw.tenants.certificates import Certificate
 from tests.script import ManualClock
 from tests.tenants.front import HASHER, Directory, account
 
@@ -27,11 +28,11 @@ def asked(system_id: bytes = b"acme1", password: bytes = b"secret") -> Bind:
 class Desk:
     """An authenticator over accounts that a test changes; it sleeps in no time and notes for how long."""
 
-    def __init__(self, *accounts: Account, bind_status_34: bool = False) -> None:
+    def __init__(self, *accounts: Account, **options: Any) -> None:
         self.directory = Directory(*(accounts or (account(),)))
         self.delays: list[float] = []
         self.clock = ManualClock()
-        self.authenticator = Authenticator(self.directory.account, self.clock, bind_status_34=bind_status_34, sleep=self._sleep)
+        self.authenticator = Authenticator(self.directory.account, self.clock, sleep=self._sleep, **options)
 
     async def _sleep(self, seconds: float) -> None:
         self.delays.append(round(seconds, 3))
@@ -264,3 +265,57 @@ def test_nothing_gets_into_a_log_raw(octets: bytes):
     text = escaped(octets)
     assert text.isprintable()
     assert text.isascii()
+
+
+async def test_two_secrets_work_until_the_older_ones_time_is_over():
+    """Both bind, also from memory; at the cut-off the old one reads as a wrong password at once, remembered or not."""
+    old, new = HASHER.hash("old"), HASHER.hash("new")
+    desk = Desk()
+    desk.directory.change("acme1", secrets=(new, old), expiring=((old, desk.clock.time() + 60),))
+    assert [await desk.ask(password=secret) for secret in (b"old", b"new", b"old")] == ["acme1"] * 3
+    desk.clock.pass_(60)
+    assert await desk.ask(password=b"old") == (const.ESME_RBINDFAIL, "wrong_password")
+    assert await desk.ask(password=b"new") == "acme1"
+
+
+async def test_when_and_from_where_a_secret_was_used_is_noted():
+    """The hash that let somebody in, the time, the address; a wrong password leaves nothing."""
+    known = account()
+    desk = Desk(known)
+    await desk.ask(password=b"wrong")
+    assert desk.authenticator.used == {}
+    await desk.ask(remote="192.0.2.7")
+    assert desk.authenticator.used == {known.secrets[0]: (desk.clock.time(), "192.0.2.7")}
+
+
+async def test_a_burst_of_failures_is_noted_once():
+    """Twenty failures in a row of an account are one burst, more are the same one; a stranger's are nobody's."""
+    desk = Desk(burst=20)
+    for _ in range(30):
+        await desk.ask(password=b"wrong", remote="192.0.2.9")
+        await desk.ask(b"nobody")
+    (burst,) = desk.authenticator.bursts
+    assert (burst.account.system_id, burst.failures, burst.address) == ("acme1", 20, "192.0.2.9")
+    desk.clock.pass_(61)
+    for _ in range(20):
+        await desk.ask(password=b"wrong")
+    assert len(desk.authenticator.bursts) == 2
+
+
+async def test_an_account_may_insist_on_tls_and_on_a_certificate():
+    """Over a clear connection, or with another certificate or none, the right password reads as a wrong one does."""
+    shown = Certificate("ab" * 32, frozenset({"CN=acme"}))
+    desk = Desk(account("safe", tls_only=True), account("bound", certificates=("CN=acme",)))
+
+    async def ask(name: bytes, **options: Any) -> Any:
+        found = await desk.authenticator.authenticate(asked(name), "192.0.2.1", **options)
+        return (found.status, found.reason) if isinstance(found, Rejected) else found.system_id
+
+    assert await ask(b"safe") == (const.ESME_RBINDFAIL, "tls_required")
+    assert await ask(b"safe", tls=True) == "safe"
+    assert await ask(b"bound", tls=True) == (const.ESME_RBINDFAIL, "certificate_not_allowed")
+    assert await ask(b"bound", tls=True, certificate=Certificate("", frozenset({"CN=other"}))) == (
+        const.ESME_RBINDFAIL,
+        "certificate_not_allowed",
+    )
+    assert await ask(b"bound", tls=True, certificate=shown) == "bound"

@@ -16,20 +16,20 @@ async def test_binds_are_shared_by_nodes_and_given_back(database: str, connectio
     """The last bind that one node takes is not there for another, until it has been given back."""
     async with await open_pool(database) as pool:
         one, two = CountedBinds(pool, Seat(1, 1)), CountedBinds(pool, Seat(2, 1))
-        assert await one.claim(7, "trx", 1)
-        assert not await two.claim(7, "trx", 1)
+        assert await one.claim(7, "trx", 1, 0)
+        assert not await two.claim(7, "trx", 1, 0)
         one.release(7, "trx")
         assert one.owing
         await one.give_back()
         assert (one.owing, await counted(connection)) == (False, 0)
-        assert await two.claim(7, "trx", 1)
+        assert await two.claim(7, "trx", 1, 0)
 
 
 async def test_what_the_store_did_not_take_is_given_back_later(database: str, connection: Connection):
     """With the store away nothing is forgotten."""
     pool = await open_pool(database)
     binds = CountedBinds(pool, Seat(1, 1))
-    assert await binds.claim(7, "rx", 0)
+    assert await binds.claim(7, "rx", 0, 0)
     binds.release(7, "rx")
     async with connection.transaction():
         await connection.execute("LOCK TABLE bind IN ACCESS EXCLUSIVE MODE")

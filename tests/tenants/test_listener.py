@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import socket
 import ssl
 import subprocess
@@ -172,17 +173,17 @@ async def test_binds_are_counted_over_all_nodes():
     granted, released = [], []
     answer = True
 
-    async def claim(account_id: int, kind: str, limit: int) -> bool:
-        granted.append((account_id, kind, limit))
+    async def claim(account_id: int, kind: str, limit: int, of_kind: int) -> bool:
+        granted.append((account_id, kind, limit, of_kind))
         await asyncio.sleep(0)
         return answer
 
     def release(account_id: int, kind: str) -> None:
         released.append((account_id, kind))
 
-    async with front_door(account(id=7), claim_bind=claim, release_bind=release) as front:
+    async with front_door(account(id=7, max_rx=3), claim_bind=claim, release_bind=release) as front:
         script = await front.bound("receiver")
-        assert granted == [(7, "rx", 10)]
+        assert granted == [(7, "rx", 10, 3)]
         await script.play(">> closed")
         assert released == [(7, "rx")]
         answer = False
@@ -195,7 +196,7 @@ async def test_binds_are_counted_over_all_nodes():
 async def test_a_claim_that_fails_is_no_fault_of_the_peer():
     """When binds cannot be counted the bind reads ESME_RSYSERR, and the account's place is free again."""
 
-    async def claim(_account_id: int, _kind: str, _limit: int) -> bool:
+    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int) -> bool:
         raise OSError("database password=secret")
 
     async with front_door(account(id=7), claim_bind=claim) as front:
@@ -210,7 +211,7 @@ async def test_a_peer_that_leaves_while_it_is_counted_holds_nothing():
     """A connection that is lost between the right password and the answer gives its claim back."""
     go_on, released = asyncio.Event(), []
 
-    async def claim(_account_id: int, _kind: str, _limit: int) -> bool:
+    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int) -> bool:
         await go_on.wait()
         return True
 
@@ -218,7 +219,7 @@ async def test_a_peer_that_leaves_while_it_is_counted_holds_nothing():
         lost, unbound = front.script(), front.script()
         for script in (lost, unbound):
             await script.play(">> bind_receiver 1 system_id=acme1 password=secret")
-        await script._until(lambda: front.registry._claims.get(7) == 2, "claims")
+        await script._until(lambda: sum(front.registry._claims.get(7, {}).values()) == 2, "claims")
         await lost.play(">> closed")
         await unbound.play(">> unbind 2")
         go_on.set()
@@ -232,7 +233,7 @@ async def test_an_account_that_goes_while_it_binds_is_refused():
     """An account that was deleted between its password and its answer does not get in."""
     go_on = asyncio.Event()
 
-    async def claim(_account_id: int, _kind: str, _limit: int) -> bool:
+    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int) -> bool:
         await go_on.wait()
         return True
 
@@ -243,6 +244,18 @@ async def test_an_account_that_goes_while_it_binds_is_refused():
         front.directory.accounts.clear()
         go_on.set()
         await script.play("<< bind_receiver_resp 1 ESME_RBINDFAIL")
+
+
+async def test_binds_are_limited_by_kind():
+    """A second receiver is refused where one is the most, while a transmitter still gets in, and the first one's end makes room."""
+    async with front_door(account(max_rx=1)) as front:
+        first = await front.bound("receiver")
+        second = front.script()
+        await second.play(">> bind_receiver 1 system_id=acme1 password=secret", "<< bind_receiver_resp 1 ESME_RALYBND")
+        await front.bound("transmitter")
+        await first.play(">> closed")
+        await front.bound("receiver")
+        assert front.meters.process.binds_refused == {"max_binds": 1}
 
 
 # ---- refusals -----------------------------------------------------------------------------------------------------------
@@ -464,6 +477,28 @@ async def test_tls_is_an_address_of_its_own(certificate: tuple[str, str]):
                 await lost.closed()
             assert (await esme.ask(const.ENQUIRE_LINK)).status == 0
         await eventually(lambda: not any(front.listener._wheel))
+
+
+async def test_an_account_is_bound_to_its_clients_certificate(certificate: tuple[str, str]):
+    """Who shows the certificate that its account names gets in; the same one for an account that names another does not."""
+    trust = ssl.create_default_context(cafile=certificate[0])
+    trust.load_cert_chain(*certificate)
+    octets = ssl.PEM_cert_to_DER_cert(Path(certificate[0]).read_text())
+    accounts = (
+        account("named", certificates=("CN=localhost",)),
+        account("printed", certificates=(f"sha256:{hashlib.sha256(octets).hexdigest()}",)),
+        account("other", certificates=("CN=other",)),
+        account("safe", tls_only=True),
+    )
+    context = server_context(*certificate, client_ca=certificate[0])
+    async with front_door(*accounts, listen=HERE, tls_listen=HERE, ssl=context, clock=Clock()) as front:
+        clear, secure = front.listener.ports
+        for system_id, may in (("named", True), ("printed", True), ("other", False), ("safe", True)):
+            async with await Esme.connect(secure, ssl=trust) as esme:
+                assert ((await esme.bind(system_id, "secret")).status == 0) is may
+        async with await Esme.connect(clear) as esme:
+            assert (await esme.bind("safe", "secret")).status == const.ESME_RBINDFAIL
+        assert front.meters.process.binds_refused == {"certificate_not_allowed": 1, "tls_required": 1}
 
 
 async def test_a_socket_that_was_opened_by_others_is_served():

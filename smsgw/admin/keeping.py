@@ -1,0 +1,71 @@
+"""Keeper: what has to be looked after once a second or more seldom, whoever is bound: states that end by themselves, contracts
+that are closing, balances that fell, terms; and what the door has noted: when secrets were used, bursts of failed binds.
+
+The daemon's ticker calls `tick`; the work is done as an errand, on every node, each step safe to be done by several at once.
+
+Must never: hold up the loop; be behind what a submit is judged by: that is in the Directory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from smsgw.admin import arrears, standing, terms
+from smsgw.store import credentials, notices
+from smsgw.store.database import Connection, Pool
+from smsgw.tenants.bind import Authenticator
+
+TERMS_EVERY: Final = 10
+"""Terms are looked at once in so many errands."""
+
+
+class Keeper:
+    """Looks after contracts; `ask(job)` has an errand done soon and says whether it will be."""
+
+    def __init__(self, pool: Pool, ask: Callable[[Callable[[], Awaitable[None]]], bool], door: Authenticator) -> None:
+        """Take where to look; nothing happens before the first tick."""
+        self._pool = pool
+        self._door = door
+        self._ask = ask
+        self._busy = False
+        self._turn = 0
+        self._log = structlog.get_logger().bind()
+
+    def tick(self) -> None:
+        """A second has passed: have the errand done, unless the last one is still under way."""
+        if not self._busy:
+            self._busy = self._ask(self._keep)
+
+    async def _keep(self) -> None:
+        try:
+            async with self._pool.acquire() as borrowed:
+                connection: Connection = borrowed  # type: ignore[assignment]  # the pool's proxy is one to all purposes
+                await self._note(connection)
+                done = {"ended": await standing.expire(connection), "closed": await terms.close_spent(connection)}
+                done["balances"] = await arrears.keep_balances(connection)
+                if not self._turn:
+                    done["terms"] = await terms.keep_terms(connection)
+            self._turn = (self._turn + 1) % TERMS_EVERY
+            if any(done.values()):
+                self._log.info("contracts_kept", **done)
+        finally:
+            self._busy = False
+
+    async def _note(self, connection: Connection) -> None:
+        """Write down what the door has noted. What the store does not take now is lost: it is told, not relied on."""
+        if self._door.used:
+            used, self._door.used = self._door.used, {}
+            await credentials.note_used(connection, used)
+        if self._door.bursts:
+            bursts, self._door.bursts = self._door.bursts, []
+            hour = int(time.time() // 3_600)
+            for burst in bursts:
+                account = burst.account
+                self._log.warning("bind_failures", system_id=account.system_id, failures=burst.failures, address=burst.address)
+                said = {"name": account.system_id, "failures": burst.failures, "address": burst.address}
+                key = f"bind_failures:{account.id}:{hour}"
+                await notices.add(connection, account.tenant.id, "bind_failures", said, account=account.id, coalesce_key=key)

@@ -1,0 +1,275 @@
+"""`smsgw balance`: a tenant's money, seen and moved by people: show, history, top-up, adjust, settle, credit, refund.
+
+What was done goes to standard output; nothing else does. Exit codes: 0, 2 usage, 3 no such tenant or message, 4 a reference that
+was booked already or what the books do not allow, 69 and 78 as in sysexits.h.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from smsgw.cli import face, stored
+from smsgw.cli.provisioning import Actor, opened
+
+if TYPE_CHECKING:
+    from smsgw.admin.books import Booking, Signature
+    from smsgw.config import Config
+    from smsgw.store.database import Connection
+
+T = TypeVar("T")
+
+TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")]
+Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency, at most six decimals.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the ledger and in the audit.")]
+Reference = Annotated[str, typer.Option("--reference", help="Your own number of it: the same one is never booked twice.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would come to, book nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
+
+SIGNED = {"ignore_unknown_options": True}  # an amount may begin with a minus
+_EPOCH = datetime.date(1970, 1, 1)
+
+
+def build() -> typer.Typer:
+    """Return the commands."""
+    app = typer.Typer(name="balance", no_args_is_help=True, help="Show and move what tenants have to spend.")
+    app.command()(show)
+    app.command()(history)
+    app.command("top-up", context_settings=SIGNED)(top_up)
+    app.command(context_settings=SIGNED)(adjust)
+    app.command()(settle)
+    app.command(context_settings=SIGNED)(credit)
+    app.command()(refund)
+    return app
+
+
+def show(
+    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    *,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Show what tenants have, owe and may spend at this moment."""
+
+    async def ask(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.billing.tariff import format_money
+        from smsgw.store import books
+
+        return [
+            {
+                "tenant": one.tenant,
+                "currency": one.currency,
+                "balance": format_money(one.amount),
+                "credit_limit": format_money(one.credit_limit),
+                "available": format_money(one.available),
+            }
+            for one in await books.balances(connection, tenant or None)
+        ]
+
+    stored.show(in_store(face.settings(config), ask), "balances", json=json, csv=csv)
+
+
+def history(
+    tenant: TenantName,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 1_000,
+    *,
+    refunds: Annotated[bool, typer.Option("--refunds", help="The refunds that people gave instead, one by one.")] = False,
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Show what was booked, oldest first; debits and refunds of messages are one row a day."""
+    if refunds:
+        _show_refunds(config, tenant, limit, json=json, csv=csv)
+        return
+    try:
+        first = (datetime.date.fromisoformat(since) - _EPOCH).days if since else None
+    except ValueError:
+        face.fail(2, f"--since {since!r} is no day: write 2026-11-01")
+
+    async def ask(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.billing.tariff import format_money
+        from smsgw.store import books
+
+        return [
+            {
+                "number": row["id"],
+                "day": str(_EPOCH + datetime.timedelta(days=row["day"])),
+                "kind": row["kind"],
+                "amount": format_money(row["amount"]),
+                "messages": row["messages"],
+                "actor": row["actor"],
+                "reason": row["reason"],
+                "reference": row["reference"],
+                "at": f"{row['at']:%Y-%m-%dT%H:%M:%SZ}",
+            }
+            for row in await books.history(connection, tenant, since=first, limit=limit)
+        ]
+
+    stored.show(in_store(face.settings(config), ask), "bookings", json=json, csv=csv)
+
+
+def _show_refunds(config: Path, tenant: str, limit: int, *, json: bool, csv: bool) -> None:
+    async def ask(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.billing.tariff import format_money
+        from smsgw.store import books
+
+        await books.balances(connection, tenant)
+        return [
+            {
+                "message": str(row["message"]),
+                "amount": format_money(row["amount"]),
+                "actor": row["actor"],
+                "reason": row["reason"],
+                "at": f"{row['at']:%Y-%m-%dT%H:%M:%SZ}",
+            }
+            for row in await books.refunds_by_hand(connection, tenant, limit=limit)
+        ]
+
+    stored.show(in_store(face.settings(config), ask), "refunds", json=json, csv=csv)
+
+
+def top_up(
+    tenant: TenantName,
+    amount: Amount,
+    *,
+    reason: Reason,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    reference: Reference = "",
+    actor: Actor = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Book money that has come in; a running gateway sees it with the next message."""
+    from smsgw.admin import books
+
+    value, by = _amount(amount), _signature(actor, reason, reference, dry_run=dry_run)
+    _tell(in_store(face.settings(config), lambda connection: books.top_up(connection, tenant, value, by)), by, json=json)
+
+
+def adjust(
+    tenant: TenantName,
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Signed: 5.00 gives, -5.00 takes.")],
+    *,
+    reason: Reason,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    reference: Reference = "",
+    actor: Actor = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Put a balance right, up or down."""
+    from smsgw.admin import books
+
+    value, by = _amount(amount), _signature(actor, reason, reference, dry_run=dry_run)
+    _tell(in_store(face.settings(config), lambda connection: books.adjust(connection, tenant, value, by)), by, json=json)
+
+
+def settle(
+    tenant: TenantName,
+    *,
+    reason: Reason,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    reference: Reference = "",
+    actor: Actor = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Bring the balance of a contract that ends to nought: what was left is paid out, or what was owed is paid in."""
+    from smsgw.admin import books
+
+    by = _signature(actor, reason, reference, dry_run=dry_run)
+    _tell(in_store(face.settings(config), lambda connection: books.settle(connection, tenant, by)), by, json=json)
+
+
+def credit(
+    tenant: TenantName,
+    limit: Annotated[str, typer.Argument(metavar="LIMIT", help="How far below nought it may go; 0: prepaid.")],
+    *,
+    reason: Reason,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    actor: Actor = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Change a tenant's credit limit; an apply of a file that says otherwise will be a conflict."""
+    from smsgw.admin import books
+
+    value, by = _amount(limit), _signature(actor, reason, "", dry_run=dry_run)
+    _tell(in_store(face.settings(config), lambda connection: books.set_credit_limit(connection, tenant, value, by)), by, json=json)
+
+
+def refund(
+    message: Annotated[int, typer.Argument(metavar="MESSAGE", min=0, help="The message's id.")],
+    *,
+    reason: Reason,
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    actor: Actor = "",
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Give the price of one message back, by your decision; at most once, whatever gave it back before."""
+    from smsgw.admin import books
+    from smsgw.billing.tariff import format_money
+
+    by = _signature(actor, reason, "", dry_run=dry_run)
+    done = in_store(face.settings(config), lambda connection: books.refund(connection, message, by))
+    if done is None:
+        face.fail(face.NOT_FOUND, f"there is no message {message}")
+    told = {"message": str(done.message), "tenant": done.tenant, "refund": format_money(done.amount)}
+    face.print_one({**told, "balance": format_money(done.balance), "dry_run": dry_run}, json=json)
+
+
+def in_store(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
+    """Do something in the store; what the books refuse ends the command with its exit code."""
+    from smsgw.admin.books import NoSuchTenant, ReferenceTaken, Refused
+    from smsgw.config import ConfigError
+    from smsgw.store.errors import StoreError
+
+    async def run() -> T:
+        async with opened(config) as connection:
+            return await work(connection)
+
+    try:
+        return asyncio.run(run())
+    except NoSuchTenant as error:
+        face.fail(face.NOT_FOUND, f"there is no tenant {str(error)!r}: `smsgw balance show` lists them")
+    except (ReferenceTaken, Refused) as error:
+        face.fail(face.CONFLICT, f"nothing was booked: {error}")
+    except (ConfigError, StoreError) as error:
+        face.fail(error.exit_code, str(error))
+
+
+def _amount(text: str) -> int:
+    from smsgw.billing.tariff import parse_money
+
+    try:
+        return parse_money(text)
+    except ValueError as error:
+        face.fail(2, str(error))
+
+
+def _signature(actor: str, reason: str, reference: str, *, dry_run: bool) -> Signature:
+    from smsgw.admin.books import Signature
+
+    return Signature(stored.who(actor), reason, reference, dry_run)
+
+
+def _tell(done: Booking, by: Signature, *, json: bool) -> None:
+    from smsgw.billing.tariff import format_money
+
+    told: dict[str, Any] = {"tenant": done.tenant, "currency": done.currency, "kind": done.kind}
+    told |= {"amount": format_money(done.amount), "before": format_money(done.before), "after": format_money(done.after)}
+    if done.number:
+        told["number"] = done.number
+    if done.reference:
+        told["reference"] = done.reference
+    face.print_one({**told, "dry_run": by.dry_run}, json=json)

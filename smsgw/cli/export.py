@@ -1,0 +1,100 @@
+"""`smsgw export`: a tenant's own data as files with a manifest. `smsgw reconcile`: a carrier's file against what its link took.
+
+Exit codes: 0, 1 there are differences (or a file cannot be written), 2 usage, 3 no such tenant or link, 4 the directory is not
+empty.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import face, stored
+from smsgw.cli.balance import Csv, Json, in_store
+from smsgw.cli.provisioning import Actor
+
+if TYPE_CHECKING:
+    from smsgw.reports.reconcile import Result, Theirs
+    from smsgw.store.database import Connection
+
+From = Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-11-01.")]
+Until = Annotated[str, typer.Option("--until", help="The first day after it (UTC).")]
+
+
+def export(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    *,
+    out: Annotated[Path, typer.Option(help="An empty directory, or one that is made.")],
+    start: From = "",
+    until: Until = "",
+    content: Annotated[bool, typer.Option("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
+    actor: Actor = "",
+    json: Json = False,
+) -> None:
+    """Write a tenant's messages, receipts, MO and ledger as CSV, with a manifest of hashes, in one snapshot."""
+    from smsgw.admin import exporting
+
+    first = _day(start) if start else datetime(2025, 1, 1, tzinfo=UTC)
+    end = _day(until) if until else datetime.now(UTC) + timedelta(days=1)
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        return await exporting.export(connection, tenant, out, start=first, end=end, content=content, actor=stored.who(actor))
+
+    try:
+        rows = in_store(face.settings(config), run)
+    except OSError as error:
+        face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
+    stored.show(rows, "files", json=json)
+
+
+def reconcile(
+    file: Annotated[Path, typer.Argument(help="The carrier's CSV, with a header.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    *,
+    link: Annotated[str, typer.Option(help="The link that it is about.")],
+    start: From,
+    until: Until,
+    id_column: Annotated[str, typer.Option(help="Which column has the message id; found by its usual names if not given.")] = "",
+    parts_column: Annotated[str, typer.Option(help="Which has the number of parts.")] = "",
+    state_column: Annotated[str, typer.Option(help="Which has the state.")] = "",
+    json: Json = False,
+    csv: Csv = False,
+) -> None:
+    """Compare a carrier's file with what its link took, by message id; lists every difference."""
+    from smsgw.admin import exporting
+    from smsgw.reports.reconcile import BadFile, read_file
+
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        theirs: list[Theirs] = read_file(text, id_column=id_column, parts_column=parts_column, state_column=state_column)
+    except (OSError, UnicodeDecodeError) as error:
+        face.fail(2, f"{file}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
+    except BadFile as error:
+        face.fail(2, f"{file}: {error}")
+    first, end = _day(start), _day(until)
+
+    async def run(connection: Connection) -> Result:
+        return await exporting.reconcile(connection, link, theirs, start=first, end=end)
+
+    try:
+        result = in_store(face.settings(config), run)
+    except exporting.NoSuchLink:
+        face.fail(face.NOT_FOUND, f"there is no link {link!r}")
+    stored.show([asdict(one) for one in result.differences], "differences", json=json, csv=csv)
+    said = f"{result.matched} matched, of {result.theirs} in the file and {result.ours} of ours"
+    if result.differences:
+        face.fail(face.FAILED, f"{len(result.differences)} differences; {said}")
+    print(said, file=sys.stderr)
+
+
+def _day(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        face.fail(2, f"{text!r} is no day: write 2026-11-01")

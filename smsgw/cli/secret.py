@@ -1,0 +1,82 @@
+"""`smsgw secret`: what accounts bind with. A new one is written to standard output once, and nowhere else, ever."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from smsgw.cli import face, stored
+
+if TYPE_CHECKING:
+    from smsgw.admin.credentials import Rotation
+    from smsgw.store.database import Connection
+
+CONFIG: Final = Path(face.DEFAULT_CONFIG)
+SystemId = Annotated[str, typer.Argument(help="The account's system_id.")]
+
+app = typer.Typer(help="Secrets of accounts: made by smsgw, shown once, taken in turn.", no_args_is_help=True)
+
+
+@app.command()
+def rotate(
+    system_id: SystemId,
+    *,
+    reason: stored.Reason,
+    overlap: Annotated[str, typer.Option(help="How long the old secret still works: 24h, 7d; 0s: not at all.")] = "24h",
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Make a new secret and show it, this once; the old one works on for a while."""
+    who, span = stored.who(actor), stored.span(overlap, "--overlap")
+    settings = face.settings(config).secrets
+
+    async def run(connection: Connection) -> Rotation:
+        from smsgw.admin.credentials import hasher_of
+        from smsgw.admin.credentials import rotate as take_turns
+
+        hasher = hasher_of(settings)
+        return await take_turns(connection, system_id, overlap=span, actor=who, reason=reason, hasher=hasher, dry_run=dry_run)
+
+    done = stored.ask(config, run)
+    row = {"account": system_id, "number": done.number or None, "secret": done.secret or None}
+    stored.show([{**row, "ending": list(done.ending), "until": done.until, "dropped": list(done.dropped)}], "secret", json=json)
+    stored.done(dry_run=dry_run)
+
+
+@app.command("list")
+def list_(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+    """Show an account's secrets by number: since when, until when, when and from where last used. Never the secret."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin.credentials import listed
+
+        return await listed(connection, system_id)
+
+    stored.show(stored.ask(config, run), "secrets", json=json)
+
+
+@app.command()
+def revoke(
+    system_id: SystemId,
+    number: Annotated[int, typer.Argument(help="Which one, as `secret list` shows.")],
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Take a secret away at once. Sessions that are bound stay bound."""
+    who = stored.who(actor)
+
+    async def run(connection: Connection) -> dict[str, Any]:
+        from smsgw.admin.credentials import revoke as take_away
+
+        return await take_away(connection, system_id, number, actor=who, reason=reason, dry_run=dry_run)
+
+    stored.show([stored.ask(config, run)], "secret", json=json)
+    stored.done(dry_run=dry_run)

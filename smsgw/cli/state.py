@@ -1,0 +1,255 @@
+"""`smsgw state`: the ladder of measures, and what else a contract or an account may stand in.
+
+warn   limit   freeze   terminate      the ladder; the last one only from a freeze, a suspension or a closing
+suspend   close   resume               for arrears; the way out; back to active
+list   get   history                   look
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import face, stored
+
+if TYPE_CHECKING:
+    from smsgw.admin.standing import Change
+    from smsgw.store.database import Connection
+    from smsgw.store.standing import Decision, Subject
+
+
+class Kind(enum.StrEnum):
+    """Whom a state may be of."""
+
+    TENANT = "tenant"
+    ACCOUNT = "account"
+
+
+Of = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
+Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
+Evidence = Annotated[list[str] | None, typer.Option("--evidence", help="The id of a message, or another reference; repeatable.")]
+For = Annotated[str, typer.Option("--for", help="Until when: 30m, 12h, 7d from now. Without it: until somebody changes it.")]
+CONFIG = Path(face.DEFAULT_CONFIG)
+
+app = typer.Typer(
+    help="How contracts and accounts stand: warn, limit, freeze, suspend, close, terminate, resume.", no_args_is_help=True
+)
+
+
+@app.command()
+def warn(
+    kind: Of,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    evidence: Evidence = None,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+) -> None:
+    """Tell the tenant; change nothing."""
+
+    async def run(connection: Connection) -> None:
+        from smsgw.admin import standing
+
+        who = stored.who(actor)
+        await standing.warn(connection, kind, name, actor=who, reason=reason, evidence=evidence or (), dry_run=dry_run)
+
+    stored.ask(config, run)
+    stored.done(dry_run=dry_run)
+
+
+@app.command()
+def limit(
+    kind: Of,
+    name: Name,
+    *,
+    rate: Annotated[int, typer.Option(help="Parts per second, on each node; of a tenant: of all its accounts together.")],
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    evidence: Evidence = None,
+    span: For = "",
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Let it send so many parts per second; over it: ESME_RTHROTTLED."""
+    _change(config, kind, name, "limited", reason, evidence, span, actor, rate=rate, dry_run=dry_run, json=json)
+
+
+@app.command()
+def freeze(
+    kind: Of,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    evidence: Evidence = None,
+    span: For = "",
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Refuse its submits; receipts and messages still go to it."""
+    _change(config, kind, name, "frozen", reason, evidence, span, actor, dry_run=dry_run, json=json)
+
+
+@app.command()
+def terminate(
+    kind: Of,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    evidence: Evidence = None,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Close it for good; only from a freeze, a suspension or a closing. New binds are refused as well."""
+    _change(config, kind, name, "closed", reason, evidence, "", actor, dry_run=dry_run, json=json)
+
+
+@app.command()
+def suspend(
+    kind: Of,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    span: For = "",
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Refuse its submits for what it owes; what it pays lifts that."""
+    _change(config, kind, name, "suspended_arrears", reason, None, span, actor, dry_run=dry_run, json=json)
+
+
+@app.command()
+def close(
+    kind: Of,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Let it send what its balance still pays; then it is closed."""
+    _change(config, kind, name, "closing", reason, None, "", actor, dry_run=dry_run, json=json)
+
+
+@app.command()
+def resume(
+    kind: Of,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Make it active again; what the calendar brought is lifted by new dates instead (`smsgw tenant term`)."""
+    _change(config, kind, name, "active", reason, None, "", actor, dry_run=dry_run, json=json)
+
+
+@app.command("list")
+def list_(
+    *,
+    config: face.ConfigPath = CONFIG,
+    json: stored.Json = False,
+    csv: stored.Csv = False,
+) -> None:
+    """Show all that are not active."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.store import standing
+
+        return [_row(of, held) for of, held in await standing.in_state(connection)]
+
+    stored.show(stored.ask(config, run), "state but active", json=json, csv=csv)
+
+
+@app.command()
+def get(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+    """Show how one stands, and what holds again when that is over."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin import standing
+
+        of, held = await standing.present_of(connection, kind, name)
+        return [_row(of, one) for one in (held, *held.under)]
+
+    stored.show(stored.ask(config, run), "state", json=json)
+
+
+@app.command()
+def history(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+    """Show who changed it, when, from what to what, and why."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin import standing
+        from smsgw.store import registers
+
+        await standing.find(connection, kind, name)
+        return await registers.history(connection, [f"{kind}_state", f"{kind}_warning"], name)
+
+    stored.show(stored.ask(config, run), "changes", json=json, csv=csv)
+
+
+def _change(  # noqa: PLR0917 - what the commands were given
+    config: Path,
+    kind: Kind,
+    name: str,
+    state: str,
+    reason: str,
+    evidence: list[str] | None,
+    span: str,
+    actor: str,
+    *,
+    rate: int = 0,
+    dry_run: bool,
+    json: bool,
+) -> None:
+    who, until = stored.who(actor), stored.until(span)
+
+    async def run(connection: Connection) -> Change:
+        from smsgw.admin.standing import change_state
+
+        return await change_state(
+            connection,
+            kind,
+            name,
+            state,
+            actor=who,
+            reason=reason,
+            evidence=evidence or (),
+            until=until,
+            rate=rate,
+            dry_run=dry_run,
+        )
+
+    change = stored.ask(config, run)
+    stored.show([{**_row(change.of, change.new), "from": change.old.standing.name.lower()}], "state", json=json)
+    stored.done(dry_run=dry_run)
+
+
+def _row(of: Subject, held: Decision) -> dict[str, Any]:
+    return {
+        "kind": of.kind,
+        "name": of.name,
+        "tenant": of.tenant_name,
+        "state": held.standing.name.lower(),
+        "rate": held.rate or None,
+        "since": held.since,
+        "until": held.until,
+        "reason": held.reason,
+        "actor": held.actor,
+        "evidence": list(held.evidence),
+    }

@@ -1,0 +1,72 @@
+"""What leaves the store in bulk: a tenant's own messages, receipts, MO and books, and what a link took. Read in pages, by cursor.
+
+The caller holds one snapshot, so that the files of an export agree with each other. Never here: who may have it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
+
+import asyncpg
+
+from smsgw.store.database import Connection
+from smsgw.store.ids import least_id_at
+
+PAGE: Final = 2_000
+
+TABLES: Final[Mapping[str, str]] = {
+    "messages": """
+        SELECT m.id, coalesce(a.system_id, 'account ' || m.account) AS account, m.source, m.destination, m.parts, m.price, m.refund,
+               m.state, m.error, m.sent_ms, m.done_ms, m.short_id
+        FROM message m LEFT JOIN account a ON a.id = m.account WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
+    "receipts": """
+        SELECT m.id AS message, m.state, m.error, m.done_ms,
+               EXISTS (SELECT 1 FROM owed o WHERE o.message = m.id AND o.account = m.account AND o.kind = 0) AS waiting
+        FROM message m WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 AND m.state >= 10 ORDER BY m.id""",
+    "mo": """
+        SELECT o.id, a.system_id AS account, o.command, o.tries, o.body FROM owed o JOIN account a ON a.id = o.account
+        WHERE a.tenant = $1 AND o.id >= $2 AND o.id < $3 AND o.kind = 2 ORDER BY o.id""",
+    "ledger": """
+        SELECT id, day, kind, amount, messages, actor, reason, reference, at FROM ledger
+        WHERE tenant = $1 AND $2::int8 IS NOT NULL AND $3::int8 IS NOT NULL ORDER BY id""",
+    "refunds": """
+        SELECT message, day, amount, reason, at FROM refund
+        WHERE tenant = $1 AND message >= $2 AND message < $3 ORDER BY message""",
+    "content": """
+        SELECT c.id, c.body FROM message m JOIN content c ON c.class = 0 AND c.id = m.id
+        WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
+}
+"""The tables of an export: (tenant, least id, first id after) → rows. The ledger is whole: it is what the balance is made of."""
+
+_OF_LINK: Final = """
+    SELECT m.id, coalesce(t.name, 'tenant ' || m.tenant) AS tenant, m.upstream_id, m.parts, m.state, m.sent_ms
+    FROM message m LEFT JOIN tenant t ON t.id = m.tenant
+    WHERE m.link = $1 AND m.id >= $2 AND m.id < $3 AND m.upstream_id <> '' ORDER BY m.id"""
+
+
+async def rows(
+    connection: Connection, table: str, tenant_id: int, from_s: float, until_s: float
+) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield a table of a tenant's export in pages, between two moments (seconds since 1970)."""
+    cursor = await connection.cursor(TABLES[table], tenant_id, least_id_at(from_s), least_id_at(until_s))
+    while page := await cursor.fetch(PAGE):
+        yield page
+
+
+async def of_link(connection: Connection, link_id: int, from_s: float, until_s: float) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield the messages that a link took, by when they were accepted, in pages."""
+    cursor = await connection.cursor(_OF_LINK, link_id, least_id_at(from_s), least_id_at(until_s))
+    while page := await cursor.fetch(PAGE):
+        yield page
+
+
+async def link(connection: Connection, name: str) -> tuple[int, dict[str, Any]] | None:
+    """Return a link's id and its settings; of one that was deleted the id alone. None if there never was one."""
+    row = await connection.fetchrow(
+        "SELECT id, settings FROM link WHERE name = $1"
+        " UNION ALL SELECT id, '{}' FROM retired WHERE kind = 'link' AND name = $1 LIMIT 1",
+        name,
+    )
+    return None if row is None else (row["id"], json.loads(row["settings"]))

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from smsgw.admin import exporting
+from smsgw.admin.exporting import NoSuchLink, NoSuchTenant, Refused
+from smsgw.model import State
+from smsgw.reports.reconcile import read_file
+from smsgw.store.database import Connection
+from tests.admin.test_closing import PRICE, Year
+
+START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def year(connection: Connection) -> Year:
+    """A tenant with three messages, of which one was given back, beside another one's."""
+    year = Year(connection)
+    await year.start()
+    await year.start("borg")
+    ids = await year.submit("2025-10-05T10:00", count=3)
+    await year.end(ids[:1], State.DELIVERED, "2025-10-05T10:01")
+    await year.end(ids[1:2], State.FAILED, "2025-10-05T10:02", refund=PRICE)
+    await year.submit("2025-10-06T10:00", tenant=2)
+    return year
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a file of an export."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+async def export(year: Year, out: Path, *, content: bool = False) -> None:
+    """Export acme."""
+    await exporting.export(year.connection, "acme", out, start=START, end=END, content=content, actor="ann")
+
+
+async def test_an_export_reconciles_with_its_manifest(year: Year, tmp_path: Path):
+    """Hashes and counts are those of the files, and the books can be added up from them to the balance in the manifest (C44)."""
+    await export(year, tmp_path / "out", content=True)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
+    assert manifest["tenant"] == "acme"
+    for entry in manifest["files"]:
+        body = (tmp_path / "out" / entry["file"]).read_bytes()
+        assert (hashlib.sha256(body).hexdigest(), len(body)) == (entry["sha256"], entry["octets"])
+        assert len(rows(tmp_path / "out" / entry["file"])) == entry["rows"]
+    ledger = rows(tmp_path / "out" / "ledger.csv")
+    assert sum(Decimal(row["amount"]) for row in ledger) == Decimal(manifest["balance"])
+    messages = rows(tmp_path / "out" / "messages.csv")
+    assert sum(Decimal(row["price"]) - Decimal(row["refund"]) for row in messages) == Decimal(2 * PRICE) / 10**6
+    assert {row["state"] for row in messages} == {"DELIVERED", "FAILED", "SUBMITTING"}
+    assert bytes.fromhex(rows(tmp_path / "out" / "content.csv")[0]["body_hex"]).startswith(b"body ")
+
+
+async def test_content_leaves_only_when_asked_for(year: Year, tmp_path: Path):
+    """Without it there is no such file; either way the export is audited with what left."""
+    await export(year, tmp_path / "out")
+    assert not (tmp_path / "out" / "content.csv").exists()
+    row = await year.connection.fetchrow("SELECT actor, name, new FROM audit WHERE kind = 'export'")
+    assert (row["actor"], row["name"]) == ("ann", "acme")
+    assert json.loads(row["new"])["content"] is False
+
+
+async def test_nothing_is_written_over(year: Year, tmp_path: Path):
+    """A directory that holds something is refused, an unknown tenant named."""
+    (tmp_path / "mine").write_text("x")
+    with pytest.raises(Refused, match="not empty"):
+        await export(year, tmp_path)
+    with pytest.raises(NoSuchTenant):
+        await exporting.export(year.connection, "nobody", tmp_path / "o", start=START, end=END, content=False, actor="ann")
+
+
+async def test_a_carriers_file_is_compared_in_the_links_dialect(year: Year):
+    """Ids are matched as the link's dialect does; what one side alone has is listed."""
+    connection = year.connection
+    await connection.execute("INSERT INTO carrier (name) VALUES ('alpha')")
+    dialect = json.dumps({"dialect": {"submit_id": "hex-to-dec"}})
+    link = "INSERT INTO link (id, carrier, name, settings) OVERRIDING SYSTEM VALUE VALUES (8, 1, 'alpha-1', $1)"
+    await connection.execute(link, dialect)
+    await connection.execute("UPDATE message SET upstream_id = '255', link = 8 WHERE state = 10")
+    await connection.execute("UPDATE message SET upstream_id = '256', link = 8 WHERE state = 11")
+    theirs = read_file("id,state\nFF,DELIVRD\n1FF,DELIVRD\n")
+    result = await exporting.reconcile(connection, "alpha-1", theirs, start=START, end=END)
+    assert [(one.what, one.carrier_id) for one in result.differences] == [("only_carrier", "1FF"), ("only_ours", "256")]
+    assert result.matched == 1
+    with pytest.raises(NoSuchLink):
+        await exporting.reconcile(connection, "beta", theirs, start=START, end=END)

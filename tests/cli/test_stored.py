@@ -1,0 +1,59 @@
+"""What the commands on the store share."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+
+from smsgw.admin.standing import NotAllowed, NotFound
+from smsgw.cli import stored
+from smsgw.store.database import Connection
+
+
+def test_spans_and_days():
+    """30m and 7d are spans, 2026-12-31 is a day, none is none; anything else ends the command with 2."""
+    assert stored.span("30m", "--for") == timedelta(minutes=30)
+    assert stored.span("7d", "--for") == timedelta(days=7)
+    assert (stored.day("2026-12-31", "--ends"), stored.day("none", "--ends")) == (date(2026, 12, 31), None)
+    assert stored.until("") is None
+    for wrong in (lambda: stored.span("7 days", "--for"), lambda: stored.day("31.12.", "--ends"), lambda: stored.who("smsgw")):
+        with pytest.raises(typer.Exit) as ended:
+            wrong()
+        assert ended.value.exit_code == 2
+
+
+def test_rows_go_out_in_the_form_that_was_asked_for(capsys: pytest.CaptureFixture[str]):
+    """JSON, CSV or columns; moments in UTC; without rows only standard error says something."""
+    rows = [{"at": datetime(2026, 1, 1, tzinfo=UTC), "day": date(2026, 1, 2)}]
+    stored.show(rows, "rows", json=True)
+    stored.show(rows, "rows", json=False, csv=True)
+    stored.show(rows, "rows", json=False)
+    assert capsys.readouterr().out.splitlines() == [
+        '[{"at": "2026-01-01T00:00:00Z", "day": "2026-01-02"}]',
+        "at,day",
+        "2026-01-01T00:00:00Z,2026-01-02",
+        "at                    day",
+        "2026-01-01T00:00:00Z  2026-01-02",
+    ]
+    stored.show([], "rows", json=True)
+    stored.show([], "rows", json=False)
+    assert capsys.readouterr() == ("[]\n", "no rows\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(NotFound("who"), 3), (NotAllowed("no way"), 4), (ValueError("what"), 2)], ids=["found", "allowed", "value"]
+)
+def test_what_goes_wrong_has_its_code(database: str, tmp_path: Path, error: Exception, code: int):
+    """Errors of the admin room end the command with the code of the handbook."""
+    config = tmp_path / "smsgw.toml"
+    config.write_text(f'[node]\ndata_dir = "{tmp_path}"\n[database]\ndsn = "{database}"\n', encoding="utf-8")
+
+    async def fails(_connection: Connection) -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as ended:
+        stored.ask(config, fails)
+    assert ended.value.exit_code == code
