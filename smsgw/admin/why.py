@@ -15,12 +15,13 @@ from smsgw.admin.control import NotThere
 from smsgw.billing.tariff import format_money
 from smsgw.carriers.pool import Carriers
 from smsgw.journey.desk import Desk
-from smsgw.journey.reading import read_submit
+from smsgw.journey.reading import count_by, read_submit
 from smsgw.model import Account, Message, Rejected
 from smsgw.numbering.plan import the_plan
 from smsgw.policy.docket import Docket, refused
 from smsgw.policy.judging import every_finding, judge, steps_of
 from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import Action, Finding, Verdict
 from smsgw.smpp import const, text, tlv
@@ -52,32 +53,41 @@ class Why:
         if account is None:
             raise NotThere(f"there is no account {system_id!r}")
         pdu = _pdu(str(said), str(source), str(to))
-        message = read_submit(_Octets(pdu), account, const.V34)  # type: ignore[arg-type]
+        octets: Any = _Octets(pdu)
+        message = read_submit(octets, account, const.V34)
         rows = [_row("account", "known", f"{account.system_id} of {account.tenant.name}, mode {account.mode.name.lower()}")]
         if isinstance(message, Rejected):
             return [*rows, _refusal("reading", message)]
+        routes = self._desk.directory.routes
+        rule = routes.part_rule(message.destination)
+        if routes.ruled and rule != "gsm_ucs2":
+            message.parts = count_by(rule, octets, const.V34)
+        held = account.restriction
+        stopped = refusal(held.refusal, strict_34=account.strict_34) if held is not None else None
+        if stopped is not None:
+            rows.append(_refusal("state", stopped))
         place = the_plan().locate(message.destination)
         where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
         coding = read_sm(pdu).data_coding
         rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
-        carriers = None
+        verdict = Verdict()
         if account.policy:
-            judged, carriers = self._judged(account, message, pdu)
+            judged, verdict = self._judged(account, message, pdu)
             rows += judged
-        return rows + self._way(message, carriers)
+        return rows + self._way(message, verdict)
 
-    def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, frozenset[str] | None]:
+    def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, Verdict]:
         """Ask every rule."""
         policy = next((one for one in self._docket.rule_sets() if one.name == account.policy), None)
         if policy is None:
-            return [_row("policy", "refused", f"{account.policy} is not loaded: policy_failed")], None
+            return [_row("policy", "refused", f"{account.policy} is not loaded: policy_failed")], Verdict()
         directory, now = self._desk.directory, self._desk.clock.time()
         submission = Submission(policy, account, message.source, message.destination, pdu, now=now, owner=directory.owner_of)
         rows = [_row("policy", policy.table.mode, f"{policy.name}@{policy.version[:8]}")]
         for name, findings in every_finding(policy, submission):
             rows += [_found(name, finding, policy) for finding in findings] or [_row(f"rule {name}", "pass", "")]
         verdict = judge(policy, steps_of(policy), submission)
-        return [*rows, self._verdict(account, verdict)], verdict.carriers
+        return [*rows, self._verdict(account, verdict)], verdict
 
     def _verdict(self, account: Account, verdict: Verdict) -> dict[str, Any]:
         if verdict.objection is None:
@@ -85,9 +95,9 @@ class Why:
         told = refused(account, verdict.objection, self._docket.rule_of(account, verdict.objection))
         return _refusal("verdict", told)
 
-    def _way(self, message: Message, carriers: frozenset[str] | None) -> Rows:
+    def _way(self, message: Message, verdict: Verdict) -> Rows:
         """Return the links in their order, and the price."""
-        directory = self._desk.directory
+        directory, carriers = self._desk.directory, verdict.carriers
         links = directory.routes.choose(message.destination)
         rows = [] if links else [_row("route", "refused", "no route has this destination: no_route")]
         for link_id in links:
@@ -98,11 +108,12 @@ class Why:
             if carriers is not None and link.carrier.name not in carriers:
                 state = "not filed"
             rows.append(_row("route", state, f"{link.name} of {link.carrier.name}"))
-        price = directory.tariff.price(message.account.tenant.id, message.destination)
+        route = directory.routes.name(message.destination) if directory.tariff.routed else ""
+        tenant, now = message.account.tenant, self._desk.clock.time()
+        price = directory.tariff.price(tenant.id, message.destination, now, route, verdict.category)
         if price is None:
             return [*rows, _row("price", "refused", "the tenant has no price for this destination: no_price")]
-        currency = message.account.tenant.currency
-        detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {currency}"
+        detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {tenant.currency}"
         return [*rows, _row("price", "ok", detail)]
 
 

@@ -97,16 +97,17 @@ class Accept:
         held = account.restriction
         if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
             return refused
+        category = ""
         if account.policy:
-            objection = self._judge(message, pdu, session.version, now)
-            if objection is not None:
-                return objection
-            links = message.links
+            judged = self._judge(message, pdu, session.version, now)
+            if isinstance(judged, Rejected):
+                return judged
+            category, links = judged, message.links
         if not links:
             return NO_ROUTE
         tariff = directory.tariff
         route = routes.name(message.destination) if tariff.routed else ""
-        price = tariff.price(account.tenant.id, message.destination, now, route)
+        price = tariff.price(account.tenant.id, message.destination, now, route, category)
         if price is None:
             return NO_PRICE
         message.price = price * message.parts
@@ -128,8 +129,8 @@ class Accept:
             message.fingerprint = fingerprint(message, pdu, session.version, self._key)
         return self._append(message)
 
-    def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | None:
-        """Ask the account's policy; the carriers with which the text's signature is filed are all that may have it."""
+    def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | str:
+        """Ask the account's policy for the category; the carriers with which the signature is filed are all that may have it."""
         account, docket, directory = message.account, self._docket, self._desk.directory
         verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
         if verdict.objection is not None:
@@ -140,7 +141,7 @@ class Accept:
             message.links = directory.links_of(message.links, verdict.carriers)
             if not message.links:
                 return refusal_of(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
-        return None
+        return verdict.category
 
     def _throttled(self, session: TenantSession, message: Message) -> Rejected | None:
         """Take the tokens of a message: those of its account's state, and of its rates; from all or from none."""

@@ -266,3 +266,17 @@ async def test_the_record_line_names_the_rule(database: str, tmp_path: Path):
         ("final", "", f"china@{version}:terms.odd:n1[4:6]"),
     ]
     assert "百家" not in records.read_text(encoding="utf-8")
+
+
+async def test_the_kind_of_a_message_sets_its_price(database: str, tmp_path: Path):
+    """What the policy takes for marketing costs what the price list says of marketing."""
+    kinds = '[category]\n[category.words]\nmarketing = ["优惠"]\n'
+    policy = policed(tmp_path, kinds)
+    dear = '[[price]]\ntenant = "acme"\nprefix = ""\ncategory = "marketing"\nprice = "0.1"\n'
+    text = lambda *ports: provisioning(*ports, account='policy = "china"') + dear + policy  # noqa: E731 - the scene wants a function
+    async with Scene(database, text=text).playing() as scene:
+        tenant = await scene.tenant()
+        notice = id_of(await tenant.submit(text="明天开会".encode("utf-16-be"), data_coding=8))
+        offer = id_of(await tenant.submit(text="全场优惠".encode("utf-16-be"), data_coding=8))
+        assert (await scene.row(notice))["price"] == 38_000
+        assert (await scene.row(offer))["price"] == 100_000
