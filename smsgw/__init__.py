@@ -46,8 +46,8 @@ work to `store.commit` and name the effect that follows its COMMIT.
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
     __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
-      > directory > contracts > policy | routing | receipts | billing > numbering > store > model | wire > states > smpp
-      > config | telemetry
+      > directory > contracts > policy | routing | receipts | billing > numbering > store
+      > model | wire > states > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.

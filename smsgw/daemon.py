@@ -64,7 +64,6 @@ from smsgw.wire import Clock, WireLimits
 
 TICK_S: Final = 0.1
 CLOCK_AHEAD_S: Final = 300.0
-CANARY_EVERY_S: Final = 60
 
 
 class Daemon:
@@ -246,7 +245,7 @@ class Daemon:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
         self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
         self.limits.register(self.meters)
-        self.docket = Docket(self.directory.policies, self._policy_failed)
+        self.docket = Docket(self.directory.policies)
         self.accept = Accept(
             self.desk,
             self.carriers,
@@ -308,10 +307,6 @@ class Daemon:
     async def _look_up(self, account_id: int, text_id: str) -> object:
         return await messages.query(self.pool, account_id, text_id)
 
-    def _policy_failed(self, policy: str, error: Exception) -> None:
-        """A rule set could not judge: the log gets no content, so no text of an exception that may hold some."""
-        self.log.error("policy_failed", policy=policy, error=type(error).__name__)
-
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""
         return self.transit.low_water() or self.ids.moment()
@@ -367,8 +362,8 @@ class Daemon:
         self.directory = self.desk.directory = directory
         self.registry.apply(directory)
         self.carriers.apply(directory.links())
-        self.limits.follow(directory)
         self.docket.apply(directory.policies)
+        self.limits.follow(directory)
         self.log.info("provisioning_applied", version=directory.version)
 
     # ---- time -----------------------------------------------------------------------------------------------------
@@ -390,11 +385,10 @@ class Daemon:
                 self._second = second
                 self.due.tick()
                 self.deliver.tick(now, self.registry.receiving(), poll=second % 5 == 0)
+                self.docket.tick(second)
                 if self.commit.available:
                     self.keeper.tick()
                     self.teller.tick()
-                if second % CANARY_EVERY_S == 0:
-                    self.docket.check()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")

@@ -171,10 +171,10 @@ class Account:
     `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
     `QUOTA_SPANS` that has a quota.
 
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `policy`: the rule set that judges its
-    messages; "": none does. `restriction`: None while both it and its tenant are active, which is all that the hot path looks at.
-    `certificates`: of which its client must show one (a fingerprint or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by
-    kind, beside `max_binds`; 0: no limit. `expiring`: those of its secrets that have an end, with it (seconds since 1970).
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
+    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
+    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
+    secrets that have an end, with it (seconds since 1970). `policy`: the rule set that judges its messages; "": none does.
     """
 
     id: int
@@ -212,12 +212,12 @@ class Account:
     bind_status_34: bool = False
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
+    policy: str = ""
     tls_only: bool = False
     certificates: tuple[str, ...] = ()
     max_tx: int = 0
     max_rx: int = 0
     max_trx: int = 0
-    policy: str = ""
     restriction: Restriction | None = None
     expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
     limited: bool = field(default=False, init=False, repr=False, compare=False)
@@ -354,8 +354,8 @@ class Provisioned:
     links: tuple[Link, ...] = ()
     routes: tuple[Route, ...] = ()
     prices: tuple[Price, ...] = ()
-    operators: tuple[Operator, ...] = ()
     policies: tuple[Policy, ...] = ()
+    operators: tuple[Operator, ...] = ()
     faults: tuple[tuple[str, str], ...] = ()
 
 
@@ -399,8 +399,8 @@ class Message(msgspec.Struct, gc=False):
     bind: Any = None
     ends: Ends | None = None
     long_message: str = ""
-    fingerprint: str = ""
     rule: str = ""
+    fingerprint: str = ""
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

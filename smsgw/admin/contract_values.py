@@ -5,6 +5,7 @@ Each function raises ValueError with what is wrong. Never here: which keys there
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
@@ -46,9 +47,23 @@ def share(value: str) -> str:
     return value
 
 
+def files(value: list[str]) -> list[str]:
+    """What a rule set is made of."""
+    if not value or not all(value):
+        raise ValueError("must name at least one file")
+    return value
+
+
+def networks(value: Iterable[str]) -> list[str]:
+    """Where an account may bind from."""
+    return [str(ipaddress.ip_network(network, strict=False)) for network in value]
+
+
 CONTRACT_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "balance_alarms": alarms,
     "notice_webhook": webhook,
     "notice_mail": mail,
     "partner_share": share,
+    "files": files,
+    "allow_from": networks,
 }

@@ -43,7 +43,13 @@ from smsgw.store.provisioning import Entities, Key
 __all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
 
 _MONEY: Final = ("credit_limit", "price")
-_REFERS: Final = {"tenant": "tenant", "carrier": "carrier", "account": "account", "operator": "operator", "policy": "policy"}
+_REFERS: Final = {
+    "tenant": "tenant",
+    "carrier": "carrier",
+    "account": "account",
+    "operator": "operator",
+    "policy": "policy",
+}
 
 
 @dataclass(frozen=True, slots=True)

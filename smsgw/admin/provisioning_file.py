@@ -71,10 +71,7 @@ _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the mode
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningFile:
-    """What a file asks for. `openings`: Money by tenant, for its first apply. A link's password may be a reference.
-
-    `bundles`: what the rule sets are made of, by version (`policy_files` reads them).
-    """
+    """What a file asks for. `openings`: Money by tenant, at first. `bundles`: what rule sets are made of (see `policy_files`)."""
 
     filename: str
     entities: Entities
@@ -388,12 +385,6 @@ def _links(value: list[str]) -> list[str]:
     return value
 
 
-def _files(value: list[str]) -> list[str]:
-    if not value or not all(value):
-        raise ValueError("must name at least one file")
-    return value
-
-
 def _timezone(value: str) -> str:
     try:
         zoneinfo.ZoneInfo(value)
@@ -409,7 +400,6 @@ _CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "number": _number,
     "currency": _currency,
     "links": _links,
-    "files": _files,
     "timezone": _timezone,
     **ACCESS_CHECKS,
     **CONTRACT_CHECKS,

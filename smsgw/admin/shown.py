@@ -114,10 +114,6 @@ class Shown:
             for account in desk.directory.accounts()
         ]
 
-    def _states(self) -> dict[tuple[str, ...], float]:
-        counts: Counter[tuple[str, ...]] = Counter((_state(account),) for account in self._desk.directory.accounts())
-        return {**counts}
-
     def _policies(self) -> Rows:
         docket = self._docket
         loaded: Rows = [
@@ -141,6 +137,10 @@ class Shown:
             {"policy": name, "rule": rule, "action": action, "count": count}
             for (name, rule, action), count in sorted(self._docket.hits.items())
         ]
+
+    def _states(self) -> dict[tuple[str, ...], float]:
+        counts: Counter[tuple[str, ...]] = Counter((_state(account),) for account in self._desk.directory.accounts())
+        return {**counts}
 
     def _stats(self) -> Rows:
         commit = self._desk.commit

@@ -53,20 +53,23 @@ class Why:
         if account is None:
             raise NotThere(f"there is no account {system_id!r}")
         pdu = _pdu(str(said), str(source), str(to))
-        message = read_submit(_Octets(pdu), account, const.V34)  # type: ignore[arg-type]
+        octets: Any = _Octets(pdu)
+        message = read_submit(octets, account, const.V34)
         rows = [_row("account", "known", f"{account.system_id} of {account.tenant.name}, mode {account.mode.name.lower()}")]
         if isinstance(message, Rejected):
             return [*rows, _refusal("reading", message)]
-        rule = self._desk.directory.routes.part_rule(message.destination)
-        message.parts = count_by(rule, _Octets(pdu), const.V34)  # type: ignore[arg-type]
+        routes = self._desk.directory.routes
+        rule = routes.part_rule(message.destination)
+        if routes.ruled and rule != "gsm_ucs2":
+            message.parts = count_by(rule, octets, const.V34)
+        held = account.restriction
+        if held is not None:
+            stopped = refusal(held.refusal, strict_34=account.strict_34)
+            rows.append(_refusal("state", stopped) if stopped is not None else _row("state", held.standing.name.lower(), ""))
         place = the_plan().locate(message.destination)
         where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
         coding = read_sm(pdu).data_coding
         rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
-        held = account.restriction
-        if held is not None:
-            told = refusal(held.refusal, strict_34=account.strict_34)
-            rows.append(_refusal("state", told) if told else _row("state", held.standing.name.lower(), ""))
         verdict = Verdict()
         if account.policy:
             judged, verdict = self._judged(account, message, pdu)
@@ -94,7 +97,7 @@ class Why:
 
     def _way(self, message: Message, verdict: Verdict) -> Rows:
         """Return the links in their order, and the price."""
-        directory = self._desk.directory
+        directory, carriers = self._desk.directory, verdict.carriers
         links = directory.routes.choose(message.destination)
         rows = [] if links else [_row("route", "refused", "no route has this destination: no_route")]
         for link_id in links:
@@ -102,15 +105,15 @@ class Why:
             if link is None:
                 continue
             state = "bound" if self._carriers.bound(link_id) else "down"
-            if verdict.carriers is not None and link.carrier.name not in verdict.carriers:
+            if carriers is not None and link.carrier.name not in carriers:
                 state = "not filed"
             rows.append(_row("route", state, f"{link.name} of {link.carrier.name}"))
-        route, now = directory.routes.name(message.destination), self._desk.clock.time()
-        price = directory.tariff.price(message.account.tenant.id, message.destination, now, route, verdict.category)
+        route = directory.routes.name(message.destination) if directory.tariff.routed else ""
+        tenant, now = message.account.tenant, self._desk.clock.time()
+        price = directory.tariff.price(tenant.id, message.destination, now, route, verdict.category)
         if price is None:
             return [*rows, _row("price", "refused", "the tenant has no price for this destination: no_price")]
-        currency = message.account.tenant.currency
-        detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {currency}"
+        detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {tenant.currency}"
         return [*rows, _row("price", "ok", detail)]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import count_by, fingerprint, read_submit
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
-from smsgw.policy.docket import refused
+from smsgw.policy.docket import refused as refusal_of
 from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import refusal
 from smsgw.policy.throttle import REASONS
@@ -68,8 +68,8 @@ class Accept:
         self._carriers = carriers
         self._dispatch = dispatch
         self._throttle = throttle
-        self._gate = Gate()
         self._docket = docket
+        self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
         self._key = key
@@ -95,14 +95,14 @@ class Accept:
         if routes.ruled and (rule := routes.part_rule(message.destination)) != "gsm_ucs2":
             message.parts = count_by(rule, pdu, session.version)
         held = account.restriction
-        if held is not None and (told := refusal(held.refusal, strict_34=account.strict_34)):
-            return told
+        if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
+            return refused
         category = ""
         if account.policy:
             judged = self._judge(message, pdu, session.version, now)
             if isinstance(judged, Rejected):
                 return judged
-            links, category = message.links, judged
+            category, links = judged, message.links
         if not links:
             return NO_ROUTE
         tariff = directory.tariff
@@ -130,17 +130,17 @@ class Accept:
         return self._append(message)
 
     def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | str:
-        """Ask the account's policy, which may say the message's category; carriers its signature is not filed with never get it."""
+        """Ask the account's policy for the category; the carriers with which the signature is filed are all that may have it."""
         account, docket, directory = message.account, self._docket, self._desk.directory
         verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
         if verdict.objection is not None:
-            return refused(account, verdict.objection, docket.rule_of(account, verdict.objection))
+            return refusal_of(account, verdict.objection, docket.rule_of(account, verdict.objection))
         if verdict.flags:
             message.rule = " ".join(docket.rule_of(account, flag) for flag in verdict.flags)
         if verdict.carriers is not None and message.links:
             message.links = directory.links_of(message.links, verdict.carriers)
             if not message.links:
-                return refused(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
+                return refusal_of(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
         return verdict.category
 
     def _throttled(self, session: TenantSession, message: Message) -> Rejected | None:

@@ -8,10 +8,11 @@ Never here: how a text is found (`handset`), what normal forms are (`normal`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from smsgw.policy.file import Opposed
+from smsgw.policy.matcher import Hit, Patterns
 from smsgw.policy.ruleset import ACTIONS, RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
@@ -59,36 +60,48 @@ def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
 def terms(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """No listed word stands in it, in either normal form."""
     found: dict[int, Finding] = {}
-    rules = policy.term_rules
     if policy.terms_n1 is not None:
         for _, form in submission.first_forms:
-            for owner, start, end in policy.terms_n1.find(form):
-                if owner not in found:
-                    rule = rules[owner]
-                    found[owner] = Finding(rule.action, "content", rule.id, rule.shadow, f"n1[{start}:{end}]")
+            hits = policy.terms_n1.find(form)
+            if hits:
+                _note(found, policy, hits, "n1")
     if policy.terms_n2 is not None:
         for form in submission.second_forms():
-            for owner, start, end in policy.terms_n2.find(form):
-                if owner not in found:
-                    rule = rules[owner]
-                    found[owner] = Finding(rule.action, "content", rule.id, rule.shadow, f"n2[{start}:{end}]")
+            hits = policy.terms_n2.find(form)
+            if hits:
+                _note(found, policy, hits, "n2")
     return tuple(found.values()) if found else NO_FINDINGS
+
+
+def _note(found: dict[int, Finding], policy: RuleSet, hits: Iterable[Hit], form: str) -> None:
+    """Make a finding of the first hit of each rule."""
+    for owner, start, end in hits:
+        if owner not in found:
+            rule = policy.term_rules[owner]
+            found[owner] = Finding(rule.action, "content", rule.id, rule.shadow, f"{form}[{start}:{end}]")
 
 
 def patterns(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """No listed pattern matches it."""
-    found: dict[str, Finding] = {}
-    for at, (on, engine) in enumerate((("text", policy.patterns_text), ("n1", policy.patterns_n1))):
-        if engine is None:
-            continue
-        for reading in submission.first_forms:
-            text = reading[at]
-            for index in engine.find(text):
-                rule = policy.pattern_rules[on][index]
-                if rule.id not in found:
-                    start, end = engine.span(index, text)
-                    found[rule.id] = Finding(rule.action, "content", rule.id, rule.shadow, f"{on}[{start}:{end}]")
-    return tuple(found.values()) if found else NO_FINDINGS
+    found: list[Finding] = []
+    for text, form in submission.first_forms:
+        if policy.patterns_text is not None:
+            hits = policy.patterns_text.find(text)
+            if hits:
+                found += _matched(policy, policy.patterns_text, hits, text, "text")
+        if policy.patterns_n1 is not None:
+            hits = policy.patterns_n1.find(form)
+            if hits:
+                found += _matched(policy, policy.patterns_n1, hits, form, "n1")
+    return found or NO_FINDINGS
+
+
+def _matched(policy: RuleSet, engine: Patterns, hits: Iterable[int], text: str, on: str) -> Iterator[Finding]:
+    """Make a finding of each pattern that matched, with where it did."""
+    for index in hits:
+        rule = policy.pattern_rules[on][index]
+        start, end = engine.span(index, text)
+        yield Finding(rule.action, "content", rule.id, rule.shadow, f"{on}[{start}:{end}]")
 
 
 def links(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

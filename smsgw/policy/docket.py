@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import structlog
+
 from smsgw.model import Account, Rejected
 from smsgw.policy.judging import Rule, judge, steps_of
 from smsgw.policy.matcher import EngineFailed
@@ -23,6 +25,7 @@ from smsgw.policy.verdict import Action, Finding, Verdict
 
 BROKEN: Final = "policy_failed"
 HELD: Final = "held"
+CHECK_EVERY_S: Final = 60
 _ACTIONS: Final = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
 
@@ -30,9 +33,9 @@ _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.F
 class Docket:
     """The rule sets in force, by name, and what came of them. `policies` is replaced as a whole."""
 
-    def __init__(self, policies: Mapping[str, RuleSet], on_failure: Callable[[str, Exception], None]) -> None:
+    def __init__(self, policies: Mapping[str, RuleSet], on_failure: Callable[[str, Exception], None] | None = None) -> None:
         """`on_failure` is told (set, exception) once for each set and version that fails to judge."""
-        self._on_failure = on_failure
+        self._on_failure = _logged if on_failure is None else on_failure
         self.verdicts: Counter[tuple[str, ...]] = Counter()
         self.hits: Counter[tuple[str, ...]] = Counter()
         self.failures: Counter[tuple[str, ...]] = Counter()
@@ -99,6 +102,11 @@ class Docket:
         self._count(name, verdict := Verdict("", None if action is Action.FLAG else finding, (finding,) * (action is Action.FLAG)))
         return verdict
 
+    def tick(self, second: int) -> None:
+        """Called once a second: a check every minute."""
+        if second % CHECK_EVERY_S == 0:
+            self.check()
+
     def check(self) -> None:
         """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
         for name, (policy, _) in list(self._steps.items()):
@@ -113,6 +121,11 @@ class Docket:
         found = self._steps.get(account.policy)
         version = found[0].version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{finding.rule}" + (f":{finding.span}" if finding.span else "")
+
+
+def _logged(policy: str, error: Exception) -> None:
+    """Tell the log, without the exception's text, which may quote content."""
+    structlog.get_logger().error("policy_failed", policy=policy, error=type(error).__name__)
 
 
 def _broken(_policy: RuleSet, _submission: Submission) -> tuple[Finding, ...]:

@@ -23,6 +23,10 @@ _UDHI: Final = 0x40
 _UCS2: Final = 8
 _NO_HEADER: Final = b"\0"
 _PLAIN: Final = bytes((0x0A, 0x0D, *range(0x20, 0x7F)))
+_SAME: Final = bytes(
+    octet for octet in _PLAIN if octet not in {0x24, 0x40, 0x5B, 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x7B, 0x7C, 0x7D, 0x7E}
+)
+"""Octets that mean the same in GSM 03.38 and in ASCII."""
 _BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -68,11 +72,10 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
 def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     """Read one content, or all parts of a long message in their order: joined before decoding, so that nothing hides in a cut."""
     first = contents[0]
-    if len(contents) == 1 and first.header is None and first.data_coding == _UCS2 and first.octets[:2] not in _BYTE_ORDER_MARKS:
-        try:  # most Chinese text, on a short path
-            return Shown(first.octets.decode("utf-16-be"), (), exact=True)
-        except UnicodeDecodeError:
-            pass
+    if len(contents) == 1 and first.header is None:
+        text = _plainly(first.octets, first.data_coding, default_alphabet)
+        if text is not None:
+            return Shown(text, (), True)
     octets = first.octets if len(contents) == 1 else b"".join(one.octets for one in contents)
     header = first.header
     coding = first.data_coding
@@ -93,6 +96,19 @@ def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     if udh is not None:
         others.append(decode(octets, coding, default_alphabet=default_alphabet).text)
     return Shown(text, tuple(one for one in others if one != text), exact)
+
+
+def _plainly(octets: bytes, data_coding: int, default_alphabet: str) -> str | None:
+    """Return the text of what nearly all messages are, on a short path: UCS-2, or letters that are the same in GSM and ASCII."""
+    if data_coding == _UCS2:
+        if octets[:2] not in _BYTE_ORDER_MARKS:
+            try:
+                return octets.decode("utf-16-be")
+            except UnicodeDecodeError:
+                return None
+    elif data_coding == 0 and default_alphabet == "gsm7" and not octets.translate(None, _SAME):
+        return octets.decode("ascii")
+    return None
 
 
 def _sure(octets: bytes, kind: Alphabet) -> bool:

@@ -22,9 +22,9 @@ class Signed(NamedTuple):
 
 def signed(text: str) -> Signed:
     """Find the signature: the one at the front, else the one at the end, else any."""
-    count = max(text.count("【"), text.count("】"))
-    if not count:
+    if "【" not in text and "】" not in text:
         return Signed("", text, 0, front=False)
+    count = max(text.count("【"), text.count("】"))
     stripped = text.strip()
     match = _SIGNATURE.match(stripped)
     if match is not None:

@@ -177,7 +177,7 @@ def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tu
 # ---- as entities: what the three-way difference compares -------------------------------------------------------------------
 
 Key = tuple[str, str]
-"""(kind, name): tenant, account, number, carrier, link, route, operator, policy, price. A price's is its `prices.PriceKey`'s."""
+"""(kind, name): tenant, account, number, carrier, link, route, operator, policy, price (its name: `prices.PriceKey`)."""
 Entities = dict[Key, dict[str, Any]]
 
 

@@ -311,3 +311,17 @@ async def test_no_route_is_no_fault_of_a_signature(database: str, tmp_path: Path
         tenant = await scene.tenant()
         assert await status_of(tenant, "【某某】您好") == const.ESME_RINVDSTADR
         assert scene.daemon.meters.account("acme1").refused == {"no_route": 1}
+
+
+async def test_the_kind_of_a_message_sets_its_price(database: str, tmp_path: Path):
+    """What the policy takes for marketing costs what the price list says of marketing."""
+    kinds = '[category]\n[category.words]\nmarketing = ["优惠"]\n'
+    policy = policed(tmp_path, kinds)
+    dear = '[[price]]\ntenant = "acme"\nprefix = ""\ncategory = "marketing"\nprice = "0.1"\n'
+    text = lambda *ports: provisioning(*ports, account='policy = "china"') + dear + policy  # noqa: E731 - the scene wants a function
+    async with Scene(database, text=text).playing() as scene:
+        tenant = await scene.tenant()
+        notice = id_of(await tenant.submit(text="明天开会".encode("utf-16-be"), data_coding=8))
+        offer = id_of(await tenant.submit(text="全场优惠".encode("utf-16-be"), data_coding=8))
+        assert (await scene.row(notice))["price"] == 38_000
+        assert (await scene.row(offer))["price"] == 100_000

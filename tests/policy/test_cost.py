@@ -6,8 +6,9 @@ import pytest
 
 from tests.policy import cost
 
-# Of the time of a thousand additions: measured at 0.75 and 0.35; these bounds are for what a change may never bring.
-MOST = {"70 Chinese characters": 1.5, "100 octets of GSM text": 0.9}
+# Of the time of a thousand additions: measured at 0.8 and 0.4 on a quiet machine; additions need no memory and this does, so that
+# others' work on the same caches counts twice. These bounds are for what a change may never bring.
+MOST = {"70 Chinese characters": 4.0, "100 octets of GSM text": 2.0}
 
 
 @pytest.fixture(scope="module")
