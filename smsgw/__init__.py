@@ -21,7 +21,7 @@ Rooms, a folder for each party or station that a message passes:
     receipts/        which message a receipt means; what its tenant is owed
     billing/         prices by part and prefix; what a final state gives back; integers
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
-    model.py         the domain's words: states and their table, outcomes, messages, what is provisioned
+    model.py         the domain's words: outcomes, messages, what is provisioned
     states.py        the states of a message, tables only
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
@@ -40,8 +40,9 @@ Receipts and MO, in two halves joined by a durable row:
     deliver            what is owed → a bound receiver of the account → its answer → done
 
 Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node
-left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know. Journeys never await: they hand
-work to `store.commit` and name the effect that follows its COMMIT.
+left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know, `limits` tells the other nodes what
+token buckets have let through. Journeys of messages never await: they hand work to `store.commit` and name the effect that follows
+its COMMIT; only what runs beside them (recall, recover, limits) waits for the store.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
