@@ -33,11 +33,33 @@ PHONE: Final = re.compile(
 )
 
 
+def reads_text(policy: RuleSet) -> bool:
+    """Tell whether any rule of a set looks at what a text says: only then does it matter that a part is not the whole."""
+    table = policy.table
+    worded = table.category is not None and bool(table.category.words)
+    framed = table.signature is not None or table.templates is not None or bool(table.template)
+    return bool(
+        worded
+        or framed
+        or policy.term_rules
+        or table.pattern
+        or table.links is not None
+        or table.phones is not None
+        or table.opt_out
+    )
+
+
+def joins(policy: RuleSet) -> bool:
+    """Tell whether parts of long messages are held until they can be judged as one text. Trials change nothing."""
+    text = policy.table.text
+    return text.parts == "hold" and text.mode == "enforce" and not policy.shadow and reads_text(policy)
+
+
 def readable(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """What cannot be read cannot be judged: the set says what becomes of it, and of the parts of a long message."""
     rule = policy.table.text
     shadow = rule.mode == "shadow"
-    if submission.content.part is not None and submission.content.part.total > 1 and rule.parts != "each":
+    if submission.part is not None and submission.part.total > 1 and rule.parts != "each" and reads_text(policy):
         return (Finding(ACTIONS[rule.parts], "parts", "text.parts", shadow),)
     if rule.unreadable != "pass" and not submission.shown.exact:
         return (Finding(ACTIONS[rule.unreadable], "unreadable", "text.unreadable", shadow),)
