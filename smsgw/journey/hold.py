@@ -177,6 +177,8 @@ class Hold:
             if decided is not None:
                 if text.id not in fell:
                     continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
+                if text.fate is Fate.REVIEW:
+                    await self._audit_expired(text)
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
                 self.fates[decided.fate.name.lower(), "rules"] += 1
             if text.fate <= Fate.REVIEW:
@@ -188,6 +190,13 @@ class Hold:
             if text.actor and decided is None:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
+
+    async def _audit_expired(self, text: Text) -> None:
+        """Nobody has decided a review in time."""
+        said = {"decision": "expired", "rule": text.rule}
+        await provisioning.audit(
+            self._pool, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
+        )
 
     # ---- deciding -------------------------------------------------------------------------------------------------
 
@@ -214,6 +223,8 @@ class Hold:
             return self._refuse(text, account, "held", "account.deleted")
         verdict = verdicts[text.id] = self._judge(text, loaded, now)
         objection = verdict.objection
+        if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
+            objection = None  # somebody has seen it and let it go: what comes late goes, too
         if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
             told = refused(account, objection, self._docket.rule_of(account, objection))
             return self._decided(text, Fate.REFUSED, error=told.status, reason=told.reason, rule=told.rule)
