@@ -197,11 +197,7 @@ class Daemon:
         )
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        docket = self.docket = Docket(self.directory.policies)
-        self.hold = Hold(
-            self.desk, self.pool, docket, self.carriers, self.dispatch, ending, config.hold, key=self.key.derived("held")
-        )
-        self.hold.register(meters)
+        self._build_hold(ending)
         self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
@@ -223,7 +219,6 @@ class Daemon:
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
-        self.commit.on_held = self.hold.on_held
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -247,6 +242,13 @@ class Daemon:
             self.docket,
         )
         self.shown.register(meters)
+
+    def _build_hold(self, ending: Ending) -> None:
+        self.docket, key = Docket(self.directory.policies), self.key.derived("held")
+        parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
+        self.hold = Hold(self.desk, self.pool, *parties, key=key)
+        self.hold.register(self.meters)
+        self.commit.on_held = self.hold.on_held
 
     def _build_accept(self) -> None:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
