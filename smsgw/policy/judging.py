@@ -59,7 +59,8 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
     category = submission.category if policy.table.category is not None or policy.templates is not None else ""
-    return Verdict(category, objection, tuple(flags) if flags else (), carriers)
+    caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
+    return Verdict(category, objection, tuple(flags) if flags else (), carriers, caps)
 
 
 def every_finding(policy: RuleSet, submission: Submission) -> Iterator[tuple[str, Sequence[Finding]]]:
