@@ -195,6 +195,32 @@ class Cap(_Table, frozen=True):
     mode: Mode = "enforce"
 
 
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Pumping(_Table, frozen=True):
+    """Signs that messages are sent for what they earn, looked for in every so many `attempts`. A share of 0: not looked for.
+
+    `sequential`: recipients with another one next to them. `prefix`, `country`: of one prefix (a number without its last four
+    digits), or country, `times` its share before, once `history` blocks of attempts are known. `delivery`: the least share that
+    has to be delivered. What is done goes up by one step at a time, every `step_s` at most, to `up_to`; `rate` is that of limit, in
+    parts per second, and limit and freeze last `hours` (0: until somebody lifts them).
+    """
+
+    attempts: Annotated[int, msgspec.Meta(ge=20, le=1_000)] = 100
+    sequential: Share = 0.3
+    prefix: Share = 0.5
+    country: Share = 0.3
+    delivery: Share = 0.2
+    times: Annotated[float, msgspec.Meta(ge=1)] = 4.0
+    history: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 5
+    up_to: Literal["alert", "limit", "freeze"] = "alert"
+    step_s: Annotated[int, msgspec.Meta(ge=1)] = 600
+    rate: Annotated[int, msgspec.Meta(ge=1)] = 1
+    hours: Annotated[int, msgspec.Meta(ge=0)] = 24
+    mode: Mode = "enforce"
+
+
 class PolicyFile(_Table, frozen=True):
     """All tables of a set. `harmless`: files of texts, one a line, of which it may neither refuse nor hold one.
 
@@ -220,6 +246,7 @@ class PolicyFile(_Table, frozen=True):
     phones: Opposed | None = None
     opt_out: list[OptOut] = []
     cap: list[Cap] = []
+    pumping: Pumping | None = None
 
 
 NUMBER_LISTS: Final = ("scope", "block", "opt_out", "exempt")
