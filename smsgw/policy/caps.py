@@ -38,8 +38,8 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     """A counter that a message is counted by. Moments in milliseconds (Unix).
 
     `key`: its name, 64 bits with a sign. `since`: what was counted at this moment or before does not count any more. `moment`: the
-    message's own. `limit`: how many it may hold. `keep_h`: the hour since 1970 after which nobody asks for it. `enforced`: False
-    where the message goes all the same and is only told of, as `action` in `shadow` mode or a flag.
+    message's own. `limit`: how many it may hold. `keep_h`: the hour since 1970 after which nobody asks for it. `told`: what is said of
+    a message over it: reject, and it does not go; or flag, would_reject, would_flag, and it does.
     """
 
     rule: str
@@ -48,22 +48,27 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     moment: int
     limit: int
     keep_h: int
-    enforced: bool = True
-    shadow: bool = False
+    told: str = "reject"
+
+    @property
+    def enforced(self) -> bool:
+        """Tell whether a message over it is refused."""
+        return self.told == "reject"
 
 
 class _Rule:
     """One cap, with what of its counters' names is the same for every message."""
 
-    __slots__ = ("cap", "categories", "exempt", "length", "name", "span", "start")
+    __slots__ = ("cap", "categories", "exempt", "length", "name", "span", "start", "told")
 
-    def __init__(self, cap: Cap, numbers: Mapping[str, NumberSet]) -> None:
+    def __init__(self, cap: Cap, numbers: Mapping[str, NumberSet], *, shadow: bool) -> None:
         self.cap = cap
         self.categories = frozenset(cap.categories)
         self.exempt: Collection[str] | NumberSet = numbers[cap.exempt] if cap.exempt else ()
         self.span = QUOTA_SPANS.index(cap.span)
         self.length = LENGTHS[self.span]
         self.name = f"cap.{cap.id}"
+        self.told = f"would_{cap.action}" if shadow or cap.mode == "shadow" else cap.action
         self.start = "\0".join((cap.scope, ",".join(sorted(self.categories)), cap.window, cap.span))
 
 
@@ -72,10 +77,9 @@ class Caps:
 
     def __init__(self, caps: Sequence[Cap], zone: str, key: bytes, numbers: Mapping[str, NumberSet], *, shadow: bool) -> None:
         """`key` is for the names of counters; `numbers` has the exempt ones; `shadow`: that of the whole set."""
-        self._rules = [_Rule(cap, numbers) for cap in caps]
+        self._rules = [_Rule(cap, numbers, shadow=shadow) for cap in caps]
         self._zone = zone
         self._key = key
-        self._shadow = shadow
 
     def __call__(self, submission: Submission) -> tuple[Counted, ...]:
         """Return the counters of a message, in the order of the caps."""
@@ -95,7 +99,6 @@ class Caps:
         else:
             till = moment // 1000 + rule.length
             window, since = "", moment - rule.length * 1000
-        shadow = self._shadow or cap.mode == "shadow"
         return Counted(
             rule.name,
             self._hashed(f"{rule.start}\0{window}\0{digits}\0{_owner(cap.scope, submission)}"),
@@ -103,8 +106,7 @@ class Caps:
             moment,
             cap.limit,
             till // HOUR_S + LATE_H,
-            cap.action == "reject" and not shadow,
-            shadow,
+            rule.told,
         )
 
     def _hashed(self, text: str) -> int:

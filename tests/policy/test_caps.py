@@ -144,18 +144,19 @@ def test_what_is_refused_by_a_rule_is_not_counted():
 
 
 @pytest.mark.parametrize(
-    ("text", "enforced", "shadow"),
+    ("text", "told"),
     [
-        (cap(), True, False),
-        (cap(action='"flag"'), False, False),
-        (cap(mode='"shadow"'), False, True),
-        ('mode = "shadow"\n' + cap(), False, True),
+        (cap(), "reject"),
+        (cap(action='"flag"'), "flag"),
+        (cap(mode='"shadow"'), "would_reject"),
+        (cap(mode='"shadow"', action='"flag"'), "would_flag"),
+        ('mode = "shadow"\n' + cap(), "would_reject"),
     ],
 )
-def test_a_flag_and_a_shadow_refuse_nothing(text: str, *, enforced: bool, shadow: bool):
+def test_a_flag_and_a_shadow_refuse_nothing(text: str, told: str):
     """A cap refuses only where neither its action nor its mode, nor that of the whole set, says otherwise."""
     (one,) = counters(compiled(text))
-    assert (one.enforced, one.shadow) == (enforced, shadow)
+    assert (one.told, one.enforced) == (told, told == "reject")
 
 
 @pytest.mark.parametrize(
