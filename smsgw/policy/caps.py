@@ -38,8 +38,8 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
     """A counter that a message is counted by. Moments in milliseconds (Unix).
 
     `key`: its name, 64 bits with a sign. `since`: what was counted at this moment or before does not count any more. `moment`: the
-    message's own. `limit`: how many it may hold. `keep_h`: the hour since 1970 after which nobody asks for it. `told`: what is said of
-    a message over it: reject, and it does not go; or flag, would_reject, would_flag, and it does.
+    message's own. `limit`: how many it may hold. `keep_h`: the hour since 1970 after which nobody asks for it. `told`: what is said
+    of a message over it: reject, and it does not go; or flag, would_reject, would_flag, and it does.
     """
 
     rule: str

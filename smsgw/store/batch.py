@@ -39,7 +39,25 @@ REFER: Final = "int4 int8 t t".split()
 PARK: Final = "int8 int4 int4 t int8 int4 int4".split()
 UNPARK: Final = ["int8"]
 
-GROUPS: Final = (NEW, QUOTA, DOUBLE, SHORT, HELD, CAPPED, CHANGED, OWED, DONE, PUT_BACK, LEASE, WAIT, UNWAIT, CLAIM, REFER, PARK, UNPARK)
+GROUPS: Final = (
+    NEW,
+    QUOTA,
+    DOUBLE,
+    SHORT,
+    HELD,
+    CAPPED,
+    CHANGED,
+    OWED,
+    DONE,
+    PUT_BACK,
+    LEASE,
+    WAIT,
+    UNWAIT,
+    CLAIM,
+    REFER,
+    PARK,
+    UNPARK,
+)
 """The groups in the order of cycle()'s parameters; the reference group has one scalar before it, and that of caps is one array of
 rows, because PostgreSQL takes no more than a hundred parameters."""
 
@@ -230,9 +248,9 @@ def tell_caps(batch: Batch, answer: dict[str, Any]) -> None:
 # ---- when a cycle fails for its data ----------------------------------------------------------------------------------
 
 # The rows of each group that say whose they are: a message's own rows stay together, whatever happens to it.
-_KEY: Final = dict.fromkeys(("double", "short", "held", "capped", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {
-    "refer": 1
-}
+_KEY: Final = dict.fromkeys(
+    ("double", "short", "held", "capped", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0
+) | {"refer": 1}
 
 
 def keys_of(batch: Batch) -> list[int]:

@@ -68,7 +68,8 @@ async def caps_used(connection: Any, counters: Sequence[tuple[int, int]]) -> lis
     """Return how many messages each counter of a cap holds: counters by key, and since when (ms) they count."""
     rows = await connection.fetch(
         "SELECT coalesce(cap_used(c.times, u.since), 0) AS used"
-        " FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS u(key, since, n) LEFT JOIN recipient_cap c ON c.key = u.key ORDER BY u.n",
+        " FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS u(key, since, n)"
+        " LEFT JOIN recipient_cap c ON c.key = u.key ORDER BY u.n",
         *map(list, zip(*counters, strict=True)),
     )
     return [row["used"] for row in rows]

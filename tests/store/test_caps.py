@@ -193,7 +193,7 @@ async def test_a_poison_row_leaves_the_others_counted(database: str, connection:
 
 
 async def test_two_units_of_work_never_exceed_a_cap_and_never_deadlock(database: str, connection: Connection):
-    """Messages of four tenants, with counters of the platform in every order, at once over two nodes: each holds exactly its limit."""
+    """Messages of four tenants, counters of the platform in every order, at once over two nodes: each holds exactly its limit."""
     before = await deadlocks(connection)
     tenants = [ACME, *(Tenant(number, f"t{number}", "CNY") for number in (2, 3, 4))]
     for tenant in tenants:
