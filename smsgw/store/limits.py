@@ -67,7 +67,7 @@ async def prune(connection: Connection) -> None:
 async def caps_used(connection: Any, counters: Sequence[tuple[int, int]]) -> list[int]:
     """Return how many messages each counter of a cap holds: counters by key, and since when (ms) they count."""
     rows = await connection.fetch(
-        "SELECT coalesce(cap_used(c.times, u.since), 0) AS used"
+        "SELECT (SELECT count(*) FROM unnest(c.times) AS t WHERE t > u.since) AS used"
         " FROM unnest($1::int8[], $2::int8[]) WITH ORDINALITY AS u(key, since, n)"
         " LEFT JOIN recipient_cap c ON c.key = u.key ORDER BY u.n",
         *map(list, zip(*counters, strict=True)),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -141,6 +143,42 @@ async def test_a_counter_of_the_platform_counts_all_tenants(cycle: Cycles, conne
     answer = await cycle(new=news, capped=[cap(number, most=2) for number in (1, 2, 3, 4)])
     assert answer["refused"] == [[1, "balance"], [4, "frequency", 0]]
     assert await used(connection) == {5: 2}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_comes_is_decided_as_if_one_by_one(cycle: Cycles, connection: Connection, seed: int):
+    """Three tenants short of money, under shared and own caps: refusals, counters and balances are those of a model."""
+    rng = random.Random(seed)
+    balances = {1: 10, 2: 25, 3: 40}
+    for tenant in (2, 3):
+        await fund(connection, balances[tenant], tenant=tenant)
+    limits_of = {key: rng.randint(1, 6) for key in range(1, 9)}
+    held: Counter[int] = Counter()
+    number = 0
+    for _ in range(15):
+        news, rows, refused, over = [], [], {}, []
+        for _ in range(rng.randint(1, 8)):
+            number += 1
+            tenant, price = rng.randint(1, 3), rng.choice((0, 0, 1, 1, 2, 9))
+            news.append(cycle.new(number, tenant=tenant, account=tenant, price=price))
+            keys = [(key, key % 4 != 0) for key in rng.choices(range(1, 9), k=rng.randint(0, 3))]
+            rows += [cap(number, key, limits_of[key], number=at, enforced=int(hard)) for at, (key, hard) in enumerate(keys)]
+            full = [at for at, (key, hard) in enumerate(keys) if held[key] >= limits_of[key] and hard]
+            if full:
+                refused[number] = ["frequency", full[0]]
+            elif balances[tenant] < price:
+                refused[number] = ["balance"]
+            else:
+                over += [[number, at] for at, (key, _) in enumerate(keys) if held[key] >= limits_of[key]]
+                balances[tenant] -= price
+                held.update({key for key, _ in keys})
+        answer = await cycle(new=news, capped=rows)
+        assert {key: why for key, *why in answer.get("refused", [])} == refused
+        assert sorted(answer.get("over", [])) == over
+        assert await used(connection) == {key: count for key, count in held.items() if count}
+    rows_of = await connection.fetch("SELECT tenant, amount FROM balance")
+    assert {row["tenant"]: row["amount"] for row in rows_of} == balances
+    assert await invariants.check(connection) == []
 
 
 async def test_the_same_token_counts_once(cycle: Cycles, connection: Connection):

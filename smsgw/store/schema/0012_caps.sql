@@ -19,15 +19,48 @@ CREATE FUNCTION capped(f_caps int8[]) RETURNS TABLE (
     FROM generate_subscripts(f_caps, 1) AS i
 $$;
 
-CREATE FUNCTION cap_used(p_times int8[], p_since int8) RETURNS int8 LANGUAGE sql IMMUTABLE AS $$
-    SELECT count(*) FROM unnest(p_times) AS t WHERE t > p_since
-$$;
-
-CREATE FUNCTION cap_kept(p_times int8[], p_since int8, p_moments int8[]) RETURNS int8[] LANGUAGE sql IMMUTABLE AS $$
--- What a counter is to hold: the last thousand, and nothing that was over a minute ago (a message may come as late as that).
-    SELECT k.times[greatest(1, cardinality(k.times) - 999):]
-    FROM (SELECT array(SELECT t FROM unnest(p_times || p_moments) AS t WHERE t > p_since - 60000) AS times) k
-$$;
+CREATE FUNCTION caps_in_order(p_ids int8[], f_caps int8[], p_tight int8[]) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- Which of these messages pass those of their counters that not all of them fit into, in the order in which they came, if nothing
+-- else refuses one of them. Returns {refused: [[id, 'frequency', cap], …], over: [[id, cap], …] of caps that refuse nothing}.
+DECLARE
+    m       record;
+    at      int;
+    full_at int;
+    taken   int8[] := array_fill(0::int8, ARRAY[cardinality(p_tight)]);
+    refused jsonb := '[]';
+    over    jsonb := '[]';
+BEGIN
+    FOR m IN
+        SELECT u.id, array_agg(f.cap ORDER BY f.n) AS caps, array_agg(f.key ORDER BY f.n) AS keys,
+               array_agg(f_caps[f.n][8] = 1 ORDER BY f.n) AS enforced,
+               array_agg(f.most - (SELECT count(*) FROM unnest(c.times) AS t WHERE t > f.since) ORDER BY f.n) AS room
+        FROM unnest(p_ids) WITH ORDINALITY AS u(id, n) JOIN capped(f_caps) AS f ON f.message = u.id
+        JOIN recipient_cap c ON c.key = f.key
+        WHERE f.key = ANY (p_tight) GROUP BY u.id, u.n ORDER BY u.n
+    LOOP
+        full_at := NULL;
+        FOR i IN 1 .. cardinality(m.keys) LOOP
+            IF m.enforced[i] AND taken[array_position(p_tight, m.keys[i])] >= m.room[i] THEN
+                full_at := i;
+                EXIT;
+            END IF;
+        END LOOP;
+        IF full_at IS NOT NULL THEN
+            refused := refused || jsonb_build_array(jsonb_build_array(m.id, 'frequency', m.caps[full_at]));
+            CONTINUE;
+        END IF;
+        FOR i IN REVERSE cardinality(m.keys) .. 1 LOOP
+            at := array_position(p_tight, m.keys[i]);
+            IF NOT m.enforced[i] AND taken[at] >= m.room[i] THEN
+                over := over || jsonb_build_array(jsonb_build_array(m.id, m.caps[i]));
+            END IF;
+            IF array_position(m.keys, m.keys[i]) = i THEN  -- two caps may share a counter, which counts a message once
+                taken[at] := taken[at] + 1;
+            END IF;
+        END LOOP;
+    END LOOP;
+    RETURN jsonb_build_object('refused', refused) || CASE WHEN over = '[]' THEN '{}' ELSE jsonb_build_object('over', over) END;
+END $$;
 
 DROP FUNCTION debit_one_by_one(int8[], int4[], int4[], int8[], int2[], int4[], int4[], int2[], int8[], int8[], int8[], int8[],
     int8[]);
@@ -58,7 +91,8 @@ BEGIN
         IF m.first IS NOT NULL THEN
             SELECT f_caps[i][2] INTO full_cap
             FROM generate_series(m.first, m.last) AS i JOIN recipient_cap c ON c.key = f_caps[i][3]
-            WHERE f_caps[i][8] = 1 AND cap_used(c.times, f_caps[i][4]) >= f_caps[i][6] ORDER BY i LIMIT 1;
+            WHERE f_caps[i][8] = 1 AND (SELECT count(*) FROM unnest(c.times) AS t WHERE t > f_caps[i][4]) >= f_caps[i][6]
+            ORDER BY i LIMIT 1;
             IF FOUND THEN
                 refused := refused || jsonb_build_array(jsonb_build_array(m.id, 'frequency', full_cap));
                 CONTINUE;
@@ -86,8 +120,10 @@ BEGIN
         IF m.first IS NOT NULL THEN
             SELECT over || coalesce(jsonb_agg(jsonb_build_array(m.id, f_caps[i][2])), '[]') INTO over
             FROM generate_series(m.first, m.last) AS i JOIN recipient_cap c ON c.key = f_caps[i][3]
-            WHERE f_caps[i][8] = 0 AND cap_used(c.times, f_caps[i][4]) >= f_caps[i][6];
-            UPDATE recipient_cap c SET times = cap_kept(c.times, s.since, ARRAY[s.moment]), keep_h = greatest(c.keep_h, s.keep_h)
+            WHERE f_caps[i][8] = 0 AND (SELECT count(*) FROM unnest(c.times) AS t WHERE t > f_caps[i][4]) >= f_caps[i][6];
+            UPDATE recipient_cap c SET keep_h = greatest(c.keep_h, s.keep_h),
+                times = ARRAY(SELECT a.t FROM unnest(c.times || s.moment) WITH ORDINALITY AS a(t, n)
+                              WHERE a.t > s.since - 60000 AND a.n > cardinality(c.times) - 999)
             FROM (SELECT DISTINCT ON (f_caps[i][3]) f_caps[i][3] AS key, f_caps[i][4] AS since, f_caps[i][5] AS moment,
                          f_caps[i][7]::int4 AS keep_h FROM generate_series(m.first, m.last) AS i ORDER BY f_caps[i][3]) s
             WHERE c.key = s.key;
@@ -108,7 +144,12 @@ CREATE FUNCTION debit(
 -- Returns what debit_one_by_one does; for duplicates [id, 'duplicate', id of the first, its short id].
 DECLARE
     bad int4[];
-    capped_out int4[] := '{}';
+    tight int8[] := '{}';
+    all_ids int8[];
+    all_accounts int4[];
+    all_tenants int4[];
+    all_prices int8[];
+    all_parts int2[];
     told jsonb := '{"refused": []}';
     refused jsonb := '[]';
     refused_ids int8[];
@@ -138,15 +179,25 @@ BEGIN
     IF cardinality(f_caps) > 0 THEN
         -- in one go, by key, what is not there is made and what is there is locked; WHERE false: no row changes
         INSERT INTO recipient_cap AS c (key, keep_h)
-            SELECT f.key, max(f.keep_h)::int4 FROM capped(f_caps) AS f WHERE f.message = ANY (p_ids) GROUP BY f.key ORDER BY f.key
+            SELECT f.key, max(f.keep_h)::int4 FROM capped(f_caps) AS f JOIN unnest(p_ids) AS u(id) ON u.id = f.message
+            GROUP BY f.key ORDER BY f.key
             ON CONFLICT (key) DO UPDATE SET keep_h = excluded.keep_h WHERE false;
-        SELECT coalesce(array_agg(DISTINCT u.tenant), '{}') INTO capped_out
-        FROM capped(f_caps) AS f
-        JOIN unnest(p_ids, p_tenants) AS u(id, tenant) ON u.id = f.message
-        JOIN (SELECT k.key, count(DISTINCT k.message) AS n FROM capped(f_caps) AS k WHERE k.message = ANY (p_ids) GROUP BY k.key) s
-            ON s.key = f.key
+        SELECT coalesce(array_agg(DISTINCT f.key), '{}') INTO tight
+        FROM (SELECT k.message, k.key, k.since, k.most, count(*) OVER (PARTITION BY k.key) AS n FROM capped(f_caps) AS k) f
+        JOIN unnest(p_ids) AS u(id) ON u.id = f.message
         JOIN recipient_cap c ON c.key = f.key
-        WHERE cap_used(c.times, f.since) + s.n > f.most;
+        WHERE f.n + (SELECT count(*) FROM unnest(c.times) AS t WHERE t > f.since) > f.most;
+        IF cardinality(tight) > 0 THEN
+            told := caps_in_order(p_ids, f_caps, tight);
+            refused := told -> 'refused';
+            all_ids := p_ids; all_accounts := p_accounts; all_tenants := p_tenants; all_prices := p_prices; all_parts := p_parts;
+            SELECT coalesce(array_agg((r ->> 0)::int8), '{}') INTO refused_ids FROM jsonb_array_elements(refused) AS r;
+            SELECT coalesce(array_agg(u.id ORDER BY u.n), '{}'), array_agg(u.account ORDER BY u.n), array_agg(u.tenant ORDER BY u.n),
+                   array_agg(u.price ORDER BY u.n), array_agg(u.parts ORDER BY u.n)
+            INTO p_ids, p_accounts, p_tenants, p_prices, p_parts
+            FROM unnest(p_ids, p_accounts, p_tenants, p_prices, p_parts) WITH ORDINALITY AS u(id, account, tenant, price, parts, n)
+            WHERE u.id <> ALL (refused_ids);
+        END IF;
     END IF;
     SELECT array_agg(s.tenant) INTO bad
     FROM (SELECT u.tenant, sum(u.price) AS price FROM unnest(p_tenants, p_prices) AS u(tenant, price) GROUP BY u.tenant) s
@@ -164,7 +215,13 @@ BEGIN
         LATERAL quota_used(l.account, l.span, l.since, l.start) AS k
         WHERE l.messages > 0 AND k.used + n.n > l.messages OR l.parts > 0 AND k.parts + n.parts > l.parts;
     END IF;
-    bad := coalesce(bad, '{}') || capped_out;
+    bad := coalesce(bad, '{}');
+    IF cardinality(bad) > 0 AND cardinality(tight) > 0 THEN
+        -- what money or a quota refuses leaves its place under a cap to another: all who share such a cap go one by one
+        p_ids := all_ids; p_accounts := all_accounts; p_tenants := all_tenants; p_prices := all_prices; p_parts := all_parts;
+        SELECT bad || coalesce(array_agg(DISTINCT u.tenant), '{}') INTO bad
+        FROM unnest(p_ids, p_tenants) AS u(id, tenant) JOIN capped(f_caps) AS f ON f.message = u.id WHERE f.key = ANY (tight);
+    END IF;
     UPDATE balance b SET amount = b.amount - s.price
     FROM (SELECT u.tenant, sum(u.price)::int8 AS price FROM unnest(p_tenants, p_prices) AS u(tenant, price)
           WHERE u.tenant <> ALL (bad) GROUP BY u.tenant) s
@@ -179,7 +236,9 @@ BEGIN
         WHERE k.account = s.account AND k.span = s.span AND k.start = s.start;
     END IF;
     IF cardinality(f_caps) > 0 THEN
-        UPDATE recipient_cap c SET times = cap_kept(c.times, s.since, s.moments), keep_h = greatest(c.keep_h, s.keep_h)
+        UPDATE recipient_cap c SET keep_h = greatest(c.keep_h, s.keep_h),
+            times = ARRAY(SELECT a.t FROM unnest(c.times || s.moments) WITH ORDINALITY AS a(t, n)
+                          WHERE a.t > s.since - 60000 AND a.n > cardinality(c.times) + cardinality(s.moments) - 1000)
         FROM (SELECT d.key, array_agg(d.moment ORDER BY d.n) AS moments, min(d.since) AS since, max(d.keep_h)::int4 AS keep_h
               FROM (SELECT DISTINCT ON (f.key, f.message) f.* FROM capped(f_caps) AS f
                     JOIN unnest(p_ids, p_tenants) AS u(id, tenant) ON u.id = f.message
