@@ -34,6 +34,7 @@ from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
 from smsgw.journey.due import Due
 from smsgw.journey.ending import Ending
+from smsgw.journey.hold import Hold
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
 from smsgw.journey.limits import Limits
@@ -196,7 +197,12 @@ class Daemon:
         )
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, spill_after_s=work.spill_after_s)
+        docket = self.docket = Docket(self.directory.policies)
+        self.hold = Hold(
+            self.desk, self.pool, docket, self.carriers, self.dispatch, ending, config.hold, key=self.key.derived("held")
+        )
+        self.hold.register(meters)
+        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -217,6 +223,7 @@ class Daemon:
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
+        self.commit.on_held = self.hold.on_held
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -246,13 +253,13 @@ class Daemon:
         limits = self.config.limits
         self.limits = Limits(throttle, self.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
         self.limits.register(self.meters)
-        self.docket = Docket(self.directory.policies)
         self.accept = Accept(
             self.desk,
             self.carriers,
             self.dispatch,
             throttle,
             self.docket,
+            self.hold,
             self.recall.short_id,
             max_undecided=self.config.unit_of_work.undecided,
             key=self.key.derived("duplicates"),
@@ -320,6 +327,7 @@ class Daemon:
         self._background = [
             group.create_task(self.recall.run(), name="recall"),
             group.create_task(self.recover.run(), name="recover"),
+            group.create_task(self.hold.run(), name="hold"),
             group.create_task(self.jobs.run(), name="jobs"),
             group.create_task(self.limits.run(), name="limits"),
             group.create_task(self._follow(), name="follow provisioning"),
