@@ -23,6 +23,7 @@ Rooms, a folder for each party or station that a message passes:
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
     model.py         the domain's words: outcomes, messages, what is provisioned
     states.py        the states of a message, tables only
+    spans.py         minute, hour, day, month, by a zone's calendar: what quotas and caps are counted in
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
@@ -53,7 +54,7 @@ Layers, imports go down only (import-linter holds them; `|`: independent of each
 
     __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
       > directory > contracts > policy | routing | receipts | billing > numbering > store
-      > model | wire > states > smpp > config | telemetry
+      > model | wire > states | spans > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.

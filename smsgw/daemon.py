@@ -255,7 +255,8 @@ class Daemon:
 
     def _build_accept(self) -> None:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
-        self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
+        limits = self.config.limits
+        self.limits = Limits(throttle, self.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
         self.limits.register(self.meters)
         self.accept = Accept(
             self.desk,
@@ -361,7 +362,7 @@ class Daemon:
         admin = AdminServer(self.meters, self.shown.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
-        answers = {"why": Why(self.desk, self.docket, self.carriers)}
+        answers = {"why": Why(self.desk, self.docket, self.carriers, self.pool)}
         control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set, answers=answers)
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)

@@ -360,8 +360,8 @@ class Message(msgspec.Struct, gc=False):
 
     `body` is the PDU after its header, as it goes upstream. `rev` counts the row's revisions: every update names the one it
     read. `price` is Money for all parts. `registered` are the tenant's registered_delivery bits. `content_class`: the retention
-    class of its content. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. Times are seconds
-    (Unix). Below the line stand things of this process only, never stored.
+    class of its content. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. `caps`: by what it is
+    counted; once decided, those it was over. Times are seconds (Unix). Below the line stand things of this process, never stored.
     """
 
     id: int
@@ -400,6 +400,7 @@ class Message(msgspec.Struct, gc=False):
     long_message: str = ""
     rule: str = ""
     fingerprint: str = ""
+    caps: tuple[Any, ...] = ()
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

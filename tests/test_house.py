@@ -55,6 +55,7 @@ ROOMS = {
         "routing",
         "sim",
         "smpp",
+        "spans",
         "states",
         "store",
         "telemetry",

@@ -150,6 +150,7 @@ class Accept:
             message.links = directory.links_of(message.links, verdict.carriers)
             if not message.links:
                 return refusal_of(account, NOT_FILED, docket.rule_of(account, NOT_FILED))
+        message.caps = verdict.caps
         return verdict.category
 
     def _throttled(self, session: TenantSession, message: Message) -> Rejected | None:
@@ -228,6 +229,8 @@ class Accept:
         if rejected is not None:
             self._refused(session, message, rejected)
             return
+        if message.caps:
+            self._capped(message, refused=False)
         desk = self._desk
         message.answered_at = desk.clock.time()
         if message.mode != Mode.RELAY:
@@ -265,12 +268,19 @@ class Accept:
             self._desk.record_refused(message, const.ESME_ROK, rejected.reason)
             return
         self._unaccepted(session, message, rejected)
+        if message.caps:
+            self._capped(message, refused=True)
         reason = reworded(message.account, rejected.reason)
         told = refusal(reason, strict_34=message.account.strict_34)
         status = told.status if told is not None else rejected.status
         session.answer_submit(message.command, message.sequence, status, b"")
         session.meter.refuse(reason)
         self._desk.record_refused(message, status, reason)
+
+    def _capped(self, message: Message, *, refused: bool) -> None:
+        """Count the caps that a message was over, and name them in its record line."""
+        rules = self._docket.capped(message.account, message.caps)
+        message.rule = rules if refused else f"{message.rule} {rules}".lstrip()
 
     def refused_at_door(self, session: TenantSession, pdu: Pdu, rejected: Rejected) -> None:
         """A submit was refused before it was a message: it leaves a record line, and nothing else."""

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from smsgw.model import Account, Rejected
+from smsgw.policy.caps import Counted
 from smsgw.policy.handset import content_of
 from smsgw.policy.judging import Rule, at_door, door_of, judge, steps_of
 from smsgw.policy.matcher import EngineFailed
@@ -131,6 +132,12 @@ class Docket:
             told = _ACTIONS[flag.action]
             self.hits[name, flag.rule, told if flag.action is Action.FLAG and not flag.shadow else f"would_{told}"] += 1
 
+    def capped(self, account: Account, caps: Sequence[Counted]) -> str:
+        """Count caps that a message of an account was over, as the store has decided; returns how record lines name them."""
+        for cap in caps:
+            self.hits[account.policy, cap.rule, cap.told] += 1
+        return " ".join(self._named(account, cap.rule) for cap in caps)
+
     def _failed(self, name: str, policy: RuleSet | None, error: Exception) -> Verdict:
         """Judge by the fail mode."""
         self.failures[name,] += 1
@@ -159,9 +166,12 @@ class Docket:
 
     def rule_of(self, account: Account, finding: Finding) -> str:
         """Return how a finding is named in record lines: set, version, rule, and where it matched."""
+        return self._named(account, finding.rule) + (f":{finding.span}" if finding.span else "")
+
+    def _named(self, account: Account, rule: str) -> str:
         found = self._steps.get(account.policy)
         version = found[0].version[:8] if found is not None else ""
-        return f"{account.policy}@{version}:{finding.rule}" + (f":{finding.span}" if finding.span else "")
+        return f"{account.policy}@{version}:{rule}"
 
 
 def _logged(policy: str, error: Exception) -> None:

@@ -62,7 +62,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    return Verdict(category, objection, flags, None, named)
+    return Verdict(category, objection, flags, part=named)
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -73,7 +73,8 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
     category = submission.category if policy.table.category is not None or policy.templates is not None else ""
-    return Verdict(category, objection, flags, carriers)
+    caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
+    return Verdict(category, objection, flags, carriers, caps)
 
 
 def _asked(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> tuple[Finding | None, tuple[Finding, ...]]:

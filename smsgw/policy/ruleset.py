@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from smsgw.policy.caps import Caps
 from smsgw.policy.file import NUMBER_LISTS, PolicyFault, PolicyFile, Source, merged
 from smsgw.policy.file import Pattern as PatternTable
 from smsgw.policy.file import Template as TemplateTable
@@ -28,6 +29,7 @@ from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
+from smsgw.spans import is_zone
 
 HAN_LEAST_N2: Final = 3
 LATIN_LEAST_N2: Final = 6
@@ -78,10 +80,11 @@ def make_bundle(names: Iterable[str], read: Read, key: bytes) -> Bundle:
         for name, where in wanted:
             if name:
                 _gather(words, (source.name, name), where, read, errors)
-        for kind in NUMBER_LISTS:
-            name = getattr(table.recipient, kind) if table.recipient is not None else ""
+        listed = [("recipient", 0, getattr(table.recipient, kind)) for kind in NUMBER_LISTS if table.recipient is not None]
+        listed += [("cap", at, cap.exempt) for at, cap in enumerate(table.cap)]
+        for kind, at, name in listed:
             texts: dict[str, str] = {}
-            if name and _gather(texts, (source.name, name), places["recipient", 0], read, errors):
+            if name and _gather(texts, (source.name, name), places[kind, at], read, errors):
                 faults = number_faults(texts[name])
                 errors += [f"{name}:{line}: {what}" for line, what in faults]
                 numbers[name] = "" if faults else b64encode(pack(key, texts[name])).decode()
@@ -129,6 +132,7 @@ class RuleSet:
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
     opt_out_words: tuple[tuple[str, ...], ...] = ()
     hours: tuple[tuple[int, int], ...] = ()
+    caps: Caps | None = None
     tlv_patterns: tuple[Patterns | None, ...] = ()
     size: Mapping[str, int] = field(default_factory=dict)
 
@@ -154,7 +158,9 @@ def compile_set(name: str, bundle: Bundle, key: bytes) -> RuleSet:
     parts = making.parts(key)
     if making.errors:
         raise PolicyFault(making.errors)
-    made = RuleSet(name=name, version=bundle.version, table=table, shadow=table.mode == "shadow", **parts)
+    shadow = table.mode == "shadow"
+    caps = Caps(table.cap, table.zone, key, parts["numbers"], shadow=shadow) if table.cap else None
+    made = RuleSet(name=name, version=bundle.version, table=table, shadow=shadow, caps=caps, **parts)
     faults = prove(made, bundle, places)
     if faults:
         raise PolicyFault(faults)
@@ -174,6 +180,7 @@ class _Making:
         """Return the compiled parts by the names of RuleSet's fields."""
         table = self.table
         self._ids()
+        self._caps()
         terms = self._terms()
         patterns = self._patterns()
         templates = self._templates()
@@ -218,6 +225,16 @@ class _Making:
                 seen.add(rule.id)
                 if not rule.must:
                     self._fault(kind, at, f"{kind} {rule.id!r}: must = [...] names no text that it has to find")
+
+    def _caps(self) -> None:
+        """Each cap has an id of its own, and their zone is one."""
+        seen: set[str] = set()
+        for at, cap in enumerate(self.table.cap):
+            if cap.id in seen:
+                self._fault("cap", at, f"cap {cap.id!r} is given twice")
+            seen.add(cap.id)
+        if not is_zone(self.table.zone):
+            self.errors.append(f"{self._places.get(('zone', 0), 'zone')}: zone {self.table.zone!r} is none: such as Asia/Shanghai")
 
     def _terms(self) -> dict[str, Any]:
         forms: dict[str, list[Term]] = {"n1": [], "n2": []}

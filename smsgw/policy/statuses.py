@@ -38,6 +38,7 @@ STATUSES: Final[Mapping[str, tuple[int, int]]] = {
     "opt_out_missing": (0x041C, const.ESME_RSUBMITFAIL),
     "parts": (0x041D, const.ESME_RSUBMITFAIL),
     "policy_failed": (0x041E, const.ESME_RSUBMITFAIL),
+    "frequency": (0x0420, const.ESME_RSUBMITFAIL),
     "parts_missing": (0x0428, const.ESME_RSUBMITFAIL),
     "parts_conflict": (0x0429, const.ESME_RSUBMITFAIL),
     "reviewed": (0x042A, const.ESME_RSUBMITFAIL),

@@ -221,6 +221,13 @@ class Queues:
             if message.held is not None:
                 key, part, total, due, digest = message.held
                 batch.held.append((message.id, account.id, quote(key), part, total, due, quote(digest)))
+            if message.caps:
+                batch.counted[message.id] = caps = message.caps
+                message.caps = ()
+                batch.capped += [
+                    (message.id, number, cap.key, cap.since, cap.moment, cap.limit, cap.keep_h, int(cap.enforced))
+                    for number, cap in enumerate(caps)
+                ]
             if account.quotas:
                 quotas.append(message)
             if message.fingerprint:
