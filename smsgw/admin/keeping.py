@@ -1,5 +1,5 @@
 """Keeper: what has to be looked after once a second or more seldom, whoever is bound: states that end by themselves, contracts
-that are closing, balances that fell, terms; and what the door has noted: when secrets were used, bursts of failed binds.
+that are closing, balances that fell, terms, late fees; and what the door has noted: when secrets were used, bursts of failed binds.
 
 The daemon's ticker calls `tick`; the work is done as an errand, on every node, each step safe to be done by several at once.
 
@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from smsgw.admin import arrears, standing, terms
+from smsgw.admin import arrears, late_fees, standing, terms
 from smsgw.store import credentials, notices
 from smsgw.store.database import Connection, Pool
 from smsgw.tenants.bind import Authenticator
@@ -33,6 +33,7 @@ class Keeper:
         self._ask = ask
         self._busy = False
         self._turn = 0
+        self._hour = 0
         self._log = structlog.get_logger().bind()
 
     def tick(self) -> None:
@@ -49,6 +50,10 @@ class Keeper:
                 done["balances"] = await arrears.keep_balances(connection)
                 if not self._turn:
                     done["terms"] = await terms.keep_terms(connection)
+                hour = int(time.time() // 3_600)
+                if hour != self._hour:
+                    done["late_fees"] = await late_fees.keep_fees(connection)
+                    self._hour = hour
             self._turn = (self._turn + 1) % TERMS_EVERY
             if any(done.values()):
                 self._log.info("contracts_kept", **done)
