@@ -136,6 +136,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
 
 
+class Anomalies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What about an account its tenant is told of as unusual; 0: that is not looked at."""
+
+    known_sources: Count = 50
+    places: Count = 1
+    spike_factor: Annotated[float, Meta(ge=0, le=1e6)] = 10.0
+    spike_least: Some = 1_000
+
+
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
 
@@ -177,6 +186,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     notices: Notices = Notices()
     secrets: Secrets = Secrets()
+    anomalies: Anomalies = Anomalies()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}

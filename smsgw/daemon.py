@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from smsgw import config as settings
+from smsgw.admin.anomalies import Watch
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -260,7 +261,8 @@ class Daemon:
     def _build_listener(self) -> None:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
-        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
+        watch = Watch(self.config.anomalies, self.meters, self.clock)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator, watch)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None

@@ -24,6 +24,7 @@ TITLES: Final[Mapping[str, str]] = {
     "balance_low": "余额不足 The balance is low",
     "state": "状态变更 The state has changed",
     "warning": "警告 A warning",
+    "appeal": "申诉结果 What became of an appeal",
     "bind_failures": "登录失败 Failed binds",
     "late_fee": "滞纳金 A late fee",
     "new_source": "新的登录地址 A bind from a new address",

@@ -74,7 +74,9 @@ _ACCOUNTS: Final = (
 )
 _OF_ACCOUNTS: Final = frozenset({"account", "account_state", "secret"})
 _OF_TENANTS: Final = frozenset({"tenant_state"})
-_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning", "tenant_term", "tenant_profile", "price_notice"})
+_OF_NEITHER: Final = frozenset(
+    {"account_warning", "account_appeal", "tenant_warning", "tenant_appeal", "tenant_term", "tenant_profile", "price_notice"}
+)
 """Kinds of audit rows that change an account, all accounts of a tenant, and nothing that the data path reads."""
 _APART: Final = _OF_ACCOUNTS | _OF_TENANTS | _OF_NEITHER
 _EVERYTHING: Final[Mapping[str, str]] = {
