@@ -145,6 +145,12 @@ class Anomalies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spike_least: Some = 1_000
 
 
+class Statements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When cycles are closed by themselves: so long after their end; 0: never."""
+
+    close_after_s: Seconds = 86_400.0
+
+
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
 
@@ -187,6 +193,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notices: Notices = Notices()
     secrets: Secrets = Secrets()
     anomalies: Anomalies = Anomalies()
+    statements: Statements = Statements()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}

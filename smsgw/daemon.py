@@ -20,6 +20,7 @@ import structlog
 
 from smsgw import config as settings
 from smsgw.admin.anomalies import Watch
+from smsgw.admin.closer import Closer
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -214,6 +215,7 @@ class Daemon:
         )
         self.jobs = Jobs()
         self.teller = Teller(self.pool, self.jobs.ask, config.notices)
+        self.closer = Closer(self.pool, self.jobs.ask, clock, meters, after_s=config.statements.close_after_s)
         meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
@@ -390,6 +392,7 @@ class Daemon:
                 self.docket.tick(second)
                 if self.commit.available:
                     self.keeper.tick()
+                    self.closer.tick()
                     self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)

@@ -17,7 +17,7 @@ from smsgw.store.standing import Subject
 
 @dataclass(frozen=True, slots=True)
 class Appeal:
-    """An answer to a step (the number of its audit row), by `said_by` of the tenant, noted by `actor`. `outcome`: "" is none yet."""
+    """An answer to a step (the number of its audit row), by `said_by` of the tenant, noted by `actor`. `outcome` "": none yet."""
 
     id: int
     at: datetime
