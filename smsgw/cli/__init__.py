@@ -45,7 +45,7 @@ def build() -> typer.Typer:
     app.add_typer(fee.app, name="fee")
     app.command()(statement.statement)
     app.command()(export.reconcile)
-    app.command()(export.export)
+    app.add_typer(export.exports, name="export")
     app.command()(show.show)
     app.command()(why)
     app.command()(doctor.doctor)
