@@ -155,6 +155,21 @@ class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     total: Some = 100_000
 
 
+class Anomalies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What about an account its tenant is told of as unusual; 0: that is not looked at."""
+
+    known_sources: Count = 50
+    places: Count = 1
+    spike_factor: Annotated[float, Meta(ge=0, le=1e6)] = 10.0
+    spike_least: Some = 1_000
+
+
+class Statements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When cycles are closed by themselves: so long after their end; 0: never."""
+
+    close_after_s: Seconds = 86_400.0
+
+
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
 
@@ -197,6 +212,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notices: Notices = Notices()
     hold: Hold = Hold()
     secrets: Secrets = Secrets()
+    anomalies: Anomalies = Anomalies()
+    statements: Statements = Statements()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}

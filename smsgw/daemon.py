@@ -19,6 +19,8 @@ from typing import Final
 import structlog
 
 from smsgw import config as settings
+from smsgw.admin.anomalies import Watch
+from smsgw.admin.closer import Closer
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -218,6 +220,7 @@ class Daemon:
         )
         self.jobs = Jobs()
         self.teller = Teller(self.pool, self.jobs.ask, config.notices)
+        self.closer = Closer(self.pool, self.jobs.ask, clock, meters, after_s=config.statements.close_after_s)
         meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
@@ -273,7 +276,8 @@ class Daemon:
     def _build_listener(self) -> None:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
-        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
+        watch = Watch(self.config.anomalies, self.meters, self.clock)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator, watch)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
@@ -402,6 +406,7 @@ class Daemon:
                 self.docket.tick(second)
                 if self.commit.available:
                     self.keeper.tick()
+                    self.closer.tick()
                     self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)

@@ -135,9 +135,8 @@ class Restriction:
 class Tenant:
     """A contract: its currency, its credit limit (Money), the basis it is billed on, and the zone of its calendar.
 
-    Its cycles begin on `cycle_start_day`. `balance_alarms`: amounts below which it is told of its balance. `suspend_at_limit`: when
-    it can pay no part. `partner`: who is paid `partner_share` of its net charges.
-    `price_notice_days`: how long before it a change of prices must have been told; 0: it need not.
+    A `cycle` (day, week, month) begins on `cycle_start_day`. It is told of balances below `balance_alarms`, and of other prices
+    `price_notice_days` before. `suspend_at_limit`: when it can pay no part. `partner` is paid `partner_share` of its net charges.
     """
 
     id: int
@@ -147,6 +146,7 @@ class Tenant:
     basis: Basis = Basis.SUBMITTED
     timezone: str = "UTC"
     price_notice_days: int = 0
+    cycle: str = "month"
     cycle_start_day: int = 1
     balance_alarms: tuple[str, ...] = ()
     suspend_at_limit: bool = False

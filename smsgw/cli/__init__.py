@@ -3,7 +3,7 @@
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
     price  quota                         what messages cost, how many there may be
-    balance                              what tenants have to spend: top up, adjust, settle, refund, history
+    balance  fee                         what tenants have to spend: top up, adjust, settle, refund, history; what paying late costs
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
@@ -22,6 +22,7 @@ from smsgw.cli import (
     balance,
     doctor,
     export,
+    fee,
     price,
     provisioning,
     quota,
@@ -58,9 +59,10 @@ def build() -> typer.Typer:
     app.add_typer(price.app, name="price")
     app.command()(quota.quota)
     app.add_typer(balance.build())
+    app.add_typer(fee.app, name="fee")
     app.command()(statement.statement)
     app.command()(export.reconcile)
-    app.command()(export.export)
+    app.add_typer(export.exports, name="export")
     app.command()(show.show)
     app.command()(why)
     app.command()(doctor.doctor)

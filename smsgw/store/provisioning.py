@@ -33,8 +33,8 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
-_PROVISIONED: Final = "kind NOT IN ('balance', 'refund', 'statement', 'export', 'review')"
-"""What people do to books and messages is audited, not provisioned."""
+_BOOKED: Final = "'balance', 'refund', 'statement', 'export', 'late_fee', 'review'"
+_PROVISIONED: Final = f"kind NOT IN ({_BOOKED})"  # what people do to books and messages is audited, not provisioned
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
@@ -74,7 +74,9 @@ _ACCOUNTS: Final = (
 )
 _OF_ACCOUNTS: Final = frozenset({"account", "account_state", "secret"})
 _OF_TENANTS: Final = frozenset({"tenant_state"})
-_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning", "tenant_term", "tenant_profile", "price_notice"})
+_OF_NEITHER: Final = frozenset(
+    {"account_warning", "account_appeal", "tenant_warning", "tenant_appeal", "tenant_term", "tenant_profile", "price_notice"}
+)
 """Kinds of audit rows that change an account, all accounts of a tenant, and nothing that the data path reads."""
 _APART: Final = _OF_ACCOUNTS | _OF_TENANTS | _OF_NEITHER
 _EVERYTHING: Final[Mapping[str, str]] = {
