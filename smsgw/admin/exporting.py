@@ -74,8 +74,9 @@ async def export(
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
             "files": entries,
         }
-        said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content}
-        await provisioning.audit(connection, actor, ("export", name), None, said)
+    said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content}
+    # In a transaction of its own: one that has read an old snapshot may not add to the audit's chain.
+    await provisioning.audit(connection, actor, ("export", name), None, said)
     text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
     (out / MANIFEST).write_bytes(text)
     return [*entries, {"file": MANIFEST, "rows": len(entries), "octets": len(text), "sha256": hashlib.sha256(text).hexdigest()}]

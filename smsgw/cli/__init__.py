@@ -5,6 +5,7 @@
     price  quota                         what messages cost, how many there may be
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
+    audit                                who changed what and why, as a chain of hashes
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
@@ -18,7 +19,22 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
+from smsgw.cli import (
+    audit,
+    balance,
+    doctor,
+    export,
+    price,
+    provisioning,
+    quota,
+    secret,
+    serve,
+    show,
+    state,
+    statement,
+    tenant,
+    trial,
+)
 from smsgw.cli.why import why
 
 
@@ -40,6 +56,7 @@ def build() -> typer.Typer:
     app.add_typer(state.app, name="state")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
+    app.add_typer(audit.app, name="audit")
     app.command()(quota.quota)
     app.add_typer(balance.build())
     app.command()(statement.statement)
