@@ -207,10 +207,13 @@ class Queues:
             rows.append((
                 message.id, account.tenant.id, account.id, int(message.state), message.mode, message.basis, message.registered,
                 message.parts, message.attempt, message.command, message.link, message.price, int(message.expires_at * 1000),
-                quote(message.source), quote(message.destination), *blob(message.body),
+                quote(message.source), quote(message.destination), *blob(message.body), message.content_class,
             ))  # fmt: skip
             if message.short_id:
                 batch.short.append((message.id, account.id, quote(message.short_id)))
+            if message.held is not None:
+                key, part, total, due, digest = message.held
+                batch.held.append((message.id, account.id, quote(key), part, total, due, quote(digest)))
             if account.quotas:
                 quotas.append(message)
             if message.fingerprint:
