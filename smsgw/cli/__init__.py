@@ -5,6 +5,7 @@
     price  quota                         what messages cost, how many there may be
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
+    content                              what messages said: read, purge, hold for a court
     audit                                who changed what and why, as a chain of hashes
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
@@ -22,6 +23,7 @@ import typer
 from smsgw.cli import (
     audit,
     balance,
+    content,
     doctor,
     export,
     price,
@@ -56,6 +58,7 @@ def build() -> typer.Typer:
     app.add_typer(state.app, name="state")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
+    app.add_typer(content.app, name="content")
     app.add_typer(audit.app, name="audit")
     app.command()(quota.quota)
     app.add_typer(balance.build())

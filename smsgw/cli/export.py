@@ -39,17 +39,24 @@ def export(
 ) -> None:
     """Write a tenant's messages, receipts, MO and ledger as CSV, with a manifest of hashes, in one snapshot."""
     from smsgw.admin import exporting
+    from smsgw.cli.content import keys_of
+    from smsgw.store.sealed import Unreadable
 
+    opened = keys_of(config).open
     first = _day(start) if start else datetime(2025, 1, 1, tzinfo=UTC)
     end = _day(until) if until else datetime.now(UTC) + timedelta(days=1)
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
-        return await exporting.export(connection, tenant, out, start=first, end=end, content=content, actor=stored.who(actor))
+        return await exporting.export(
+            connection, tenant, out, start=first, end=end, content=content, actor=stored.who(actor), opened=opened
+        )
 
     try:
         rows = in_store(face.settings(config), run)
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
+    except Unreadable as error:
+        face.fail(face.FAILED, f"some content does not open: {error}")
     stored.show(rows, "files", json=json)
 
 

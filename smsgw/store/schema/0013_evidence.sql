@@ -79,3 +79,97 @@ CREATE TRIGGER keep_rows BEFORE DELETE ON audit FOR EACH ROW EXECUTE FUNCTION ke
 CREATE TRIGGER keep_table BEFORE TRUNCATE ON audit EXECUTE FUNCTION keep_evidence();
 CREATE TRIGGER keep_rows BEFORE DELETE ON audit_head FOR EACH ROW EXECUTE FUNCTION keep_evidence();
 CREATE TRIGGER keep_table BEFORE TRUNCATE ON audit_head EXECUTE FUNCTION keep_evidence();
+
+-- Retention ---------------------------------------------------------------------------------------------------------
+-- How long what accounts' messages say is kept, and the numbers of their messages. A class for each, for good: content of it is
+-- still to be dropped in its time when nobody names it any more (`live` false).
+CREATE TABLE retention (
+    name         text PRIMARY KEY,
+    class        int2 GENERATED ALWAYS AS IDENTITY UNIQUE,
+    profile      text NOT NULL CHECK (profile IN ('cn_port', 'eu_min', 'custom')),
+    content_h    int4 NOT NULL CHECK (content_h >= 0),
+    numbers_days int4 NOT NULL DEFAULT 0,     -- after so many days hashes take the place of numbers; 0: never
+    encrypted    boolean NOT NULL DEFAULT false,
+    live         boolean NOT NULL DEFAULT true,
+    hashed_till  int8 NOT NULL DEFAULT 0,     -- messages before this id have been looked at, of these accounts
+    hashed_of    int4[] NOT NULL DEFAULT '{}',
+    left_open    int8[] NOT NULL DEFAULT '{}' -- those of them that were still open then
+);
+
+CREATE FUNCTION put_retention(p_name text, p_profile text, p_content_h int4, p_numbers_days int4, p_encrypted boolean)
+RETURNS void LANGUAGE plpgsql AS $$
+-- Make or change one. The partitions of a new class are made before they are attached: nobody who writes waits for that.
+DECLARE
+    klass int2;
+    today int8 := (extract(epoch FROM clock_timestamp())::int8 / 86400 - 1735689600 / 86400);
+    day   int8 := 86400000::int8 << 22;
+    named text;
+BEGIN
+    INSERT INTO retention AS r (name, profile, content_h, numbers_days, encrypted)
+    VALUES (p_name, p_profile, p_content_h, p_numbers_days, p_encrypted)
+    ON CONFLICT (name) DO UPDATE SET profile = excluded.profile, content_h = excluded.content_h,
+        numbers_days = excluded.numbers_days, encrypted = excluded.encrypted, live = true
+    RETURNING r.class INTO klass;
+    named := format('content_%s', klass);
+    IF to_regclass(named) IS NULL THEN
+        EXECUTE format('CREATE TABLE %I (LIKE content INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE (id)', named);
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', named || '_default', named);
+        FOR n IN today - 1 .. today + 7 LOOP
+            EXECUTE format('CREATE TABLE %I PARTITION OF %I FOR VALUES FROM (%s) TO (%s)',
+                           named || '_' || to_char(date '2025-01-01' + n::int, 'YYYYMMDD'), named, n * day, (n + 1) * day);
+        END LOOP;
+        EXECUTE format('ALTER TABLE content ATTACH PARTITION %I FOR VALUES IN (%s)', named, klass);
+    END IF;
+    INSERT INTO partitioned (parent, retention_days) VALUES (named, (p_content_h + 23) / 24)
+    ON CONFLICT (parent) DO UPDATE SET retention_days = excluded.retention_days;
+END $$;
+
+-- Whose messages must not be lost, whatever the retention says, until somebody releases them.
+CREATE TABLE legal_hold (
+    id          int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant      int4 NOT NULL,
+    account     int4,                         -- NULL: all of the tenant
+    from_id     int8 NOT NULL,
+    until_id    int8 NOT NULL,                -- the first id that is not meant
+    reason      text NOT NULL,
+    actor       text NOT NULL,
+    at          timestamptz NOT NULL DEFAULT now(),
+    released_at timestamptz,
+    CHECK (from_id < until_id)
+);
+CREATE INDEX legal_hold_tenant ON legal_hold (tenant) WHERE released_at IS NULL;
+
+CREATE FUNCTION legally_held(p_tenant int4, p_account int4, p_id int8) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT 1 FROM legal_hold h WHERE h.released_at IS NULL AND h.tenant = p_tenant
+                   AND (h.account IS NULL OR h.account = p_account) AND p_id >= h.from_id AND p_id < h.until_id)
+$$;
+
+-- What is left of content that somebody had purged: that it was there, and the SHA-256 of it.
+CREATE TABLE tombstone (
+    message int8  PRIMARY KEY,
+    octets  int4  NOT NULL,
+    sha256  bytea NOT NULL,
+    actor   text  NOT NULL,
+    reason  text  NOT NULL,
+    at      timestamptz NOT NULL DEFAULT now()
+);
+CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON tombstone FOR EACH ROW EXECUTE FUNCTION keep_evidence();
+CREATE TRIGGER keep_table BEFORE TRUNCATE ON tombstone EXECUTE FUNCTION keep_evidence();
+
+-- What was written for an authority, and under which hash.
+CREATE TABLE authority_report (
+    id         int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind       text NOT NULL CHECK (kind IN ('tenant', 'account')),
+    name       text NOT NULL,
+    tenant     int4 NOT NULL,
+    from_id    int8 NOT NULL,
+    until_id   int8 NOT NULL,
+    authority  text NOT NULL,
+    reference  text NOT NULL,
+    frozen     boolean NOT NULL,
+    sha256     text NOT NULL,                 -- of its manifest
+    actor      text NOT NULL,
+    reported_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TRIGGER keep_rows BEFORE UPDATE OR DELETE ON authority_report FOR EACH ROW EXECUTE FUNCTION keep_evidence();
+CREATE TRIGGER keep_table BEFORE TRUNCATE ON authority_report EXECUTE FUNCTION keep_evidence();
