@@ -21,6 +21,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.anomalies import Watch
 from smsgw.admin.closer import Closer
+from smsgw.admin.content_keys import content_keys
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -55,6 +56,7 @@ from smsgw.store import messages, nodes, partitions, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
 from smsgw.store.ids import Ids
+from smsgw.store.retentions import number_hash
 from smsgw.store.write_ahead import make_ahead
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
@@ -135,6 +137,7 @@ class Daemon:
                 await make_ahead(admin, config.database.wal_ahead_mib, Path(config.node.data_dir))
             self.key = load_key(Path(config.node.data_dir))
             self.unseal = self.key.unseal
+            self.content_keys = content_keys(Path(config.node.data_dir))
             self.directory = await load_directory(admin, self.unseal, number_key=self.key.derived("numbers"))
         finally:
             await admin.close()
@@ -191,7 +194,7 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s)
+        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s, opened=self.content_keys.open)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
@@ -252,11 +255,13 @@ class Daemon:
     def _build_hold(self, ending: Ending) -> None:
         self.docket, key = Docket(self.directory.policies), self.key.derived("held")
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
-        self.hold = Hold(self.desk, self.pool, *parties, key=key)
+        self.hold = Hold(self.desk, self.pool, *parties, key=key, opened=self.content_keys.open)
         self.hold.register(self.meters)
         self.commit.on_held = self.hold.on_held
 
     def _build_accept(self) -> None:
+        self.commit.seal, self.commit.seals = self.content_keys.seal, self._seals
+        self.recover.hash_number = number_hash(self.key.derived("retained numbers"))
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
         limits = self.config.limits
         self.limits = Limits(throttle, self.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
@@ -313,6 +318,10 @@ class Daemon:
 
     def _account(self, system_id: str) -> Account | None:
         return self.directory.account(system_id)
+
+    def _seals(self, account_id: int) -> bool:
+        account = self.directory.account_by_id(account_id)
+        return account is not None and account.sealed
 
     def _on_bound(self, session: TenantSession) -> None:
         if session.version < V34 and session.account is not None:

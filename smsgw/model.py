@@ -164,13 +164,11 @@ QUOTA_SPANS: Final = ("minute", "hour", "day", "month")
 class Account:
     """One system_id of a tenant with its limits. Rates and bursts in parts per second and parts; 0 = no limit.
 
-    `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
-    `QUOTA_SPANS` that has a quota.
-
-    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
-    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
-    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
-    secrets that have an end, with it (seconds since 1970). `policy`: the rule set that judges its messages; "": none does.
+    `limited` and `quotas` are made of the others: whether any rate is set; (span, messages, parts) for each span with a quota.
+    `allow_from`: networks that it may bind from; none given: from anywhere. `restriction`: None while both it and its tenant are
+    active, which is all that the hot path looks at. `certificates`: of which its client must show one. `max_tx`, `max_rx`,
+    `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its secrets that have an end, with it. `policy`:
+    the rule set that judges its messages. `retention`: how long what they say is kept (`content_class`), `sealed` at rest or not.
     """
 
     id: int
@@ -209,6 +207,7 @@ class Account:
     strict_34: bool = False
     allow_from: tuple[str, ...] = ()
     policy: str = ""
+    retention: str = ""
     tls_only: bool = False
     certificates: tuple[str, ...] = ()
     max_tx: int = 0
@@ -216,6 +215,8 @@ class Account:
     max_trx: int = 0
     restriction: Restriction | None = None
     expiring: tuple[tuple[str, float], ...] = field(default=(), repr=False)
+    content_class: int = 0
+    sealed: bool = False
     limited: bool = field(default=False, init=False, repr=False, compare=False)
     quotas: tuple[tuple[int, int, int], ...] = field(default=(), init=False, repr=False, compare=False)
 

@@ -71,13 +71,19 @@ async def close(connection: Connection, name: str, cycle_name: str, *, actor: st
     if kept is not None:
         return Made(TENANT, name, cycle.name, kept.content, kept, tenant, Span(kept.from_ms, kept.until_ms))
     try:
-        async with connection.transaction(isolation="repeatable_read", readonly=draft):
-            return await _close(connection, tenant, cycle, actor, draft=draft)
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            made, closing = await _read(connection, tenant, cycle, draft=draft)
+        if draft:
+            return made
+        # Kept in a transaction of its own: one that has read an old snapshot may not add to the audit's chain.
+        async with connection.transaction():
+            return await _keep(connection, made, closing, actor)
     except ClosedMeanwhile:
         return await close(connection, name, cycle_name, actor=actor, draft=draft)
 
 
-async def _close(connection: Connection, tenant: Tenant, cycle: Cycle, actor: str, *, draft: bool) -> Made:
+async def _read(connection: Connection, tenant: Tenant, cycle: Cycle, *, draft: bool) -> tuple[Made, int]:
+    """Return what a cycle comes to, not kept yet, and its closing balance."""
     before = await statements.last(connection, TENANT, tenant.name)
     following_name = cycle.name if before is None else await next_name(connection, tenant, before)
     opening = None
@@ -90,13 +96,15 @@ async def _close(connection: Connection, tenant: Tenant, cycle: Cycle, actor: st
     span = Span(cycle.from_ms, cycle.until_ms)
     read = await statements.read_figures(connection, tenant, span, opening)
     text = reports.content(tenant, cycle, _figures(read))
-    if draft:
-        return Made(TENANT, tenant.name, cycle.name, text, None, tenant, span)
-    kept = await statements.keep(
-        connection, TENANT, tenant.name, cycle.name, span, read["closing"], text, reports.digest(text), actor
-    )
-    await _audit(connection, actor, kept, tenant.name)
-    return Made(TENANT, tenant.name, cycle.name, text, kept, tenant, span)
+    return Made(TENANT, tenant.name, cycle.name, text, None, tenant, span), read["closing"]
+
+
+async def _keep(connection: Connection, made: Made, closing: int, actor: str) -> Made:
+    assert made.span is not None
+    digest = reports.digest(made.text)
+    kept = await statements.keep(connection, TENANT, made.party, made.cycle, made.span, closing, made.text, digest, actor)
+    await _audit(connection, actor, kept, made.party)
+    return replace(made, closed=kept)
 
 
 async def next_name(connection: Connection, tenant: Tenant, before: Closed) -> str:

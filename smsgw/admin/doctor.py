@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 
 from smsgw.config import Config, address_of
-from smsgw.store import examination, invariants, partitions
+from smsgw.store import audits, examination, invariants, partitions
 from smsgw.store.database import Connection, check_durability, connect
 from smsgw.store.errors import StoreError
 
@@ -35,6 +35,8 @@ FILES: Final = (65_536, 8_192)
 IDS_AHEAD_S: Final = 300.0
 LONG_GONE_S: Final = 86_400.0
 READY_S: Final = 3.0
+AUDIT_ROWS: Final = 10_000
+"""So many of the audit's newest rows are walked: `smsgw audit verify` walks all."""
 
 
 class Level(enum.IntEnum):
@@ -78,6 +80,7 @@ async def examine(config: Config, dsn: str, *, books: bool = True, now: datetime
         findings.append(await _asked("days ahead", days(connection, at)))
         findings.append(await _asked("default partitions", defaults(connection)))
         findings.append(await _asked("nodes", seats(connection)))
+        findings.append(await _asked("audit", audit(connection)))
         if books:
             findings += await _books(connection)
     finally:
@@ -191,6 +194,15 @@ async def seats(connection: Connection) -> Finding:
             "nodes", Level.WARNING, f"not seen for a day: {', '.join(gone)}", "stopped for good? its work was taken over"
         )
     return Finding("nodes", Level.OK, f"{len(seen)} known")
+
+
+async def audit(connection: Connection) -> Finding:
+    """The newest rows of the audit are those that were written."""
+    found = await audits.verify(connection, last=AUDIT_ROWS)
+    if found.fault is not None:
+        text = f"number {found.fault.number} {found.fault.why}"
+        return Finding("audit", Level.CRITICAL, text, "somebody wrote past smsgw: keep a dump, then smsgw audit verify")
+    return Finding("audit", Level.OK, f"{found.rows} rows fit, up to number {found.head.number}")
 
 
 async def _books(connection: Connection) -> list[Finding]:

@@ -79,9 +79,10 @@ async def _make(
     faults = contradictions(wanted.new) if wanted.new is not None and wanted.key[0] == "tenant" else []
     if faults:
         raise ValueError(faults[0])
-    policy = wanted.new.get("policy", "") if wanted.new is not None else ""
-    if policy and ("policy", policy) not in live:
-        raise NotFound(f"there is no policy {policy!r}: a file has to bring it first")
+    for kind in ("policy", "retention"):
+        named = wanted.new.get(kind, "") if wanted.new is not None else ""
+        if named and (kind, named) not in live:
+            raise NotFound(f"there is no {kind} {named!r}: a file has to bring it first")
     changes = (wanted,)
     conflicts = (
         *provisioning._dangling([wanted], live),

@@ -26,6 +26,7 @@ from smsgw.store import books, exports, provisioning, statements
 from smsgw.store.books import NoSuchTenant, Refused
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
+from smsgw.store.sealed import Opener, plain
 
 __all__ = ["NoSuchLink", "NoSuchTenant", "Refused", "export", "reconcile"]
 
@@ -53,16 +54,28 @@ class _Written:
 
 
 async def export(
-    connection: Connection, name: str, out: Path, signer: Signer, *, start: datetime, end: datetime, content: bool, actor: str
+    connection: Connection,
+    name: str,
+    out: Path,
+    signer: Signer,
+    *,
+    start: datetime,
+    end: datetime,
+    content: bool,
+    actor: str,
+    opened: Opener = plain,
 ) -> list[dict[str, Any]]:
-    """Write a tenant's export into an empty directory; returns the manifest's lines. Raises NoSuchTenant, Refused, OSError."""
+    """Write a tenant's export into an empty directory; returns the manifest's lines. Raises NoSuchTenant, Refused, OSError.
+
+    `opened` opens what is sealed at rest. Raises Unreadable.
+    """
     tenant = await statements.contract(connection, name)
     _prepare(out)
     tables = [table for table in exports.TABLES if content or table != "content"]
     span = (start.timestamp(), end.timestamp())
     async with connection.transaction(isolation="repeatable_read"):
         (of,) = await books.balances(connection, name)
-        written = [await _write(connection, out, table, tenant.id, span) for table in tables]
+        written = [await _write(connection, out, table, tenant.id, span, opened) for table in tables]
         entries = [one.entry() for one in written]
         manifest = {
             "version": VERSION,
@@ -75,8 +88,9 @@ async def export(
             "key": fingerprint(signer.public),
             "files": entries,
         }
-        said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content}
-        await provisioning.audit(connection, actor, ("export", name), None, said)
+    said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content}
+    # In a transaction of its own: one that has read an old snapshot may not add to the audit's chain.
+    await provisioning.audit(connection, actor, ("export", name), None, said)
     text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
     (out / MANIFEST).write_bytes(text)
     signed = signer.sign(text)
@@ -95,7 +109,9 @@ def _prepare(out: Path) -> None:
         raise Refused(f"{out} is not empty: an export is written into a directory of its own")
 
 
-async def _write(connection: Connection, out: Path, table: str, tenant_id: int, span: tuple[float, float]) -> _Written:
+async def _write(  # noqa: PLR0917 - what is written, where, of whom
+    connection: Connection, out: Path, table: str, tenant_id: int, span: tuple[float, float], opened: Opener
+) -> _Written:
     written = _Written(f"{table}.csv")
     shape = _COLUMNS[table]
     with (out / written.name).open("w", encoding="utf-8", newline="") as file:
@@ -110,9 +126,13 @@ async def _write(connection: Connection, out: Path, table: str, tenant_id: int, 
         writer = csv.writer(Hashed(), lineterminator="\r\n")
         writer.writerow(shape)
         async for page in exports.rows(connection, table, tenant_id, *span):
-            writer.writerows([neutral(make(dict(row))) for make in shape.values()] for row in page)
+            writer.writerows([neutral(make(row)) for make in shape.values()] for row in (_opened(one, opened) for one in page))
             written.rows += len(page)
     return written
+
+
+def _opened(row: Any, opened: Opener) -> dict[str, Any]:
+    return {**row, "body": opened(row["id"], row["body"])} if "body" in row else dict(row)
 
 
 def _at(ms: int) -> str:

@@ -49,6 +49,7 @@ _REFERS: Final = {
     "account": "account",
     "operator": "operator",
     "policy": "policy",
+    "retention": "retention",
 }
 
 

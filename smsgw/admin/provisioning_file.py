@@ -22,6 +22,7 @@ import msgspec
 
 from smsgw.admin.access_values import ACCESS_CHECKS
 from smsgw.admin.contract_values import CONTRACT_CHECKS, contradictions
+from smsgw.admin.retention_values import PROFILES, retention
 from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
 from smsgw.config import ConfigError, resolve
@@ -30,7 +31,7 @@ from smsgw.policy.ruleset import Bundle
 from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities
 
-KINDS: Final = ("tenant", "carrier", "operator", "policy", "account", "link", "number", "route", "price")
+KINDS: Final = ("tenant", "carrier", "operator", "policy", "retention", "account", "link", "number", "route", "price")
 """In the order in which they can be put: each refers only to those before it."""
 
 Password = str | dict[str, str]
@@ -50,6 +51,7 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "receipt_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "prefer_id": ("tlv", "text"),
     "tlvs": ("auto", "always", "never"),
+    "profile": tuple(PROFILES),
     "interface_version": (0x33, 0x34, 0x50),
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
@@ -65,7 +67,7 @@ _AT_MOST: Final = {
     "max_resends": 100,
     "cycle_start_day": 28,
 }
-KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring"})
+KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring", "content_class", "sealed"})
 """Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
 
@@ -114,6 +116,9 @@ _TABLES: Final[Mapping[str, _Kind]] = {
     ),
     "carrier": _Kind("name", {"name": str}, ("name",)),
     "policy": _Kind("name", {"name": str, "files": list[str]}, ("name", "files")),
+    "retention": _Kind(
+        "name", {"name": str, "profile": str, "content_h": int, "numbers_days": int, "encrypted": bool}, ("name", "profile")
+    ),
     "account": _Kind("system_id", {"tenant": str, "password": Any, **_ACCOUNT_KEYS}, ("tenant", "system_id")),
     "link": _Kind(
         "name",
@@ -251,6 +256,11 @@ class _Reading:
                 self.errors.append(f"{where}.balance is below what credit_limit allows")
             self.errors += [f"{where}.{fault}" for fault in contradictions(values)]
             values = _differing(values, _TENANT_DEFAULTS)
+        elif kind == "retention":
+            try:
+                values = retention(values)
+            except ValueError as error:
+                self.errors.append(f"{where}: {error}")
         elif kind == "account":
             if values.get("duplicate_window_s") and values.get("mode") == "relay":
                 self.errors.append(f'{where}.duplicate_window_s needs mode = "store"')
@@ -298,7 +308,7 @@ class _Reading:
                 price = PriceKey.parse(name)
                 told = price.refers()
                 self._check_route(name, price.route)
-            for key in ("tenant", "account", "carrier", "operator", "policy"):
+            for key in ("tenant", "account", "carrier", "operator", "policy", "retention"):
                 self._check(kind, name, key, key, told.get(key) or None)
             for link in values.get("links", ()):
                 self._check(kind, name, "links", "link", link)

@@ -5,6 +5,8 @@
     price  quota                         what messages cost, how many there may be
     balance  fee                         what tenants have to spend: top up, adjust, settle, refund, history; what paying late costs
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
+    content                              what messages said: read, purge, hold for a court
+    audit                                who changed what and why, as a chain of hashes
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
@@ -19,7 +21,9 @@ from typing import Annotated
 import typer
 
 from smsgw.cli import (
+    audit,
     balance,
+    content,
     doctor,
     export,
     fee,
@@ -57,6 +61,8 @@ def build() -> typer.Typer:
     app.add_typer(review.app, name="review")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
+    app.add_typer(content.app, name="content")
+    app.add_typer(audit.app, name="audit")
     app.command()(quota.quota)
     app.add_typer(balance.build())
     app.add_typer(fee.app, name="fee")

@@ -59,7 +59,10 @@ def export(
 ) -> None:
     """Write a tenant's messages, receipts, MO and ledger as CSV, with a signed manifest of hashes, in one snapshot."""
     from smsgw.admin import exporting
+    from smsgw.cli.content import keys_of
+    from smsgw.store.sealed import Unreadable
 
+    opened = keys_of(config).open
     first = _day(start) if start else datetime(2025, 1, 1, tzinfo=UTC)
     end = _day(until) if until else datetime.now(UTC) + timedelta(days=1)
 
@@ -67,12 +70,16 @@ def export(
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         signer, who = _signer(settings), stored.who(actor)
-        return await exporting.export(connection, tenant, out, signer, start=first, end=end, content=content, actor=who)
+        return await exporting.export(
+            connection, tenant, out, signer, start=first, end=end, content=content, actor=who, opened=opened
+        )
 
     try:
         rows = in_store(settings, run)
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
+    except Unreadable as error:
+        face.fail(face.FAILED, f"some content does not open: {error}")
     stored.show(rows, "files", json=json)
 
 

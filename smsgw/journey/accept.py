@@ -121,6 +121,7 @@ class Accept:
                 return throttled
         message.id = desk.ids.next()
         message.accepted_at = now
+        message.content_class = account.content_class
         if message.expires_at:
             message.expires_at += now
         message.session = session

@@ -18,10 +18,12 @@ import structlog
 
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
-from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts
+from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts, retentions
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from smsgw.journey.deliver import Deliver
     from smsgw.journey.desk import Desk
     from smsgw.journey.due import Due
@@ -60,6 +62,9 @@ class Recover:
         self._expiring: set[int] = set()
         self._stale_after = 0
         self._stale_more = False
+        self._keep_more = False
+        self.hash_number: Callable[[str], str] | None = None
+        """What makes of an old number the hash that takes its place."""
         self.taken_over = 0
         self.default_rows = 0
 
@@ -88,6 +93,9 @@ class Recover:
             await self._upkeep()
         if self._stale_more:
             await self._give_up_receipts()
+        if self._keep_more and self.hash_number is not None:
+            async with self._pool.acquire() as connection:
+                self._keep_more = (await retentions.keep(connection, self._desk.clock.time(), self.hash_number)).more
 
     async def _take_over(self, connection: Any, node: int) -> None:
         adopted = await nodes.take_over(connection, node, int(self._desk.clock.time() * 1000), self._takeover_s)
@@ -153,7 +161,7 @@ class Recover:
             if any(name.startswith("message_") for name in gone.dropped):
                 await messages.forget_short_ids(connection)
             await self._drop_owed(connection, int(now * 1000))
-        self._stale_more = True
+        self._stale_more = self._keep_more = True
 
     async def _drop_owed(self, connection: Any, now_ms: int) -> None:
         """What is owed too long, or more than an account's cap, goes: the oldest first, in pages."""

@@ -35,7 +35,8 @@ TABLES: Final[Mapping[str, str]] = {
         SELECT message, day, amount, reason, at FROM refund
         WHERE tenant = $1 AND message >= $2 AND message < $3 ORDER BY message""",
     "content": """
-        SELECT c.id, c.body FROM message m JOIN content c ON c.class = 0 AND c.id = m.id
+        SELECT c.id, c.body FROM message m JOIN content c ON c.id = m.id
+             AND c.class = ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r))
         WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
 }
 """The tables of an export: (tenant, least id, first id after) → rows. The ledger is whole: it is what the balance is made of."""

@@ -66,7 +66,8 @@ INVARIANTS: Final[Mapping[str, str]] = {
         SELECT w.id, m.state FROM waiting w LEFT JOIN message m ON m.id = w.id WHERE m.id IS NULL OR m.state >= 10""",
     "What is open has its content": """
         SELECT m.id, m.state FROM message m WHERE m.state < 6
-          AND NOT EXISTS (SELECT 1 FROM content c WHERE c.class = 0 AND c.id = m.id)""",
+          AND NOT EXISTS (SELECT 1 FROM content c WHERE c.id = m.id
+              AND c.class = ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r)))""",
 }
 """What must hold → the query that finds where it does not.
 

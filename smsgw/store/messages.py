@@ -12,11 +12,18 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import asyncpg
+import structlog
 
 from smsgw.model import Account, Message, State
+from smsgw.store.sealed import Opener, Unreadable, plain
+
+log = structlog.get_logger()
 
 AccountById = Callable[[int, int], Account]
 """(account id, tenant id) → Account; a stand-in for one that was deleted."""
+
+ANY_CLASS = "ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r))"
+"""Content is found by its class and the id: a message's row does not say which class it is of."""
 
 _COLUMNS = (
     "m.id, m.tenant, m.account, m.state, m.mode, m.basis, m.registered, m.parts, m.attempt, m.resends, m.command, m.rev, m.link,"
@@ -25,13 +32,13 @@ _COLUMNS = (
 )
 
 
-def _message(row: asyncpg.Record, account_of: AccountById) -> Message:
+def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Message:
     return Message(
         id=row["id"],
         account=account_of(row["account"], row["tenant"]),
         source=row["source"],
         destination=row["destination"],
-        body=row["body"] or b"",
+        body=body,
         command=row["command"],
         state=State(row["state"]),
         rev=row["rev"],
@@ -54,14 +61,22 @@ def _message(row: asyncpg.Record, account_of: AccountById) -> Message:
     )
 
 
-async def load(connection: Any, ids: Sequence[int], account_of: AccountById) -> list[Message]:
-    """Read messages with their content, in order of id; ids without a row are left out."""
+async def load(connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain) -> list[Message]:
+    """Read messages with their content, in order of id; ids without a row are left out, and those that cannot be opened."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS}, c.body FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
-        " LEFT JOIN content c ON c.class = 0 AND c.id = u.id ORDER BY m.id",
+        f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id ORDER BY m.id",
         list(ids),
     )
-    return [_message(row, account_of) for row in rows]
+    read = []
+    for row in rows:
+        try:
+            body = opened(row["id"], row["body"] or b"")
+        except Unreadable as error:  # to send what it is not would be worse than to wait for the key
+            log.warning("content_unreadable", message_id=row["id"], why=str(error))
+        else:
+            read.append(_message(row, body, account_of))
+    return read
 
 
 async def referred(connection: Any, keys: Sequence[tuple[int, str]]) -> list[tuple[int, str, int, str]]:

@@ -4,8 +4,8 @@ The table `partitioned` names the parents (`parent, retention_days, storage`). E
 MessageId, whose upper bits are milliseconds since 2025-01-01T00:00:00Z, so that a day is one range of ids. A DEFAULT
 partition catches what no day was made for: a row in it is an alert, and `empty_default` moves it.
 
-Promises that a day with open messages is never dropped, and that no statement waits for a lock longer than
-`LOCK_TIMEOUT_MS`, so that the data path is never held up behind it: who does not get the lock tries again later. Must
+Promises that a day with open messages is never dropped, nor one that a legal hold means; that no statement waits for a lock longer
+than `LOCK_TIMEOUT_MS`, so that the data path is never held up behind it: who does not get the lock tries again later. Must
 never run twice at once: one advisory lock has one holder.
 """
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
-from smsgw.model import EPOCH_MS, FIRST_FINAL
+from smsgw.model import EPOCH_MS, FIRST_FINAL, State
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -43,12 +43,14 @@ _HELD_BY_MESSAGE: Final = re.compile(r"message|content(_\w+)?")
 class Upkeep:
     """What one round did. `crowded`: days that could not be made because the DEFAULT partition has rows of them.
 
-    `held`: days past their time that still have open messages. `busy`: what no lock was to be had for this time.
+    `held`: days past their time that still have open messages. `kept`: those that a legal hold keeps. `busy`: what no lock was to
+    be had for this time.
     """
 
     made: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     held: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     crowded: tuple[str, ...] = ()
     busy: tuple[str, ...] = ()
 
@@ -62,6 +64,12 @@ class _Parent:
     @property
     def default(self) -> str:
         return f"{self.name}_default"
+
+    @property
+    def content_class(self) -> int | None:
+        """Which class's content it has; None: it has no content."""
+        number = self.name.removeprefix("content_")
+        return int(number) if number.isdigit() else None
 
     def partition(self, day: datetime.date) -> str:
         return f"{self.name}_{day:%Y%m%d}"
@@ -97,9 +105,10 @@ async def ensure_days(connection: Connection, now: datetime.datetime, *, ahead: 
 
 
 async def drop_old(connection: Connection, now: datetime.datetime) -> Upkeep:
-    """Drop the days that are over for longer than their parent's `retention_days` and have no open message."""
+    """Drop the days that are over for longer than their parent's `retention_days`, and that nobody needs or holds."""
     dropped: list[str] = []
     held: list[str] = []
+    kept: list[str] = []
     busy: list[str] = []
     today = now.astimezone(datetime.UTC).date()
     async with _alone(connection) as alone:
@@ -107,17 +116,21 @@ async def drop_old(connection: Connection, now: datetime.datetime) -> Upkeep:
             for name, day in sorted((await _partitions(connection, parent)).items()):
                 if day is None or (today - day).days <= parent.retention_days:
                     continue
-                if _HELD_BY_MESSAGE.fullmatch(parent.name) and await _has_open(connection, day):
-                    held.append(name)
-                    continue
+                if _HELD_BY_MESSAGE.fullmatch(parent.name):
+                    if await _has_open(connection, parent, name, day):
+                        held.append(name)
+                        continue
+                    if await _is_legally_held(connection, parent, name, day):
+                        kept.append(name)
+                        continue
                 try:
                     _, after = day_range(day)
-                    kept = f"UPDATE partitioned SET kept_from = greatest(kept_from, {after}) WHERE parent = '{parent.name}'"
-                    await _patiently(connection, [f"DROP TABLE {name}", kept])
+                    since = f"UPDATE partitioned SET kept_from = greatest(kept_from, {after}) WHERE parent = '{parent.name}'"
+                    await _patiently(connection, [f"DROP TABLE {name}", since])
                     dropped.append(name)
                 except asyncpg.LockNotAvailableError:
                     busy.append(name)
-    return Upkeep(dropped=tuple(dropped), held=tuple(held), busy=tuple(busy))
+    return Upkeep(dropped=tuple(dropped), held=tuple(held), kept=tuple(kept), busy=tuple(busy))
 
 
 async def empty_default(connection: Connection, parent: str) -> int:
@@ -220,11 +233,36 @@ async def _key(connection: Connection, parent: _Parent) -> str:
     )
 
 
-async def _has_open(connection: Connection, day: datetime.date) -> bool:
+async def _has_open(connection: Connection, parent: _Parent, name: str, day: datetime.date) -> bool:
+    """Whether a message of the day is open; of a class's own content, whether one that it says something of needs it still."""
     first, after = day_range(day)
+    if parent.content_class:
+        return bool(
+            await connection.fetchval(
+                f"SELECT EXISTS (SELECT FROM message m JOIN {name} c ON c.class = {parent.content_class} AND c.id = m.id"
+                " WHERE m.id >= $1 AND m.id < $2 AND m.state < $3)",
+                first,
+                after,
+                int(State.SENT),
+            )
+        )
     return bool(
         await connection.fetchval(
             "SELECT EXISTS (SELECT FROM message WHERE id >= $1 AND id < $2 AND state < $3)", first, after, FIRST_FINAL
+        )
+    )
+
+
+async def _is_legally_held(connection: Connection, parent: _Parent, name: str, day: datetime.date) -> bool:
+    """Whether a legal hold means a message of the day, of which this partition says something."""
+    said = "" if parent.content_class is None else f" JOIN {name} c ON c.class = {parent.content_class} AND c.id = m.id"
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM legal_hold h JOIN message m ON m.tenant = h.tenant"
+            " AND m.id >= h.from_id AND m.id < h.until_id"
+            f" AND (h.account IS NULL OR h.account = m.account){said}"
+            " WHERE h.released_at IS NULL AND h.from_id < $2 AND h.until_id > $1 AND m.id >= $1 AND m.id < $2)",
+            *day_range(day),
         )
     )
 

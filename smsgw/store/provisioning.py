@@ -19,7 +19,7 @@ import msgspec
 
 from smsgw.config import ConfigError
 from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Operator, Policy, Provisioned, Route, Tenant
-from smsgw.store import policies, prices
+from smsgw.store import policies, prices, retentions
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
 from smsgw.store.standing import restriction
@@ -33,8 +33,8 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
-_BOOKED: Final = "'balance', 'refund', 'statement', 'export', 'late_fee', 'review'"
-_PROVISIONED: Final = f"kind NOT IN ({_BOOKED})"  # what people do to books and messages is audited, not provisioned
+_BOOKED: Final = "'balance', 'refund', 'statement', 'export', 'late_fee', 'review', 'content', 'legal_hold', 'report'"
+_PROVISIONED: Final = f"kind NOT IN ({_BOOKED})"  # what people do to books, messages and what is kept is audited, not provisioned
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
@@ -65,7 +65,8 @@ async def _in_pages(connection: Connection, statement: str) -> list[asyncpg.Reco
 
 _ACCOUNTS: Final = (
     "SELECT a.*, h.hashes, h.untils, o.state AS own_state, o.reason AS own_reason, o.rate AS own_rate, c.state AS tenant_state,"
-    " c.reason AS tenant_reason, c.rate AS tenant_rate FROM account a"
+    " c.reason AS tenant_reason, c.rate AS tenant_rate, t.class AS content_class, t.encrypted FROM account a"
+    " LEFT JOIN retention t ON t.name = a.settings ->> 'retention'"
     " LEFT JOIN LATERAL (SELECT array_agg(s.hash ORDER BY s.at DESC, s.hash) AS hashes,"
     " array_agg(extract(epoch FROM s.until)::float8 ORDER BY s.at DESC, s.hash) AS untils FROM secret s"
     " WHERE s.account = a.id AND (s.until IS NULL OR s.until > clock_timestamp())) h ON true"
@@ -159,6 +160,7 @@ def _account(row: asyncpg.Record, tenant: Tenant) -> Account:
     ends = zip(hashes, row["untils"] or (), strict=True)
     settings["expiring"] = tuple((known, until) for known, until in ends if until is not None)
     settings["restriction"] = restriction(row)
+    settings["content_class"], settings["sealed"] = row["content_class"] or 0, bool(row["encrypted"])
     return Account(id=row["id"], system_id=row["system_id"], tenant=tenant, secrets=hashes, **settings)
 
 
@@ -178,7 +180,7 @@ def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tu
 # ---- as entities: what the three-way difference compares -------------------------------------------------------------------
 
 Key = tuple[str, str]
-"""(kind, name): tenant, account, number, carrier, link, route, operator, policy, price (its name: `prices.PriceKey`)."""
+"""(kind, name): tenant, account, number, carrier, link, route, operator, policy, retention, price (its name: `PriceKey`)."""
 Entities = dict[Key, dict[str, Any]]
 
 
@@ -203,7 +205,7 @@ async def read_entities(connection: Connection) -> Entities:
     for row in await connection.fetch("SELECT name, prefixes FROM operator"):
         found["operator", row["name"]] = {"prefixes": list(row["prefixes"])}
     found.update({("price", name): {"price": price} for name, price in (await prices.entities(connection)).items()})
-    return found | await policies.read_entities(connection)
+    return found | await policies.read_entities(connection) | await retentions.read_entities(connection)
 
 
 async def audit(  # noqa: PLR0917 - the columns of its row
@@ -255,6 +257,7 @@ _PUT: Final[Mapping[str, str]] = {
     "operator": "INSERT INTO operator (name, prefixes) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE"
     " SET prefixes = excluded.prefixes",
     "policy": policies.PUT,
+    "retention": retentions.PUT,
 }
 
 
@@ -274,6 +277,8 @@ async def put(connection: Connection, key: Key, values: Mapping[str, Any]) -> tu
         await connection.execute(statement, name, values["prefixes"])
     elif kind == "policy":
         await connection.execute(statement, name, values["version"], values["files"])
+    elif kind == "retention":
+        await retentions.put(connection, name, values)
     else:
         number, secrets = await _take_back(connection, key, values)
         if kind == "tenant":
@@ -322,6 +327,7 @@ _DELETE: Final[Mapping[str, str]] = {
     "route": "DELETE FROM route WHERE prefix = $1",
     "operator": "DELETE FROM operator WHERE name = $1",
     "policy": policies.DELETE,
+    "retention": retentions.DELETE,
 }
 
 

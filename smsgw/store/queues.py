@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from smsgw.model import Effect, Message, Owed, State
+from smsgw.model import Effect, Message, Owed, OwedKind, State
 from smsgw.store.batch import Batch, quote
 from smsgw.store.ids import seconds_of
 from smsgw.store.quotas import windows_of
@@ -73,6 +73,8 @@ class Queues:
         self._wake = asyncio.Event()
         self._asleep = True  # whether anybody waits for it: looked at some times a message
         self.low_water: Callable[[], int] = _no_low_water
+        self.seal: Callable[[int, bytes], bytes] = _no_keys
+        self.seals: Callable[[int], bool] = _nobody
         self._low_water_at = 0.0
         self.new = Turns()
         self.changed: dict[int, Message] = {}
@@ -211,10 +213,11 @@ class Queues:
         batch.news = self.new.take(self.caps.new)
         for message, _ in batch.news:
             account = message.account
+            body = message.body if not account.sealed else self.seal(message.id, message.body)
             rows.append((
                 message.id, account.tenant.id, account.id, int(message.state), message.mode, message.basis, message.registered,
                 message.parts, message.attempt, message.command, message.link, message.price, int(message.expires_at * 1000),
-                quote(message.source), quote(message.destination), *blob(message.body), message.content_class,
+                quote(message.source), quote(message.destination), *blob(body), message.content_class,
             ))  # fmt: skip
             if message.short_id:
                 batch.short.append((message.id, account.id, quote(message.short_id)))
@@ -295,7 +298,9 @@ class Queues:
     def _owed_row(self, owed: Owed, batch: Batch) -> tuple[Any, ...]:
         node = self.seat.node if owed.claimed else 0
         expires = int(owed.expires_at * 1000)
-        return (owed.id, owed.account, owed.message, owed.kind, owed.command, node, expires, *batch.blob(owed.body))
+        # A receipt says nothing of what a message said; a handset's message does.
+        body = self.seal(owed.id, owed.body) if owed.kind == OwedKind.MO and self.seals(owed.account) else owed.body
+        return (owed.id, owed.account, owed.message, owed.kind, owed.command, node, expires, *batch.blob(body))
 
     def _pack_places(self, batch: Batch) -> None:
         """Take what is said of where messages wait, but for messages that the caps have left for a later cycle."""
@@ -350,3 +355,11 @@ def _pack_quotas(batch: Batch, quotas: list[Message]) -> None:
 
 def _no_low_water() -> int:
     return 0
+
+
+def _nobody(_account: int) -> bool:
+    return False
+
+
+def _no_keys(_owner: int, _body: bytes) -> bytes:
+    raise RuntimeError("an account's content is to be sealed, and nobody has said how")

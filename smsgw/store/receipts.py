@@ -9,8 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from smsgw.model import Owed
+from smsgw.store.sealed import Opener, Unreadable, plain
+
+log = structlog.get_logger()
 
 
 class ParkedReceipt(msgspec.Struct, gc=False):
@@ -24,28 +28,37 @@ class ParkedReceipt(msgspec.Struct, gc=False):
     expires_at: float
 
 
-async def load_owed(connection: Any, ids: Sequence[int]) -> list[Owed]:
-    """Read owed rows that this node has just leased, oldest first."""
+async def load_owed(connection: Any, ids: Sequence[int], opened: Opener = plain) -> list[Owed]:
+    """Read owed rows that this node has just leased, oldest first; those that cannot be opened are left out."""
     rows = await connection.fetch(
         "SELECT o.id, o.account, o.message, o.kind, o.tries, o.command, o.due_ms, o.expires_ms, o.body"
         " FROM unnest($1::int8[]) AS u(id) JOIN owed o ON o.id = u.id ORDER BY o.id",
         list(ids),
     )
-    return [
-        Owed(
-            id=row["id"],
-            account=row["account"],
-            message=row["message"],
-            kind=row["kind"],
-            body=row["body"],
-            command=row["command"],
-            tries=row["tries"],
-            due_at=row["due_ms"] / 1000,
-            expires_at=row["expires_ms"] / 1000,
-            claimed=True,
-        )
-        for row in rows
-    ]
+    read = []
+    for row in rows:
+        try:
+            body = opened(row["id"], row["body"])
+        except Unreadable as error:
+            log.warning("content_unreadable", owed_id=row["id"], why=str(error))
+        else:
+            read.append(_owed(row, body))
+    return read
+
+
+def _owed(row: Any, body: bytes) -> Owed:
+    return Owed(
+        id=row["id"],
+        account=row["account"],
+        message=row["message"],
+        kind=row["kind"],
+        body=body,
+        command=row["command"],
+        tries=row["tries"],
+        due_at=row["due_ms"] / 1000,
+        expires_at=row["expires_ms"] / 1000,
+        claimed=True,
+    )
 
 
 async def expire_owed(connection: Any, now_ms: int, limit: int = 1_000) -> list[tuple[int, int]]:

@@ -53,6 +53,19 @@ async def test_books_that_do_not_agree_are_critical(config: Config, database: st
     assert "books" not in by_name(await examine(config, database, books=False))
 
 
+async def test_an_audit_that_was_forged_is_critical(config: Config, database: str, connection: Connection):
+    """The first row that does not fit is named; of a sound chain how far it has come."""
+    await connection.execute(
+        "INSERT INTO audit (actor, kind, name) VALUES ('ann', 'account', 'acme1'), ('ann', 'account', 'acme2')"
+    )
+    found = by_name(await examine(config, database, books=False))["audit"]
+    assert (found.level, found.text) == (Level.OK, "2 rows fit, up to number 2")
+    await connection.execute("SET session_replication_role = replica; UPDATE audit SET actor = 'bob' WHERE number = 1")
+    found = by_name(await examine(config, database, books=False))["audit"]
+    assert found.level is Level.CRITICAL
+    assert "number 1 " in found.text
+
+
 async def test_days_that_are_not_made_are_told(config: Config, database: str, connection: Connection):
     """No partition for today is critical, fewer than five days ahead a warning."""
     await partitions.ensure_days(connection, NOW, ahead=2)

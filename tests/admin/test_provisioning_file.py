@@ -166,7 +166,7 @@ def test_every_setting_is_acted_on():
     source = "".join(path.read_text(encoding="utf-8") for room in rooms for path in (PACKAGE / room).rglob("*.py"))
     source += (PACKAGE / "model.py").read_text(encoding="utf-8")  # sums quotas up
     for key in provisioning_file._ACCOUNT_KEYS | provisioning_file._LINK_KEYS | provisioning_file._DIALECT_KEYS:
-        assert re.search(rf"\.{key}\b", source), f"nothing acts on {key}"
+        assert re.search(rf"\.{key}\b|->> '{key}'", source), f"nothing acts on {key}"
 
 
 def test_numbers_and_prefixes_lose_their_plus():

@@ -21,7 +21,9 @@ async def small(connection: Connection) -> Connection:
         CREATE SCHEMA public;
         CREATE TABLE partitioned (parent text PRIMARY KEY, retention_days int NOT NULL, storage text NOT NULL,
                                   kept_from int8 NOT NULL DEFAULT 0);
-        CREATE TABLE message (id int8 PRIMARY KEY, state int2 NOT NULL DEFAULT 10) PARTITION BY RANGE (id);
+        CREATE TABLE message (id int8 PRIMARY KEY, state int2 NOT NULL DEFAULT 10, tenant int4, account int4)
+            PARTITION BY RANGE (id);
+        CREATE TABLE legal_hold (tenant int4, account int4, from_id int8, until_id int8, released_at timestamptz);
         CREATE TABLE message_default PARTITION OF message DEFAULT;
         CREATE TABLE reference (at int8 NOT NULL, what text) PARTITION BY RANGE (at);
         CREATE TABLE reference_default PARTITION OF reference DEFAULT;
@@ -74,6 +76,18 @@ async def test_a_day_with_an_open_message_is_never_dropped(small: Connection):
     await small.execute("INSERT INTO message VALUES ($1, 6)", day_range(TODAY - 9 * DAY)[0] + 5)
     assert (await drop_old(small, NOW)).held == ("message_20260220",)
     await small.execute("UPDATE message SET state = 10")
+    assert (await drop_old(small, NOW)).dropped == ("message_20260220",)
+
+
+async def test_a_day_that_a_legal_hold_means_is_kept(small: Connection):
+    """It is listed and stays while the hold does, if a message of that tenant and account is in it; others' days go."""
+    await ensure_days(small, NOW - 9 * DAY, ahead=1)
+    first = day_range(TODAY - 9 * DAY)[0]
+    await small.execute("INSERT INTO message VALUES ($1, 10, 1, 2), ($2, 10, 7, 2)", first + 5, first + (86_400_000 << 22) + 5)
+    await small.execute("INSERT INTO legal_hold VALUES (1, 2, 0, $1)", first * 2)
+    done = await drop_old(small, NOW)
+    assert (done.kept, done.dropped[:1]) == (("message_20260220",), ("message_20260221",))
+    await small.execute("UPDATE legal_hold SET account = 3")
     assert (await drop_old(small, NOW)).dropped == ("message_20260220",)
 
 

@@ -1,0 +1,91 @@
+"""`smsgw audit`: who changed what and why, and whether nobody has changed that since.
+
+list   verify   head        look, walk the chain, say where it has come to (for a note outside)
+
+Exit codes of verify: 0 the chain fits, 1 it does not: the first row that does not is named.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import face, stored
+
+if TYPE_CHECKING:
+    from smsgw.store.audits import Verified
+    from smsgw.store.chain import Head
+    from smsgw.store.database import Connection
+
+CONFIG = Path(face.DEFAULT_CONFIG)
+
+app = typer.Typer(help="Who changed what and why, as a chain of hashes.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    *,
+    config: face.ConfigPath = CONFIG,
+    kind: Annotated[str, typer.Option(help="Of this kind: account, tenant_state, price, content, …")] = "",
+    name: Annotated[str, typer.Option(help="Of this name.")] = "",
+    by: Annotated[str, typer.Option(help="By this actor.")] = "",
+    since: Annotated[str, typer.Option(help="From then on: 30m, 12h, 7d ago.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="So many at most.")] = 100,
+    json: stored.Json = False,
+    csv: stored.Csv = False,
+) -> None:
+    """Show the newest rows first."""
+    start = datetime.now(UTC) - stored.span(since, "--since") if since else None
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.store import audits
+
+        return await audits.find(connection, kind or None, name or None, by or None, start, limit)
+
+    rows = stored.ask(config, run)
+    if not json:
+        rows = [{**row, "old": _short(row["old"]), "new": _short(row["new"]), "hash": row["hash"][:12]} for row in rows]
+    stored.show(rows, "rows", json=json, csv=csv)
+
+
+@app.command()
+def verify(
+    *,
+    config: face.ConfigPath = CONFIG,
+    last: Annotated[int, typer.Option(min=0, help="The newest so many rows; 0: all.")] = 0,
+    head: Annotated[list[str] | None, typer.Option(help="A head noted earlier (`smsgw audit head`); repeatable.")] = None,
+    json: stored.Json = False,
+) -> None:
+    """Walk the chain; name the first row that does not fit."""
+
+    async def run(connection: Connection) -> Verified:
+        from smsgw.store import audits
+        from smsgw.store.chain import Head
+
+        return await audits.verify(connection, last=last, anchors=[Head.parse(text) for text in head or ()])
+
+    found = stored.ask(config, run)
+    fault = found.fault
+    face.print_one({"rows": found.rows, "head": str(found.head), "fits": fault is None}, json=json)
+    if fault is not None:
+        row = f" (row {fault.id})" if fault.id else ""
+        face.fail(face.FAILED, f"number {fault.number}{row} {fault.why}")
+
+
+@app.command()
+def head(config: face.ConfigPath = CONFIG) -> None:
+    """Print where the chain has come to, to be noted outside: verify --head compares it."""
+
+    async def run(connection: Connection) -> Head:
+        from smsgw.store import audits
+
+        return await audits.head(connection)
+
+    print(stored.ask(config, run))
+
+
+def _short(value: Any) -> str:
+    return "" if value is None else face.dumps(value)[:80]

@@ -1,0 +1,207 @@
+"""`smsgw content`: what messages said: read one, have some purged, hold some for a court, rotate the key that seals them.
+
+show   purge   hold   release   holds   rotate-key
+
+Whoever reads or purges is in the audit by who he is on this machine: there is no --actor. Exit codes: 0, 2 called wrongly, 3 no
+such message, tenant, account or hold, 4 it cannot be opened, 69 and 78 as in sysexits.h.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import face, provisioning, stored
+from smsgw.cli.state import Kind
+
+if TYPE_CHECKING:
+    from smsgw.admin.contents import Read
+    from smsgw.store.contents import Filter
+    from smsgw.store.database import Connection
+    from smsgw.store.sealed import ContentKeys
+
+CONFIG = Path(face.DEFAULT_CONFIG)
+KindOf = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
+Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
+Since = Annotated[str, typer.Option("--since", help="Accepted from this moment on: 2026-11-01, or 2026-11-01T10:00+08:00.")]
+Until = Annotated[str, typer.Option("--until", help="Accepted before this moment.")]
+Destination = Annotated[str, typer.Option("--to", help="To this number alone.")]
+Ids = Annotated[list[int] | None, typer.Option("--id", help="This message alone; repeatable.")]
+
+app = typer.Typer(help="What messages said: show, purge, hold, release, rotate-key.", no_args_is_help=True)
+
+
+@app.command()
+def show(
+    message: Annotated[int, typer.Argument(help="The id of a message.")],
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    json: stored.Json = False,
+) -> None:
+    """Read one message: text and octets. It leaves a row in the audit."""
+    keys = keys_of(config)
+
+    async def run(connection: Connection) -> Read:
+        from smsgw.admin import contents
+
+        return await contents.read(connection, message, keys.open, actor=provisioning.caller(), reason=reason)
+
+    found = stored.ask(config, run)
+    row = {
+        "id": found.id,
+        "tenant": found.tenant,
+        "account": found.account,
+        "state": found.state.name,
+        "source": found.source,
+        "destination": found.destination,
+        "text": found.text,
+        "body": found.body.hex(),
+    }
+    face.print_one({**row, "gone": found.gone} if found.gone else row, json=json)
+
+
+@app.command()
+def purge(
+    kind: KindOf,
+    name: Name,
+    *,
+    reason: stored.Reason = "",
+    config: face.ConfigPath = CONFIG,
+    since: Since = "",
+    until: Until = "",
+    to: Destination = "",
+    ids: Ids = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only the counts are shown.")] = False,
+    json: stored.Json = False,
+) -> None:
+    """Remove what messages said; a tombstone with its hash stays. Without --yes it only counts."""
+    keys, span = keys_of(config), span_of(since, until)
+    if yes and not reason.strip():
+        face.fail(stored.USAGE, "say why: --reason")
+
+    async def run(connection: Connection) -> dict[str, int]:
+        from smsgw.admin import contents
+
+        meant: Filter = await contents.of(connection, kind, name, destination=to, ids=tuple(ids or ()), **span)
+        if not yes:
+            return await contents.preview(connection, meant)
+        return await contents.purge(connection, meant, keys.open, name=name, actor=provisioning.caller(), reason=reason)
+
+    counts = stored.ask(config, run)
+    face.print_one({"purged" if yes else "would_be_purged": counts["content"], **_rest(counts)}, json=json)
+    if counts["sent"]:
+        print(f"{counts['sent']} of them were sent: what carriers and handsets have cannot be recalled", file=sys.stderr)
+    if counts["open"]:
+        print(f"{counts['open']} are not sent yet and need it still: cancel them first, or wait", file=sys.stderr)
+    if counts["held"]:
+        print(f"{counts['held']} are under a legal hold (smsgw content holds)", file=sys.stderr)
+    stored.done(dry_run=not yes, made=bool(counts["content"]))
+
+
+def _rest(counts: dict[str, int]) -> dict[str, int]:
+    return {"sent": counts["sent"], "open": counts["open"], "legally_held": counts["held"]}
+
+
+@app.command()
+def hold(
+    kind: KindOf,
+    name: Name,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    since: Since = "",
+    until: Until = "",
+) -> None:
+    """Let nothing of its messages go, whatever their retention says, until it is released. No span: all, also those to come."""
+    span = span_of(since, until)
+
+    async def run(connection: Connection) -> int:
+        from smsgw.admin import contents
+
+        meant = await contents.of(connection, kind, name, **span)
+        return await contents.hold(connection, meant, name=name, actor=provisioning.caller(), reason=reason)
+
+    face.print_one({"hold": stored.ask(config, run)})
+
+
+@app.command()
+def release(
+    number: Annotated[int, typer.Argument(help="The number of a legal hold.")],
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+) -> None:
+    """End a legal hold: what has had its time goes with the next round."""
+
+    async def run(connection: Connection) -> None:
+        from smsgw.admin import contents
+
+        await contents.release(connection, number, actor=provisioning.caller(), reason=reason)
+
+    stored.ask(config, run)
+    stored.done(dry_run=False)
+
+
+@app.command()
+def holds(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+    """Show all legal holds, the newest first."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.store import contents
+        from smsgw.store.ids import MAX_ID, seconds_of
+
+        def at(number: int) -> datetime | None:
+            return datetime.fromtimestamp(seconds_of(number), UTC) if 0 < number < MAX_ID else None
+
+        rows = [dict(row) for row in await contents.holds(connection)]
+        return [{**row, "from_id": at(row["from_id"]), "until_id": at(row["until_id"])} for row in rows]
+
+    rows = [{_HEADS.get(key, key): value for key, value in row.items()} for row in stored.ask(config, run)]
+    stored.show(rows, "legal holds", json=json, csv=csv)
+
+
+_HEADS = {"from_id": "since", "until_id": "until", "id": "hold"}
+
+
+@app.command("rotate-key")
+def rotate_key(config: face.ConfigPath = CONFIG) -> None:
+    """Add a key that seals content from the next start on; copy content.keys to every node before it is restarted."""
+    from smsgw.admin import content_keys
+    from smsgw.config import ConfigError
+
+    try:
+        count = content_keys.rotate(Path(face.settings(config).node.data_dir))
+    except ConfigError as error:
+        face.fail(error.exit_code, str(error))
+    face.print_one({"keys": count})
+
+
+def keys_of(config: Path) -> ContentKeys:
+    """Return the keys of these settings' data_dir; ends the command where they cannot be read."""
+    from smsgw.admin.content_keys import content_keys
+    from smsgw.config import ConfigError
+
+    try:
+        return content_keys(Path(face.settings(config).node.data_dir))
+    except ConfigError as error:
+        face.fail(error.exit_code, str(error))
+
+
+def span_of(since: str, until: str) -> dict[str, int]:
+    """Return the ids of a span, as a filter takes them; ends the command for what is no moment."""
+    from smsgw.store.ids import least_id_at
+
+    found = {}
+    for key, option, text in (("from_id", "--since", since), ("until_id", "--until", until)):
+        if text:
+            try:
+                moment = datetime.fromisoformat(text)
+            except ValueError:
+                face.fail(stored.USAGE, f"{option} {text!r} is no moment: write 2026-11-01, or 2026-11-01T10:00+08:00")
+            found[key] = least_id_at((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return found

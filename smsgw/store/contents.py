@@ -1,0 +1,133 @@
+"""What messages said, for people who may read it or have it gone: one message's content, purges with their tombstones, legal holds.
+
+Every write happens in the caller's transaction, which leaves an audit row. A purge removes no content that an open message needs,
+and none that a legal hold means. Content comes and goes as it is stored: sealed or plain.
+
+Never here: opening a seal; who may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from smsgw.model import State
+from smsgw.store.database import Connection
+from smsgw.store.messages import ANY_CLASS
+
+PAGE: Final = 1_000
+
+_FIND: Final = f"""
+    SELECT m.id, m.account, m.command, m.state, m.source, m.destination, m.short_id, coalesce(a.system_id, 'account ' || m.account)
+           AS system_id, coalesce(t.name, 'tenant ' || m.tenant) AS tenant, c.class, c.body, b.sha256, b.octets
+    FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN tenant t ON t.id = m.tenant
+    LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id LEFT JOIN tombstone b ON b.message = m.id
+    WHERE m.id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages are meant: of a tenant, one account of it, between two ids (the last excluded), to a number; all of it holds.
+
+    `ids`: these alone; () for all.
+    """
+
+    tenant: int
+    account: int | None = None
+    from_id: int = 0
+    until_id: int = 2**63 - 1
+    destination: str = ""
+    ids: tuple[int, ...] = ()
+
+
+_MEANT: Final = (
+    " m.tenant = $1 AND ($2::int4 IS NULL OR m.account = $2) AND m.id >= $3 AND m.id < $4"
+    " AND ($5 = '' OR ltrim(m.destination, '+') = ltrim($5, '+')) AND (cardinality($6::int8[]) = 0 OR m.id = ANY ($6))"
+)
+
+
+def _arguments(meant: Filter) -> tuple[Any, ...]:
+    return (meant.tenant, meant.account, meant.from_id, meant.until_id, meant.destination, list(meant.ids))
+
+
+async def find(connection: Connection, number: int) -> asyncpg.Record | None:
+    """Return a message with its content and tombstone; None if there is no such message."""
+    return await connection.fetchrow(_FIND, number)
+
+
+async def counted(connection: Connection, meant: Filter) -> dict[str, int]:
+    """Count what a purge would meet: content that may go, of open messages, legally held; messages that were sent already."""
+    row = await connection.fetchrow(
+        "SELECT count(*) FILTER (WHERE k.may) AS content, count(*) FILTER (WHERE NOT k.held AND k.state < $7) AS open,"
+        " count(*) FILTER (WHERE k.held) AS held, count(*) FILTER (WHERE k.may AND k.sent_ms > 0) AS sent"
+        " FROM (SELECT m.state, m.sent_ms, legally_held(m.tenant, m.account, m.id) AS held,"
+        f" m.state >= $7 AND NOT legally_held(m.tenant, m.account, m.id) AS may FROM message m"
+        f" JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id WHERE {_MEANT}) k",
+        *_arguments(meant),
+        int(State.SENT),
+    )
+    assert row is not None
+    return dict(row)
+
+
+async def purgeable(connection: Connection, meant: Filter, after: int) -> list[asyncpg.Record]:
+    """Return a page of content that a purge may take, locked: id, class, body; in order of id."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT m.id, c.class, c.body FROM message m"
+        f" JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id WHERE {_MEANT} AND m.id > $7 AND m.state >= $8"
+        " AND NOT legally_held(m.tenant, m.account, m.id) ORDER BY m.id LIMIT $9 FOR UPDATE OF c",
+        *_arguments(meant),
+        after,
+        int(State.SENT),
+        PAGE,
+    )
+    return rows
+
+
+async def bury(connection: Connection, rows: Sequence[tuple[int, int, int, bytes]], actor: str, reason: str) -> None:
+    """Remove content and leave tombstones: (id, class, octets, SHA-256 of the body) of each."""
+    ids, classes = [row[0] for row in rows], [row[1] for row in rows]
+    await connection.execute(
+        "INSERT INTO tombstone (message, octets, sha256, actor, reason)"
+        " SELECT u.id, u.octets, u.sha256, $4, $5 FROM unnest($1::int8[], $2::int4[], $3::bytea[]) AS u(id, octets, sha256)",
+        ids, [row[2] for row in rows], [row[3] for row in rows], actor, reason,
+    )  # fmt: skip
+    await connection.execute(
+        "DELETE FROM content c USING unnest($1::int2[], $2::int8[]) AS u(class, id) WHERE c.class = u.class AND c.id = u.id",
+        classes, ids,
+    )  # fmt: skip
+
+
+# ---- legal holds --------------------------------------------------------------------------------------------------------------
+
+
+async def hold(connection: Connection, meant: Filter, reason: str, actor: str) -> int:
+    """Let nothing of these messages go until it is released; returns the hold's number."""
+    return int(
+        await connection.fetchval(
+            "INSERT INTO legal_hold (tenant, account, from_id, until_id, reason, actor) VALUES ($1, $2, $3, $4, $5, $6)"
+            " RETURNING id",
+            meant.tenant, meant.account, meant.from_id, meant.until_id, reason, actor,
+        )
+    )  # fmt: skip
+
+
+async def release(connection: Connection, number: int) -> bool:
+    """End a legal hold; False if there is none of this number that holds."""
+    done = await connection.fetchval(
+        "UPDATE legal_hold SET released_at = clock_timestamp() WHERE id = $1 AND released_at IS NULL RETURNING id", number
+    )
+    return done is not None
+
+
+async def holds(connection: Connection) -> list[asyncpg.Record]:
+    """Return all legal holds, the newest first; also those that were released."""
+    rows: list[asyncpg.Record] = await connection.fetch(
+        "SELECT h.id, coalesce(t.name, 'tenant ' || h.tenant) AS tenant, coalesce(a.system_id, '') AS account, h.from_id,"
+        " h.until_id, h.reason, h.actor, h.at, h.released_at FROM legal_hold h LEFT JOIN tenant t ON t.id = h.tenant"
+        " LEFT JOIN account a ON a.id = h.account ORDER BY h.id DESC"
+    )
+    return rows

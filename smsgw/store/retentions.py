@@ -1,0 +1,176 @@
+"""How long content and numbers are kept: the classes as ops provision them, and the passes that bring it about, in pages.
+
+Whole days of content are dropped by `partitions`; here go, row by row, what a class keeps for hours only, and what lies on in a day
+that is kept for somebody else's sake (an open message, a legal hold). Numbers of old messages give way to keyed hashes.
+
+Promises that no content goes which an open message needs, nothing that a legal hold means, and that each statement touches a page.
+Must never: see a number leave the store in clear.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Final
+
+from smsgw.model import FIRST_FINAL, State
+from smsgw.store.database import Connection
+from smsgw.store.ids import least_id_at
+from smsgw.store.partitions import day_range
+
+PAGE: Final = 2_000
+LEFT_OPEN: Final = 10_000
+"""Open messages of which a class remembers that their numbers are to be hashed later; beyond that it waits for them."""
+SHORT_H: Final = 72
+"""Up to so many hours content goes by the row, and not only with its day."""
+HASHED: Final = "h:"
+"""What a hash begins with, in the place of a number."""
+_LOCK: Final = 0x736D_7367_7703
+
+PUT: Final = "SELECT put_retention($1, $2, $3, $4, $5)"
+DELETE: Final = "UPDATE retention SET live = false WHERE name = $1"
+KEYS: Final = ("profile", "content_h", "numbers_days", "encrypted")
+
+
+async def read_entities(connection: Connection) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the classes in the shape of a provisioning file."""
+    rows = await connection.fetch("SELECT name, profile, content_h, numbers_days, encrypted FROM retention WHERE live")
+    return {("retention", row["name"]): {key: row[key] for key in KEYS} for row in rows}
+
+
+async def put(connection: Connection, name: str, values: Mapping[str, Any]) -> None:
+    """Make a class, with the days of its content, or change one."""
+    await connection.execute(PUT, name, *(values[key] for key in KEYS))
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """What a round did: rows of content that went, messages whose numbers were hashed, and whether there is more to do."""
+
+    content: int = 0
+    numbers: int = 0
+    more: bool = False
+
+
+async def keep(connection: Connection, now: float, hash_number: Callable[[str], str], limit: int = PAGE) -> Passed:
+    """Let go what has had its time, a page of each class; on one node at a time. `now`: seconds since 1970."""
+    if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        return Passed()
+    try:
+        content = numbers = 0
+        more = False
+        classes = await connection.fetch("SELECT class, content_h, numbers_days FROM retention ORDER BY class")
+        days = await connection.fetchval("SELECT retention_days FROM partitioned WHERE parent = 'content_0'")
+        for number, hours in [(0, (days or 0) * 24), *((row["class"], row["content_h"]) for row in classes)]:
+            gone = await _expire(connection, number, _content_till(hours, now), limit)
+            content += gone
+            more = more or gone == limit
+        for row in classes:
+            if row["numbers_days"]:
+                looked, hashed = await _hash(connection, row["class"], now - row["numbers_days"] * 86_400, hash_number, limit)
+                numbers += hashed
+                more = more or looked == limit
+        return Passed(content, numbers, more)
+    finally:
+        if not connection.is_closed():
+            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
+
+
+def number_hash(key: bytes) -> Callable[[str], str]:
+    """Return what makes of a number what takes its place: the same of the same number, of no use without the key."""
+    return lambda number: HASHED + blake2b(number.encode(), digest_size=12, key=key).hexdigest()
+
+
+def _content_till(hours: int, now: float) -> int:
+    """Return the id before which content of a class has had its time; of one that is kept for days, only whole days."""
+    if hours <= SHORT_H:
+        return least_id_at(now - hours * 3_600)
+    today = datetime.datetime.fromtimestamp(now, datetime.UTC).date()
+    return max(0, day_range(today - datetime.timedelta(days=-(-hours // 24)))[0])
+
+
+async def _expire(connection: Connection, number: int, till: int, limit: int) -> int:
+    """Delete a page of a class's content whose message needs it no more."""
+    done: str = await connection.execute(
+        "DELETE FROM content WHERE class = $1 AND id = ANY (ARRAY(SELECT c.id FROM content c LEFT JOIN message m ON m.id = c.id"
+        " WHERE c.class = $1 AND c.id < $2 AND coalesce(m.state, $3) >= $3 AND NOT legally_held(m.tenant, m.account, m.id)"
+        " ORDER BY c.id LIMIT $4))",
+        number,
+        till,
+        int(State.SENT),
+        limit,
+    )
+    return int(done.rpartition(" ")[2])
+
+
+async def _hash(
+    connection: Connection, number: int, before: float, hash_number: Callable[[str], str], limit: int
+) -> tuple[int, int]:
+    """Hash the numbers of a page of a class's messages; returns how many were looked at, and how many hashed."""
+    async with connection.transaction():
+        row = await connection.fetchrow(
+            "SELECT hashed_till, hashed_of, left_open FROM retention WHERE class = $1 FOR UPDATE", number
+        )
+        assert row is not None
+        till, left = row["hashed_till"], list(row["left_open"])
+        accounts = await _accounts(connection, number, row["hashed_of"])
+        if set(accounts) - set(row["hashed_of"]):  # of one that has come to the class, everything is old
+            till, left = 0, []
+        if not accounts or len(left) >= LEFT_OPEN:
+            return 0, 0
+        page = await connection.fetch(
+            "SELECT id, account, state, done_ms, source, destination, legally_held(tenant, account, id) AS held FROM message"
+            " WHERE id >= $1 AND id < $2 ORDER BY id LIMIT $3",
+            till, least_id_at(before), limit,
+        )  # fmt: skip
+        again = await connection.fetch(
+            "SELECT id, account, state, done_ms, source, destination, legally_held(tenant, account, id) AS held FROM message"
+            " WHERE id = ANY ($1)",
+            left,
+        )
+        ours = set(accounts)
+        looked = [one for one in [*again, *page] if one["account"] in ours and not one["held"]]
+        ended = [one for one in looked if _ended(one)]
+        await _put_hashes(connection, [one for one in ended if not one["destination"].startswith(HASHED)], hash_number)
+        await connection.execute(
+            "UPDATE retention SET hashed_till = $2, hashed_of = $3, left_open = $4 WHERE class = $1",
+            number,
+            page[-1]["id"] + 1 if page else till,
+            accounts,
+            [one["id"] for one in looked if not _ended(one)],
+        )
+        return len(page), len(ended)
+
+
+def _ended(row: Any) -> bool:
+    return bool(row["state"] >= FIRST_FINAL or (row["state"] == State.SENT and row["done_ms"]))
+
+
+async def _accounts(connection: Connection, number: int, before: list[int]) -> list[int]:
+    """Return the accounts of a class: those that name it, and those that were of it when they were deleted."""
+    rows = await connection.fetch(
+        "SELECT a.id FROM account a JOIN retention r ON r.class = $1 AND r.name = a.settings ->> 'retention'"
+        " UNION SELECT u.id FROM unnest($2::int4[]) AS u(id) WHERE NOT EXISTS (SELECT 1 FROM account a WHERE a.id = u.id)"
+        " ORDER BY 1",
+        number,
+        before,
+    )
+    return [row["id"] for row in rows]
+
+
+async def _put_hashes(connection: Connection, rows: list[Any], hash_number: Callable[[str], str]) -> None:
+    if rows:
+        await connection.execute(
+            "UPDATE message m SET source = u.source, destination = u.destination"
+            " FROM unnest($1::int8[], $2::text[], $3::text[]) AS u(id, source, destination) WHERE m.id = u.id",
+            [row["id"] for row in rows],
+            [hash_number(row["source"]) if row["source"] else "" for row in rows],
+            [hash_number(row["destination"]) for row in rows],
+        )
+
+
+async def look_again(connection: Connection) -> None:
+    """Have all messages looked at again: something that was passed over may go now."""
+    await connection.execute("UPDATE retention SET hashed_till = 0, left_open = '{}'")

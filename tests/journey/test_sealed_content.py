@@ -1,0 +1,79 @@
+"""Content of accounts whose retention seals it: at rest nobody reads it, and carriers and tenants see no difference."""
+
+from __future__ import annotations
+
+from smsgw.model import State
+from smsgw.smpp import const, pdu
+from smsgw.store.sealed import MARK
+from tests.journey.scene import Scene, id_of
+from tests.rig import provisioning
+
+RETENTION = '[[retention]]\nname = "eu"\nprofile = "eu_min"\nencrypted = true\n'
+TEXT = b"Your code is 483920, Zoe"
+
+
+def sealed(*ports: int) -> str:
+    """Return a provisioning file whose account keeps little, and that sealed."""
+    return provisioning(*ports, account='retention = "eu"') + RETENTION
+
+
+async def test_what_is_at_rest_is_sealed_and_goes_out_as_it_came(database: str):
+    """The row is of the account's class and does not open without the key; the carrier gets the tenant's octets."""
+    async with Scene(database, text=sealed).playing() as scene:
+        tenant = await scene.tenant()
+        number = int(id_of(await tenant.submit(text=TEXT, registered_delivery=1)))
+        submit = await scene.smsc.submit()
+        assert submit.content == TEXT
+        row = await scene.connection.fetchrow("SELECT class, body FROM content WHERE id = $1", number)
+        assert row["class"] == 1
+        assert row["body"].startswith(MARK)
+        assert TEXT not in row["body"]
+        opened = scene.daemon.content_keys.open(number, row["body"])
+        assert opened == submit.pdu.body
+        scene.smsc.receipt(submit)
+        assert (await scene.receipt(tenant)).message_id == b"%d" % number
+
+
+async def test_what_waited_in_the_store_is_opened_when_it_goes(database: str):
+    """After a crash a queued message and a handset's message are read back and go out octet for octet."""
+    async with Scene(database, text=sealed).playing() as scene:
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not any(scene.daemon.carriers.bound(link.id) for link in scene.daemon.directory.links()))
+        tenant = await scene.tenant("tx")
+        number = int(id_of(await tenant.submit(text=TEXT)))
+        await scene.in_state(number, State.QUEUED)
+        await scene.settled()
+        await scene.kill()
+        await scene.smsc.open()
+        await scene.start()
+        assert (await scene.smsc.submit()).content == TEXT
+        body = pdu.sm_body(source=b"4915112345678", dest=b"10690001", short_message=b"STOP it, Zoe")
+        answer = await scene.smsc.delivered(scene.smsc.deliver(body))
+        assert answer.status == const.ESME_ROK
+        (stored,) = [row["body"] for row in await scene.connection.fetch("SELECT body FROM owed WHERE kind = 2")]
+        assert stored.startswith(MARK)
+        receiver = await scene.tenant("rx")
+        assert (await receiver.request(const.DELIVER_SM)).body == body
+
+
+async def test_without_its_key_a_message_waits(database: str):
+    """What cannot be opened is not sent as something else: it stays open, and nothing goes out."""
+    async with Scene(database, text=sealed).playing() as scene:
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not any(scene.daemon.carriers.bound(link.id) for link in scene.daemon.directory.links()))
+        tenant = await scene.tenant("tx")
+        number = int(id_of(await tenant.submit(text=TEXT)))
+        await scene.in_state(number, State.QUEUED)
+        await scene.settled()
+        await scene.kill()
+        await scene.connection.execute("UPDATE content SET body = set_byte(body, 9, get_byte(body, 9) # 1)")
+        await scene.smsc.open()
+        await scene.start()
+        await scene.turns()
+        assert not scene.smsc.submits
+        await scene.connection.execute("UPDATE content SET body = set_byte(body, 9, get_byte(body, 9) # 1)")
+        await scene.stop()
+        await scene.start()
+        assert (await scene.smsc.submit()).content == TEXT
