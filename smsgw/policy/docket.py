@@ -76,7 +76,10 @@ class Docket:
             verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
-        self._count(name, verdict)
+        if verdict.objection is None and not verdict.flags:
+            self.verdicts[name, "pass"] += 1
+        else:
+            self._count(name, verdict)
         return verdict
 
     def _count(self, name: str, verdict: Verdict) -> None:

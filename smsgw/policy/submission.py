@@ -10,15 +10,17 @@ from typing import Final
 
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
-from smsgw.policy.handset import Content, Shown, content_of, shown
+from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import Signed, signed
 from smsgw.policy.templates import Template
 from smsgw.smpp import const
+from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
 _UNKNOWN: Final = Template("", "")
+_new = tuple.__new__
 
 
 class Submission:
@@ -26,16 +28,19 @@ class Submission:
 
     __slots__ = (
         "_category",
+        "_command",
+        "_content",
         "_forms",
         "_place",
         "_signed",
         "_template",
+        "_version",
         "account",
-        "content",
         "destination",
         "now",
         "owner",
         "pdu",
+        "plain",
         "policy",
         "shown",
         "source",
@@ -62,13 +67,35 @@ class Submission:
         self.pdu = pdu
         self.now = now
         self.owner = owner
-        self.content: Content = content_of(pdu, command, version)
-        self.shown: Shown = shown((self.content,), policy.table.text.alphabet)
+        self._command = command
+        self._version = version
+        self._content: Content | None = None
+        alphabet = policy.table.text.alphabet
+        text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM else None
+        if text is not None:
+            self.plain = True
+            self.shown: Shown = _new(Shown, (text, (), True))
+        else:
+            self.plain = False
+            self.shown = shown((self.content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
         self._signed: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""
         self._place: Place | None = None
+
+    @property
+    def content(self) -> Content:
+        """The user data, taken out of the PDU."""
+        found = self._content
+        if found is None:
+            found = self._content = content_of(self.pdu, self._command, self._version)
+        return found
+
+    @property
+    def part(self) -> Concat | None:
+        """Which part of a long message it is; None: it is whole. What is `plain` has neither header nor TLV."""
+        return None if self.plain else self.content.part
 
     @property
     def first_forms(self) -> tuple[tuple[str, str], ...]:
