@@ -79,8 +79,10 @@ def _pattern(chance: _Chance, at: int) -> str:
 
 def _template(chance: _Chance, at: int) -> str:
     body, name = chance.han(8, 8), f"签{at % SIGNATURES}"
+    category = 'category = "otp"\n' if at % 2 else ""
     text = f"{body}{{a:digits:4-6}}，{{b:name:1-10}}{body[:3]}。"
-    return f'[[template]]\nid = "t{at}"\nsignature = "{name}"\ntext = "{text}"\nmust = ["【{name}】{body}1234，王小明{body[:3]}。"]'
+    must = f"【{name}】{body}1234，王小明{body[:3]}。"
+    return f'[[template]]\nid = "t{at}"\nsignature = "{name}"\n{category}text = "{text}"\nmust = ["{must}"]'
 
 
 def write_set(directory: Path, terms: int) -> Path:

@@ -66,8 +66,7 @@ def terms(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     found: dict[int, Finding] | None = None
     engine = policy.terms_n1
     if engine is not None:
-        for _, form in submission.first_forms:
-            hits = engine.find(form)
+        for hits, _ in submission.scans:
             if hits:
                 found = _noted(found, policy, hits, "n1")
     engine = policy.terms_n2
@@ -92,25 +91,27 @@ def _noted(found: dict[int, Finding] | None, policy: RuleSet, hits: Iterable[Hit
 def patterns(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """No listed pattern matches it."""
     found: list[Finding] = []
-    as_written, first = policy.patterns_text, policy.patterns_n1
-    for text, form in submission.first_forms:
-        if as_written is not None:
-            hits = as_written.find(text)
-            if hits:
-                found += _matched(policy, as_written, hits, text, "text")
-        if first is not None:
-            hits = first.find(form)
-            if hits:
-                found += _matched(policy, first, hits, form, "n1")
+    if policy.patterns_n1 is not None:
+        for at, (_, marked) in enumerate(submission.scans):
+            if marked:
+                found += _matched(policy, policy.patterns_n1, "n1", submission.first_forms[at][1])
+    if policy.patterns_rest is not None:
+        for _, form in submission.first_forms:
+            found += _matched(policy, policy.patterns_rest, "rest", form)
+    if policy.patterns_text is not None:
+        for text, _ in submission.first_forms:
+            found += _matched(policy, policy.patterns_text, "text", text)
     return found or NO_FINDINGS
 
 
-def _matched(policy: RuleSet, engine: Patterns, hits: Iterable[int], text: str, on: str) -> Iterator[Finding]:
-    """Make a finding of each pattern that matched, with where it did."""
+def _matched(policy: RuleSet, engine: Patterns, kind: str, text: str) -> Iterator[Finding]:
+    """Make a finding of each pattern that matches, with where it does."""
+    hits = engine.find(text)
     for index in hits:
-        rule = policy.pattern_rules[on][index]
+        rule = policy.pattern_rules[kind][index]
         start, end = engine.span(index, text)
-        yield Finding(rule.action, "content", rule.id, rule.shadow, f"{on}[{start}:{end}]")
+        form = "text" if kind == "text" else "n1"
+        yield Finding(rule.action, "content", rule.id, rule.shadow, f"{form}[{start}:{end}]")
 
 
 def links(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from smsgw.model import Account, Rejected
-from smsgw.policy.judging import Rule, judge, steps_of
+from smsgw.policy.judging import Rule, judge, plain_steps_of, steps_of
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
@@ -40,12 +40,12 @@ class Docket:
         self.hits: Counter[tuple[str, ...]] = Counter()
         self.failures: Counter[tuple[str, ...]] = Counter()
         self._told: set[str] = set()
-        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...]]] = {}
+        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...], tuple[Rule, ...]]] = {}
         self.apply(policies)
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
         """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {name: (policy, steps_of(policy)) for name, policy in policies.items()}
+        self._steps = {name: (policy, steps_of(policy), plain_steps_of(policy)) for name, policy in policies.items()}
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 
@@ -58,7 +58,7 @@ class Docket:
 
     def rule_sets(self) -> list[RuleSet]:
         """Return the sets in force."""
-        return [policy for policy, _ in self._steps.values()]
+        return [policy for policy, _, _ in self._steps.values()]
 
     def __call__(  # noqa: PLR0917 - a message, as the journey has it
         self, account: Account, source: str, destination: str, pdu: bytes, now: float, owner: Owner, command: int, version: int
@@ -68,12 +68,12 @@ class Docket:
         found = self._steps.get(name)
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps = found
+        policy, steps, plain_steps = found
         try:
             submission = Submission(
                 policy, account, source, destination, pdu, now=now, owner=owner, command=command, version=version
             )
-            verdict = judge(policy, steps, submission)
+            verdict = judge(policy, plain_steps if submission.plain else steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
         if verdict.objection is None and not verdict.flags:
@@ -112,11 +112,11 @@ class Docket:
 
     def check(self) -> None:
         """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
-        for name, (policy, _) in list(self._steps.items()):
+        for name, (policy, _, _) in list(self._steps.items()):
             try:
                 policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = (policy, (_broken,))
+                self._steps[name] = (policy, (_broken,), (_broken,))
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:

@@ -26,7 +26,7 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
     ("category", kinds.category, lambda policy: policy.table.category is not None),
     ("hours", kinds.hours, lambda policy: bool(policy.table.hours)),
     ("signature", wording.signature, lambda policy: policy.table.signature is not None),
-    ("templates", wording.templates, lambda policy: policy.table.templates is not None),
+    ("templates", wording.templates, lambda policy: policy.table.templates is not None and policy.table.templates.only),
     ("terms", content.terms, lambda policy: bool(policy.term_rules)),
     ("patterns", content.patterns, lambda policy: bool(policy.table.pattern)),
     ("links", content.links, lambda policy: policy.table.links is not None),
@@ -39,6 +39,11 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
 def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
     """Return the rules that a set has."""
     return tuple(rule for _, rule, there in RULES if there(policy))
+
+
+def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
+    """Return those of them that can object to a plain message, which is whole and reads in one way."""
+    return tuple(step for step in steps_of(policy) if step is not content.readable)
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 import ahocorasick_rs as aho
 import re2
 
-TERMS_A_SHARD: Final = 4_500
+TERMS_A_SHARD: Final = 3_500
 PATTERNS_A_SHARD: Final = 200
 MAX_MEMORY: Final = 256 << 20
 """Octets that RE2 may use for a set; with its default of 8 MiB larger sets fail to compile."""
@@ -39,12 +39,19 @@ class Term(NamedTuple):
     whole: bool = False
 
 
+_MARK: Final = -1
+
+
 class Hit(NamedTuple):
     """Something found: whose it is, and where."""
 
     owner: int
     start: int
     end: int
+
+
+Scan = tuple[Sequence[Hit], bool]
+NOTHING: Final[Scan] = ((), False)
 
 
 def options() -> re2.Options:
@@ -67,15 +74,19 @@ def pattern_fault(expression: str) -> str:
 
 
 class Terms:
-    """Many words at once. One that stands inside a hit of `exceptions` is not found."""
+    """Many words at once. One that stands inside a hit of `exceptions` is not found.
+
+    `marks` are words that somebody else wants to know of in the same pass: no exception covers them, and they are no terms.
+    """
 
     __slots__ = ("_count", "_exceptions", "_plain", "_shards")
 
-    def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = ()) -> None:
+    def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = (), marks: Sequence[str] = ()) -> None:
         """Build; raises EngineFailed."""
-        plain = [term for term in terms if term.text.isascii()]
-        self._shards = _shards(terms)
-        self._plain = _shards(plain) if len(plain) < len(terms) else self._shards
+        wanted = [*terms, *(Term(mark, _MARK) for mark in marks)]
+        plain = [term for term in wanted if term.text.isascii()]
+        self._shards = _shards(wanted)
+        self._plain = _shards(plain) if len(plain) < len(wanted) else self._shards
         self._count = len(terms)
         self._exceptions = _automaton(exceptions) if exceptions else None
         self.check()
@@ -94,18 +105,25 @@ class Terms:
 
     def find(self, text: str) -> Sequence[Hit]:
         """Return what stands in a text of the same normal form. Where the text is ASCII, only such terms are looked for."""
-        hits: list[Hit] = []
+        return self.scan(text)[0]
+
+    def scan(self, text: str) -> Scan:
+        """Return the same, and whether one of the marks stands in it."""
+        hits: list[Hit] | None = None
+        marked = False
         for shard, automaton in self._plain if text.isascii() else self._shards:
             found = automaton.find_matches_as_indexes(text, True)  # overlapping
             if found:
+                hits = hits or []
                 hits += self._judged(text, shard, found)
-        return hits
+                marked = marked or any(shard[index].owner == _MARK for index, _, _ in found)
+        return NOTHING if hits is None else (hits, marked)
 
     def _judged(self, text: str, shard: Sequence[Term], found: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
         allowed = _scan(self._exceptions, text) if self._exceptions is not None else ()
         for index, start, end in found:
             term = shard[index]
-            if term.whole and not _stands_alone(text, start, end):
+            if term.owner == _MARK or (term.whole and not _stands_alone(text, start, end)):
                 continue
             if not any(first <= start and end <= last for _, first, last in allowed):
                 yield Hit(term.owner, start, end)

@@ -11,6 +11,7 @@ from typing import Final
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
 from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
+from smsgw.policy.matcher import Scan
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import Signed, signed
@@ -32,6 +33,7 @@ class Submission:
         "_content",
         "_forms",
         "_place",
+        "_scans",
         "_signed",
         "_template",
         "_version",
@@ -79,6 +81,7 @@ class Submission:
             self.plain = False
             self.shown = shown((self.content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
+        self._scans: tuple[Scan, ...] | None = None
         self._signed: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""
@@ -108,6 +111,18 @@ class Submission:
         return forms
 
     @property
+    def scans(self) -> tuple[Scan, ...]:
+        """What the terms' engine has seen in the first form of every reading."""
+        found = self._scans
+        if found is None:
+            engine = self.policy.terms_n1
+            assert engine is not None
+            forms = self.first_forms
+            found = (engine.scan(forms[0][1]),) if len(forms) == 1 else tuple(engine.scan(form) for _, form in forms)
+            self._scans = found
+        return found
+
+    @property
     def signed(self) -> Signed:
         """The text and its signature."""
         found = self._signed
@@ -120,9 +135,10 @@ class Submission:
         """The template that the text fits."""
         if self._template is _UNKNOWN:
             found = None
-            if self.policy.templates is not None:
+            templates = self.policy.templates
+            if templates is not None and (templates.unsigned or "【" in self.shown.text):
                 signature, body, _, _ = self.signed
-                found = self.policy.templates.find(signature, body)
+                found = templates.find(signature, body)
             self._template = found
         return self._template
 
