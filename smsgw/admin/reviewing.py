@@ -21,6 +21,7 @@ from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, policies, provisioning
 from smsgw.store.database import Connection
 from smsgw.store.holds import Fate
+from smsgw.store.sealed import Opener, plain
 from smsgw.telemetry import mask
 
 KIND: Final = "review"
@@ -31,13 +32,18 @@ async def waiting(connection: Connection, account: str | None = None) -> list[di
     return [_masked(row) for row in await holds.reviews(connection, account)]
 
 
-async def look(connection: Connection, number: int, actor: str) -> dict[str, Any]:
-    """Return one entry with its text, as the handset would join it; who looked is audited. Raises NotFound, NotAllowed."""
+async def look(connection: Connection, number: int, actor: str, opened: Opener = plain) -> dict[str, Any]:
+    """Return one entry with its text, as the handset would join it; who looked is audited. Raises NotFound, NotAllowed.
+
+    `opened` opens what is sealed at rest.
+    """
     async with connection.transaction():
         row = await _entry(connection, number)
         (text,) = await holds.load(connection, [number])
         numbered: dict[int, int] = dict(reversed(text.parts))
-        loaded = {one.id: one for one in await messages.load(connection, list(numbered.values()), _nobody)}
+        loaded = {one.id: one for one in await messages.load(connection, list(numbered.values()), _nobody, opened)}
+        if len(loaded) < len(numbered):
+            raise NotAllowed(f"the content of {number} does not open: its key is not in this data_dir")
         parts = [loaded[numbered[part]] for part in sorted(numbered)]
         contents = [content_of(encode(part.command, 0, 0, part.body), part.command) for part in parts]
         said = shown(contents, await _alphabet(connection, row["account"]))

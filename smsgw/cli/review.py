@@ -44,12 +44,14 @@ def list_(
 @app.command()
 def show(number: Id, config: face.ConfigPath = CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
     """Show one with its text, joined from all its parts. It is audited who looked."""
-    who = stored.who(actor)
+    from smsgw.cli.content import keys_of
+
+    who, opened = stored.who(actor), keys_of(config).open
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.admin import reviewing
 
-        return [await reviewing.look(connection, number, who)]
+        return [await reviewing.look(connection, number, who, opened)]
 
     stored.show(stored.ask(config, run), "reviews", json=json)
 

@@ -66,7 +66,7 @@ class Hold:
         key: bytes,
         opened: Opener = plain,
     ) -> None:
-        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `opened` opens what is sealed at rest."""
+        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `opened` opens what is sealed."""
         self._desk = desk
         self._pool = pool
         self._docket = docket
@@ -207,6 +207,8 @@ class Hold:
         """Return what is to become of a text; None: what was decided before, or nothing yet."""
         now = self._desk.clock.time()
         parts = [loaded[message] for _, message in text.parts if message in loaded]
+        if len(parts) < len(text.parts):
+            return None  # sealed with a key that this node has not: half a text is never judged for a whole one
         held = [message for message in parts if message.state is State.HELD]
         if not held:
             return None

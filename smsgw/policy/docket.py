@@ -18,7 +18,7 @@ import structlog
 from smsgw.model import Account, Rejected
 from smsgw.policy.caps import Counted
 from smsgw.policy.handset import content_of
-from smsgw.policy.judging import Rule, at_door, door_of, judge, steps_of
+from smsgw.policy.judging import Rule, at_door, door_of, judge, plain_steps_of, steps_of
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
@@ -42,12 +42,12 @@ class Docket:
         self.hits: Counter[tuple[str, ...]] = Counter()
         self.failures: Counter[tuple[str, ...]] = Counter()
         self._told: set[str] = set()
-        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...], tuple[Rule, ...] | None]] = {}
+        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...], tuple[Rule, ...], tuple[Rule, ...] | None]] = {}
         self.apply(policies)
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
         """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {name: (policy, steps_of(policy), door_of(policy)) for name, policy in policies.items()}
+        self._steps = {name: (one, steps_of(one), plain_steps_of(one), door_of(one)) for name, one in policies.items()}
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 
@@ -60,7 +60,7 @@ class Docket:
 
     def rule_sets(self) -> list[RuleSet]:
         """Return the sets in force."""
-        return [policy for policy, _, _ in self._steps.values()]
+        return [found[0] for found in self._steps.values()]
 
     def __call__(  # noqa: PLR0917 - a message, as the journey has it
         self, account: Account, source: str, destination: str, pdu: bytes, now: float, owner: Owner, command: int, version: int
@@ -70,12 +70,14 @@ class Docket:
         found = self._steps.get(name)
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, door = found
+        policy, steps, plain_steps, door = found
         try:
             submission = Submission(
                 policy, account, source, destination, pdu, now=now, owner=owner, command=command, version=version
             )
-            if door is not None and submission.part is not None and submission.part.total > 1:
+            if submission.plain:
+                verdict = judge(policy, plain_steps, submission)
+            elif door is not None and submission.part is not None and submission.part.total > 1:
                 verdict = at_door(policy, door, submission)
                 if verdict.objection is None:
                     return verdict  # counted once the whole is judged
@@ -83,7 +85,10 @@ class Docket:
                 verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
-        self._count(name, verdict)
+        if verdict.objection is None and not verdict.flags:
+            self.verdicts[name, "pass"] += 1
+        else:
+            self._count(name, verdict)
         return verdict
 
     def held(  # noqa: PLR0917 - a text, as the journey has it
@@ -104,7 +109,7 @@ class Docket:
             return Verdict()  # it is judged no longer
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, _ = found
+        policy, steps, _, _ = found
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(
@@ -157,11 +162,11 @@ class Docket:
 
     def check(self) -> None:
         """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
-        for name, (policy, _, door) in list(self._steps.items()):
+        for name, (policy, _, _, door) in list(self._steps.items()):
             try:
                 policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = (policy, (_broken,), door)
+                self._steps[name] = (policy, (_broken,), (_broken,), door)
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:

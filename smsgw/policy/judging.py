@@ -28,7 +28,7 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
     ("category", kinds.category, lambda policy: policy.table.category is not None),
     ("hours", kinds.hours, lambda policy: bool(policy.table.hours)),
     ("signature", wording.signature, lambda policy: policy.table.signature is not None),
-    ("templates", wording.templates, lambda policy: policy.table.templates is not None),
+    ("templates", wording.templates, lambda policy: policy.table.templates is not None and policy.table.templates.only),
     ("terms", content.terms, lambda policy: bool(policy.term_rules)),
     ("patterns", content.patterns, lambda policy: bool(policy.table.pattern)),
     ("links", content.links, lambda policy: policy.table.links is not None),
@@ -63,6 +63,11 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
     return Verdict(category, objection, flags, part=named)
+
+
+def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
+    """Return those of them that can object to a plain message, which is whole and reads in one way."""
+    return tuple(step for step in steps_of(policy) if step is not content.readable)
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:

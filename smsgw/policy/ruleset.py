@@ -24,6 +24,7 @@ from smsgw.policy.file import NUMBER_LISTS, PolicyFault, PolicyFile, Source, mer
 from smsgw.policy.file import Pattern as PatternTable
 from smsgw.policy.file import Template as TemplateTable
 from smsgw.policy.file import Terms as TermsTable
+from smsgw.policy.literals import required
 from smsgw.policy.matcher import Patterns, Term, Terms, pattern_fault
 from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
@@ -113,7 +114,10 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A set that judges. `table` holds the rules that need no engine; the rest is compiled."""
+    """A set that judges. `table` holds the rules that need no engine; the rest is compiled.
+
+    `patterns_n1` are asked of texts in which `terms_n1` has seen one of their words (`literals`), `patterns_rest` of every text.
+    """
 
     name: str
     version: str
@@ -123,6 +127,7 @@ class RuleSet:
     terms_n2: Terms | None = None
     term_rules: tuple[Rule, ...] = ()
     patterns_n1: Patterns | None = None
+    patterns_rest: Patterns | None = None
     patterns_text: Patterns | None = None
     pattern_rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     templates: Templates | None = None
@@ -138,7 +143,8 @@ class RuleSet:
 
     def check(self) -> None:
         """Ask every engine for its canary. Raises EngineFailed."""
-        for engine in (self.terms_n1, self.terms_n2, self.patterns_n1, self.patterns_text, self.templates, self.category_words):
+        patterns = self.patterns_n1, self.patterns_rest, self.patterns_text
+        for engine in (self.terms_n1, self.terms_n2, *patterns, self.templates, self.category_words):
             if engine is not None:
                 engine.check()
 
@@ -255,22 +261,26 @@ class _Making:
             self._fault("terms", 0, f"{count} terms, more than {MAX_TERMS}")
         if self.errors:
             return {"terms_n1": None, "terms_n2": None, "term_rules": ()}
+        marks = [word for rule in self.table.pattern if rule.on == "n1" for word in required(rule.expression)]
+        n1_terms = Terms(forms["n1"], exceptions["n1"], marks) if forms["n1"] or marks else None
         return {
-            **{f"terms_{form}": Terms(terms, exceptions[form]) if terms else None for form, terms in forms.items()},
+            "terms_n1": n1_terms,
+            "terms_n2": Terms(forms["n2"], exceptions["n2"]) if forms["n2"] else None,
             "term_rules": tuple(Rule(f"terms.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow") for rule in self.table.terms),
         }
 
     def _patterns(self) -> dict[str, Any]:
-        found: dict[str, list[str]] = {"n1": [], "text": []}
-        rules: dict[str, list[Rule]] = {"n1": [], "text": []}
+        found: dict[str, list[str]] = {"n1": [], "rest": [], "text": []}
+        rules: dict[str, list[Rule]] = {on: [] for on in found}
         if len(self.table.pattern) > MAX_PATTERNS:
             self._fault("pattern", 0, f"{len(self.table.pattern)} patterns, more than {MAX_PATTERNS}")
         for at, rule in enumerate(self.table.pattern):
             fault = pattern_fault(rule.expression)
             if fault:
                 self._fault("pattern", at, f"pattern {rule.id!r}: RE2 refuses it: {fault}")
-            found[rule.on].append(rule.expression)
-            rules[rule.on].append(Rule(f"pattern.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow"))
+            on = "rest" if rule.on == "n1" and not required(rule.expression) else rule.on
+            found[on].append(rule.expression)
+            rules[on].append(Rule(f"pattern.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow"))
         return {
             **{f"patterns_{on}": Patterns(one) if one and not self.errors else None for on, one in found.items()},
             "pattern_rules": {on: tuple(listed) for on, listed in rules.items()},

@@ -11,7 +11,8 @@ from typing import Final
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
 from smsgw.policy.file import Categories
-from smsgw.policy.handset import Content, Shown, content_of, shown
+from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
+from smsgw.policy.matcher import Scan
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import Signed, signed
@@ -21,6 +22,7 @@ from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
 _UNKNOWN: Final = Template("", "")
+_new = tuple.__new__
 
 
 class Submission:
@@ -31,17 +33,21 @@ class Submission:
 
     __slots__ = (
         "_category",
+        "_command",
+        "_content",
         "_forms",
+        "_joined",
         "_place",
+        "_scans",
         "_signed",
         "_template",
+        "_version",
         "account",
-        "content",
         "destination",
         "now",
         "owner",
-        "part",
         "pdu",
+        "plain",
         "policy",
         "shown",
         "source",
@@ -69,14 +75,37 @@ class Submission:
         self.pdu = pdu
         self.now = now
         self.owner = owner
-        self.content: Content = joined[0] if joined else content_of(pdu, command, version)
-        self.part: Concat | None = None if joined else self.content.part
-        self.shown: Shown = shown(joined or (self.content,), policy.table.text.alphabet)
+        self._command = command
+        self._version = version
+        self._joined = bool(joined)
+        self._content: Content | None = joined[0] if joined else None
+        alphabet = policy.table.text.alphabet
+        text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM and not joined else None
+        if text is not None:
+            self.plain = True
+            self.shown: Shown = _new(Shown, (text, (), True))
+        else:
+            self.plain = False
+            self.shown = shown(joined or (self.content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
+        self._scans: tuple[Scan, ...] | None = None
         self._signed: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""
         self._place: Place | None = None
+
+    @property
+    def content(self) -> Content:
+        """The user data, taken out of the PDU."""
+        found = self._content
+        if found is None:
+            found = self._content = content_of(self.pdu, self._command, self._version)
+        return found
+
+    @property
+    def part(self) -> Concat | None:
+        """Which part of a long message it is; None: it is whole. What is `plain` has neither header nor TLV."""
+        return None if self.plain or self._joined else self.content.part
 
     @property
     def first_forms(self) -> tuple[tuple[str, str], ...]:
@@ -87,6 +116,18 @@ class Submission:
             forms = ((text, n1(text)),) if not others else tuple((one, n1(one)) for one in (text, *others))
             self._forms = forms
         return forms
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """What the terms' engine has seen in the first form of every reading."""
+        found = self._scans
+        if found is None:
+            engine = self.policy.terms_n1
+            assert engine is not None
+            forms = self.first_forms
+            found = (engine.scan(forms[0][1]),) if len(forms) == 1 else tuple(engine.scan(form) for _, form in forms)
+            self._scans = found
+        return found
 
     @property
     def signed(self) -> Signed:
@@ -101,9 +142,10 @@ class Submission:
         """The template that the text fits."""
         if self._template is _UNKNOWN:
             found = None
-            if self.policy.templates is not None:
+            templates = self.policy.templates
+            if templates is not None and (templates.unsigned or "【" in self.shown.text):
                 signature, body, _, _ = self.signed
-                found = self.policy.templates.find(signature, body)
+                found = templates.find(signature, body)
             self._template = found
         return self._template
 

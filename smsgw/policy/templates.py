@@ -93,9 +93,9 @@ def _escape(text: str) -> str:
 
 
 class Templates:
-    """All templates of a set, by signature."""
+    """All templates of a set, by signature; `unsigned`: there are some for a text without one."""
 
-    __slots__ = ("_by_signature",)
+    __slots__ = ("_by_signature", "unsigned")
 
     def __init__(self, templates: Sequence[Template]) -> None:
         """Build. Raises ValueError for a template that is none, EngineFailed."""
@@ -106,6 +106,8 @@ class Templates:
             signature: (group, Patterns([expression(template) for template in group], whole=True), _beginnings(group))
             for signature, group in grouped.items()
         }
+
+        self.unsigned = "" in grouped
 
     def check(self) -> None:
         """Ask the engines for their canaries. Raises EngineFailed."""

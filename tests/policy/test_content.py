@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from smsgw.policy.content import _MAY_LINK, _MAY_PHONE, LINK, PHONE
 from smsgw.smpp import tlv
 from tests.policy.sets import compiled, raw, rule, submission, verdict
 
@@ -92,6 +95,13 @@ def test_links_go_to_allowed_domains(text: str, found: str):
 def test_phone_numbers_are_the_allowed_ones(text: str, found: str):
     """Mobiles, lines, service numbers, international ones, however they are spaced; order numbers are none."""
     assert rule(compiled('[phones]\nallowed = ["4001234567"]'), text) == found
+
+
+@given(st.from_regex(LINK), st.from_regex(PHONE))
+def test_the_short_look_misses_no_link_and_no_number(link: str, phone: str):
+    """Whatever one of the long expressions finds, the short one before it has seen."""
+    assert _MAY_LINK.search(link)
+    assert _MAY_PHONE.search(phone)
 
 
 def test_kinds_of_messages_have_their_own_opposition():
