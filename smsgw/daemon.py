@@ -27,6 +27,7 @@ from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
 from smsgw.admin.why import Why
 from smsgw.carriers.pool import Carriers
+from smsgw.compliance.optout import marks_of
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.journey.accept import Accept
 from smsgw.journey.deliver import Deliver
@@ -37,6 +38,7 @@ from smsgw.journey.ending import Ending
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
 from smsgw.journey.limits import Limits
+from smsgw.journey.optout import OptOuts
 from smsgw.journey.query import Query
 from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
@@ -186,6 +188,7 @@ class Daemon:
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
         self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s)
+        self.opt_outs = OptOuts(marks_of(self.key.derived("numbers"), config.compliance), self.pool, self.dsn)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
@@ -201,7 +204,7 @@ class Daemon:
             self.desk,
             ending,
             self.deliver,
-            Inbound(self.desk, self.deliver),
+            Inbound(self.desk, self.deliver, self.opt_outs),
             self.recall.wake,
             hold_s=receipt_settings.store_wait_s,
             unmatched_cap=receipt_settings.unmatched,
@@ -245,7 +248,8 @@ class Daemon:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
         self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
         self.limits.register(self.meters)
-        self.docket = Docket(self.directory.policies)
+        self.opt_outs.register(self.meters)
+        self.docket = Docket(self.directory.policies, marks=self.opt_outs.marks)
         self.accept = Accept(
             self.desk,
             self.carriers,
@@ -321,6 +325,7 @@ class Daemon:
             group.create_task(self.recover.run(), name="recover"),
             group.create_task(self.jobs.run(), name="jobs"),
             group.create_task(self.limits.run(), name="limits"),
+            group.create_task(self.opt_outs.run(), name="opt-outs"),
             group.create_task(self._follow(), name="follow provisioning"),
             group.create_task(self._tick(), name="ticker"),
         ]
@@ -328,6 +333,7 @@ class Daemon:
             self._background.append(group.create_task(self._server.run(), name="embedded server"))
         await self.commit.ready()
         await self.limits.load()
+        await self.opt_outs.load()
         self.carriers.start(group)
         self.carriers.apply(self.directory.links())
         await self._stack.enter_async_context(self.listener)

@@ -5,6 +5,7 @@
     price  quota                         what messages cost, how many there may be
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
+    optout  block  consent  complaint        what recipients said: who is sent what no more, and what they complained of
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
@@ -18,7 +19,24 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
+from smsgw.cli import (
+    balance,
+    complaint,
+    consent,
+    doctor,
+    export,
+    optout,
+    price,
+    provisioning,
+    quota,
+    secret,
+    serve,
+    show,
+    state,
+    statement,
+    tenant,
+    trial,
+)
 from smsgw.cli.why import why
 
 
@@ -45,6 +63,10 @@ def build() -> typer.Typer:
     app.command()(statement.statement)
     app.command()(export.reconcile)
     app.command()(export.export)
+    app.add_typer(optout.app, name="optout")
+    app.add_typer(optout.block, name="block")
+    app.add_typer(consent.app, name="consent")
+    app.add_typer(complaint.app, name="complaint")
     app.command()(show.show)
     app.command()(why)
     app.command()(doctor.doctor)

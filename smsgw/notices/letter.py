@@ -26,6 +26,8 @@ TITLES: Final[Mapping[str, str]] = {
     "warning": "警告 A warning",
     "bind_failures": "登录失败 Failed binds",
     "term": "合同期限 The term of the contract",
+    "complaint": "收到投诉 A complaint",
+    "complaint_rate": "投诉率过高 The rate of complaints is high",
     "price": "价格调整 A change of prices",
 }
 """The first words of a mail by a notice's kind; another kind is its own title."""

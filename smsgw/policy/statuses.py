@@ -38,6 +38,7 @@ STATUSES: Final[Mapping[str, tuple[int, int]]] = {
     "opt_out_missing": (0x041C, const.ESME_RSUBMITFAIL),
     "parts": (0x041D, const.ESME_RSUBMITFAIL),
     "policy_failed": (0x041E, const.ESME_RSUBMITFAIL),
+    "no_consent": (0x0428, const.ESME_RINVDSTADR),
     "sender": (const.ESME_RINVSRCADR, const.ESME_RINVSRCADR),
     "recipient": (const.ESME_RINVDSTADR, const.ESME_RINVDSTADR),
     "tlv_missing": (const.ESME_RMISSINGOPTPARAM, const.ESME_RMISSINGOPTPARAM),

@@ -11,6 +11,7 @@ from typing import Final
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
 from smsgw.policy.handset import Content, Shown, content_of, shown
+from smsgw.policy.marks import NO_MARKS, Marks
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import Signed, signed
@@ -33,6 +34,7 @@ class Submission:
         "account",
         "content",
         "destination",
+        "marks",
         "now",
         "owner",
         "pdu",
@@ -53,14 +55,16 @@ class Submission:
         owner: Owner,
         command: int = const.SUBMIT_SM,
         version: int = const.V34,
+        marks: Marks = NO_MARKS,
     ) -> None:
-        """Read the content."""
+        """Read the content. `marks`: what is on record about recipients."""
         self.policy = policy
         self.account = account
         self.source = source
         self.destination = destination
         self.pdu = pdu
         self.now = now
+        self.marks = marks
         self.owner = owner
         self.content: Content = content_of(pdu, command, version)
         self.shown: Shown = shown((self.content,), policy.table.text.alphabet)

@@ -34,7 +34,8 @@ NO_NODE: Final = -1
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
 _PROVISIONED: Final = (
-    "kind NOT IN ('balance', 'refund', 'statement', 'export')"  # what people do to the books is audited, not provisioned
+    "kind NOT IN ('balance', 'refund', 'statement', 'export', 'opt_out', 'block', 'consent', 'complaint')"
+    # what people do to the books, and what they write down of recipients, is audited, not provisioned
 )
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
