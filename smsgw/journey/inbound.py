@@ -96,7 +96,7 @@ class Inbound:
 
     def _recorded(self, arrival: _Arrival, kept: bool) -> None:  # noqa: FBT001 - called by position
         """What a keyword says is on record: its message goes on. It is not: the carrier is to send it again."""
-        if kept:
+        if kept and self._desk.commit.available:
             self._owe(arrival)
         else:
             arrival.bind.answer(arrival.pdu, STORE_AWAY)

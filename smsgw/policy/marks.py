@@ -2,7 +2,7 @@
 
 A mark is the keyed hash of a number within a scope: the platform, a tenant, an account, a signature or a service number of one.
 Marks lie in two packed arrays, sorted by hash, 12 octets a mark, with what has changed since in a dict beside them. One look-up
-tells all scopes of a number, and for nearly every number that there is none: a hash and a bisection, two microseconds.
+tells all scopes of a number, and for nearly every number that there is none: a hash and a bisection, two to three microseconds.
 
 Two numbers share a hash once in 10¹³ look-ups into a million. One message refused is the worst of it.
 

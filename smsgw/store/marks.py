@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 from smsgw.store.database import Connection, connect
 
 CHANNEL: Final = "smsgw_marks"
-PAGE: Final = 100_000
+PAGE: Final = 20_000
 ScopeKey = tuple[str, str, int, str]
 """(kind, level, owner, key) of a scope: `smsgw.policy.marks.Scope` is one."""
 
