@@ -31,7 +31,7 @@ from smsgw.store import standing as standings
 from smsgw.store.complaints import Meant
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
-from smsgw.telemetry import mask
+from smsgw.telemetry import hide_numbers, mask
 
 SOURCES: Final = ("12321", "carrier", "tenant", "end_user")
 _ZONES_BEFORE: Final = timedelta(hours=14)
@@ -83,7 +83,7 @@ async def add(connection: Connection, rules: Rules, given: Complaint, by: By) ->
     number, masked = rules.known.hash_of(given.number), mask(canonical(given.number))
     async with recipients.turn(connection, dry_run=by.dry_run):
         made = await complaints.add(
-            connection, given.source, number, masked, given.day, due, blocked, given.reference, given.note, by.actor
+            connection, given.source, number, masked, given.day, due, blocked, given.reference, hide_numbers(given.note), by.actor
         )
         if made is None:
             raise NotAllowed(f"{given.source} {given.reference!r} is registered already")
@@ -104,6 +104,7 @@ async def close(connection: Connection, complaint: int, outcome: str, by: By) ->
     before = await complaints.one(connection, complaint)
     if before is None:
         raise NotFound(f"there is no complaint {complaint}")
+    outcome = hide_numbers(outcome)
     async with recipients.turn(connection, dry_run=by.dry_run):
         if not await complaints.close(connection, complaint, outcome, by.actor):
             raise NotAllowed(f"complaint {complaint} was closed by {before['closed_by']} with {before['outcome']!r}")

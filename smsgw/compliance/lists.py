@@ -11,11 +11,12 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-NUMBER: Final = re.compile(r"(?:\+|00)?\d{3,20}")
+NUMBER: Final = re.compile(r"(?:\+|00)?[0-9]{3,20}")
 MOST_ROWS: Final = 5_000_000
 LONGEST: Final = 500
 _FAULTS_SHOWN: Final = 20
@@ -45,8 +46,8 @@ def consents_of(text: str, name: str) -> list[Entry]:
 
 
 def number_of(text: str) -> str:
-    """Return a number as it is written, without blanks and dashes. Raises ValueError, which does not repeat it."""
-    digits = re.sub(r"[\s\-()]", "", text)
+    """Return a number in plain digits, without blanks and dashes. Raises ValueError, which does not repeat it."""
+    digits = re.sub(r"[\s\-()]", "", unicodedata.normalize("NFKC", text))
     if not NUMBER.fullmatch(digits):
         raise ValueError("that is no number: 3 to 20 digits, with the country code")
     return digits
@@ -84,7 +85,7 @@ def _rows(text: str, name: str, columns: Mapping[str, bool]) -> Iterator[tuple[i
     lines = [(number, line) for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not lines:
         return
-    header = [cell.strip().lower() for cell in next(csv.reader(io.StringIO(lines[0][1])))]
+    header = [cell.lower() for cell in _cells(lines[0][1], f"{name}:{lines[0][0]}")]
     required = [column for column, needed in columns.items() if needed]
     if header and not set(header) & set(columns) and required == ["number"]:
         header = ["number"]  # no header: a plain list
@@ -95,8 +96,15 @@ def _rows(text: str, name: str, columns: Mapping[str, bool]) -> Iterator[tuple[i
             raise BadList(f"{name}:{lines[0][0]}: the header {' and '.join(wrong)}")
         del lines[0]
     for number, line in lines:
-        cells = [cell.strip() for cell in next(csv.reader(io.StringIO(line.partition("#")[0] if len(header) == 1 else line)))]
+        cells = _cells(line.partition("#")[0] if len(header) == 1 else line, f"{name}:{number}")
         yield number, dict(zip(header, cells, strict=False)) | ({"": ""} if len(cells) > len(header) else {})
+
+
+def _cells(line: str, where: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader(io.StringIO(line)), [""])]
+    except csv.Error:
+        raise BadList(f"{where}: is no CSV") from None
 
 
 def _entry(row: Mapping[str, str], columns: Mapping[str, bool]) -> Entry:

@@ -6,6 +6,7 @@ has its deliver_sm_resp and the refusal could be lost. Killed between both COMMI
 says is on record already: setting a mark that is set changes nothing. The unit of work knows nothing of marks, and stays as fast.
 
 Words are written in the order in which they came, some hundred in one transaction; a number that says two things is written twice.
+A message that is none may overtake one that is, on its way to the tenant.
 What is refused holds here before the carrier is answered. Other nodes are woken by NOTIFY, and look once a second anyhow.
 
 Must never: hold up the loop; let a message go on whose refusal could not be written (the carrier is asked to come again).

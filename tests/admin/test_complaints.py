@@ -54,7 +54,7 @@ async def test_number_and_day_find_the_message(database: str, tmp_path: Path):
             for dest in (HANDSET, b"+8613800138000", b"8613800138001")
         ]
         ids = [int(id_of(answer)) for answer in answers]
-        made = await registered(scene, reference="R-1", note="no consent")
+        made = await registered(scene, reference="R-1", note=f"no consent of {NUMBER}")
         assert made.messages == tuple(ids[:2])
         assert (made.accounts, made.blocked) == (("acme1",), "account")
         assert made.due == Calendar().after(today(), 15)

@@ -61,6 +61,9 @@ def test_many_faults_are_cut_short():
 def test_numbers_and_moments_of_people():
     """A number without blanks; a time with its offset, or UTC; what is neither is refused without being repeated."""
     assert number_of("+86 138 0013 8000") == "+8613800138000"
+    assert number_of("\uff18\uff1613800138000") == "8613800138000"
+    with pytest.raises(BadList, match=r"out\.csv:2: is no CSV"):
+        numbers_of(f"number,proof\n{'x' * 200_000},1\n", "out.csv")
     assert moment_of("2026-11-01T08:30:00+08:00") == datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
     with pytest.raises(ValueError, match="no number") as caught:
         number_of("1380013800013800138000")

@@ -113,6 +113,21 @@ async def test_too_many_keywords_and_an_unknown_set_are_asked_for_again(
         assert await scene.count("mark_event") == 0
 
 
+async def test_no_line_of_the_log_holds_a_number(database: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
+    """Refusing, failing to write a refusal, blocking: what is logged and counted names nobody."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        await scene.connection.execute("ALTER TABLE mark_event RENAME TO mark_event_away")
+        assert await said(scene, "TD") == const.ESME_RX_T_APPN
+        await scene.connection.execute("ALTER TABLE mark_event_away RENAME TO mark_event")
+        assert await said(scene, "TD") == const.ESME_ROK
+        await block(scene)
+        assert await told(await scene.tenant(), NOTICE) == BLOCKED
+        shown = repr(scene.daemon.opt_outs.marks) + repr(scene.daemon.opt_outs.kept)
+    out = "".join(capfd.readouterr())
+    assert "marks_not_reached" in out
+    assert NUMBER[2:] not in out + shown
+
+
 async def test_many_refusals_at_once_are_all_kept(database: str, tmp_path: Path):
     """Five hundred handsets in one burst, while the store's connections are cut: each that reads ESME_ROK is on record."""
     async with scene_of(database, tmp_path).playing() as scene:
