@@ -198,6 +198,21 @@ class Notices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"Notices(per_tenant_day={self.per_tenant_day}, smtp_host={self.smtp_host!r}, mail_from={self.mail_from!r})"
 
 
+class Compliance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What numbers without a country are taken for, and how complaints are kept: days, holidays, rates a million messages.
+
+    Of a number both spellings, with and without its country, have to have one hash, or a refusal is not found again.
+    """
+
+    country_code: str = ""
+    national_digits: Annotated[int, Meta(ge=0, le=14)] = 0
+    complaint_days: Annotated[int, Meta(ge=1, le=366)] = 15
+    holidays: str = ""
+    complaint_rate: Annotated[float, Meta(ge=0)] = 0.25
+    complaint_rate_high: Annotated[float, Meta(ge=0)] = 0.4
+    complaints_least: Some = 2
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the process."""
 
@@ -214,6 +229,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secrets: Secrets = Secrets()
     anomalies: Anomalies = Anomalies()
     statements: Statements = Statements()
+    compliance: Compliance = Compliance()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}
@@ -336,6 +352,8 @@ def _value(section: str, key: str, value: Any, kind: Any, where: str) -> Any:
         raise ConfigError([f'{where}: must be "embedded" or postgresql://user@host/database'])
     if key == "system_id" and not (value.isascii() and value.isprintable() and len(value) <= _LONGEST_SYSTEM_ID):
         raise ConfigError([f"{where}: must be at most {_LONGEST_SYSTEM_ID} printable ASCII characters"])
+    if key == "country_code" and not re.fullmatch(r"[1-9]\d{0,2}|", value):
+        raise ConfigError([f'{where}: must be a calling code without + or 00, such as "86"'])
     if key == "data_dir" and not value:
         raise ConfigError([f"{where}: must name a directory"])
     return value
@@ -362,6 +380,9 @@ def _contradictions(config: Config, reading: _Reading) -> Iterable[str]:
                 yield f"{reading.where(section, key)}: {text} is listened on twice"
             seen.add(address)
     work = config.unit_of_work
+    numbers = config.compliance
+    if bool(numbers.country_code) != bool(numbers.national_digits):
+        yield f"{reading.where('compliance')}: country_code and national_digits go together, such as 86 and 11"
     if work.undecided < work.new:
         yield f"{reading.where('unit_of_work', 'undecided')}: {work.undecided} is less than one cycle takes (new = {work.new})"
 

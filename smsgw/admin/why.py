@@ -19,7 +19,7 @@ from smsgw.journey.reading import count_by, read_submit
 from smsgw.model import Account, Message, Rejected
 from smsgw.numbering.plan import the_plan
 from smsgw.policy.caps import Counted
-from smsgw.policy.docket import Docket, refused
+from smsgw.policy.docket import Docket, blocked, refused
 from smsgw.policy.judging import every_finding, judge, steps_of
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
@@ -75,6 +75,8 @@ class Why:
         where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
         coding = read_sm(pdu).data_coding
         rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
+        block = self._docket.marks.block_of(account, message.destination)
+        rows.append(_row("block lists", "pass", "") if block is None else _refusal("block lists", blocked(account, block)))
         verdict = Verdict()
         if account.policy:
             judged, verdict, caps = self._judged(account, message, pdu)
@@ -87,7 +89,16 @@ class Why:
         if policy is None:
             return [_row("policy", "refused", f"{account.policy} is not loaded: policy_failed")], Verdict(), ()
         directory, now = self._desk.directory, self._desk.clock.time()
-        submission = Submission(policy, account, message.source, message.destination, pdu, now=now, owner=directory.owner_of)
+        submission = Submission(
+            policy,
+            account,
+            message.source,
+            message.destination,
+            pdu,
+            now=now,
+            owner=directory.owner_of,
+            marks=self._docket.marks,
+        )
         rows = [_row("policy", policy.table.mode, f"{policy.name}@{policy.version[:8]}")]
         for name, findings in every_finding(policy, submission):
             rows += [_found(name, finding, policy) for finding in findings] or [_row(f"rule {name}", "pass", "")]

@@ -7,6 +7,7 @@
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     content                              what messages said: read, purge, hold for a court
     audit                                who changed what and why, as a chain of hashes
+    optout  block  consent  complaint        what recipients said: who is sent what no more, and what they complained of
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
@@ -23,10 +24,13 @@ import typer
 from smsgw.cli import (
     audit,
     balance,
+    complaint,
+    consent,
     content,
     doctor,
     export,
     fee,
+    optout,
     price,
     provisioning,
     quota,
@@ -69,6 +73,10 @@ def build() -> typer.Typer:
     app.command()(statement.statement)
     app.command()(export.reconcile)
     app.add_typer(export.exports, name="export")
+    app.add_typer(optout.app, name="optout")
+    app.add_typer(optout.block, name="block")
+    app.add_typer(consent.app, name="consent")
+    app.add_typer(complaint.app, name="complaint")
     app.command()(show.show)
     app.command()(why)
     app.command()(doctor.doctor)

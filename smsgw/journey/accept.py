@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import count_by, fingerprint, read_submit
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
+from smsgw.policy.docket import blocked
 from smsgw.policy.docket import refused as refusal_of
 from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import STATUSES, refusal
@@ -73,6 +74,7 @@ class Accept:
         self._throttle = throttle
         self._docket = docket
         self._hold = hold
+        self._marks = docket.marks
         self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
@@ -101,6 +103,8 @@ class Accept:
         held = account.restriction
         if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
             return refused
+        if self._marks.blocking and (block := self._marks.block_of(account, message.destination)) is not None:
+            return blocked(account, block)
         category = ""
         if account.policy:
             judged = self._judge(message, pdu, session.version, now)

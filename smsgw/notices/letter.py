@@ -31,6 +31,8 @@ TITLES: Final[Mapping[str, str]] = {
     "places": "多处同时登录 Binds from several places at once",
     "rate_spike": "发送量突增 A sudden rise of traffic",
     "term": "合同期限 The term of the contract",
+    "complaint": "收到投诉 A complaint",
+    "complaint_rate": "投诉率过高 The rate of complaints is high",
     "price": "价格调整 A change of prices",
 }
 """The first words of a mail by a notice's kind; another kind is its own title."""

@@ -19,6 +19,7 @@ from smsgw.model import Account, Rejected
 from smsgw.policy.caps import Counted
 from smsgw.policy.handset import content_of
 from smsgw.policy.judging import Rule, at_door, door_of, judge, plain_steps_of, steps_of
+from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
@@ -35,8 +36,18 @@ _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.F
 class Docket:
     """The rule sets in force, by name, and what came of them. `policies` is replaced as a whole."""
 
-    def __init__(self, policies: Mapping[str, RuleSet], on_failure: Callable[[str, Exception], None] | None = None) -> None:
-        """`on_failure` is told (set, exception) once for each set and version that fails to judge."""
+    def __init__(
+        self,
+        policies: Mapping[str, RuleSet],
+        on_failure: Callable[[str, Exception], None] | None = None,
+        *,
+        marks: Marks = NO_MARKS,
+    ) -> None:
+        """`on_failure` is told (set, exception) once for each set and version that fails to judge.
+
+        `marks`: what is on record about recipients, which sets and block lists ask.
+        """
+        self.marks = marks
         self._on_failure = _logged if on_failure is None else on_failure
         self.verdicts: Counter[tuple[str, ...]] = Counter()
         self.hits: Counter[tuple[str, ...]] = Counter()
@@ -73,7 +84,16 @@ class Docket:
         policy, steps, plain_steps, door = found
         try:
             submission = Submission(
-                policy, account, source, destination, pdu, now=now, owner=owner, command=command, version=version
+                policy,
+                account,
+                source,
+                destination,
+                pdu,
+                now=now,
+                owner=owner,
+                command=command,
+                version=version,
+                marks=self.marks,
             )
             if submission.plain:
                 verdict = judge(policy, plain_steps, submission)
@@ -113,7 +133,16 @@ class Docket:
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(
-                policy, account, source, destination, parts[0][0], now=now, owner=owner, command=parts[0][1], joined=contents
+                policy,
+                account,
+                source,
+                destination,
+                parts[0][0],
+                now=now,
+                owner=owner,
+                command=parts[0][1],
+                joined=contents,
+                marks=self.marks,
             )
             verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - as above
@@ -194,3 +223,10 @@ def refused(account: Account, finding: Finding, rule: str) -> Rejected:
     told = refusal(reason, strict_34=account.strict_34)
     assert told is not None, reason
     return Rejected(told.status, reason, rule)
+
+
+def blocked(account: Account, scope: Scope) -> Rejected:
+    """Return what the tenant and the record are told of a recipient on a block list."""
+    told = refusal("blocked", strict_34=account.strict_34)
+    assert told is not None
+    return Rejected(told.status, told.reason, block_word(scope))

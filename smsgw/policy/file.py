@@ -225,6 +225,26 @@ class Pumping(_Table, frozen=True):
     mode: Mode = "enforce"
 
 
+class Keyword(_Table, frozen=True):
+    """What a handset sends to refuse marketing, or to have it again: one of `words` and nothing else.
+
+    `before` and `after`: what may stand around it, as in 回复TD退订. Capitals, width, spaces and punctuation do not count.
+    """
+
+    words: list[str]
+    means: Literal["refuse", "resume"] = "refuse"
+    before: list[str] = []
+    after: list[str] = []
+
+
+class Consent(_Table, frozen=True):
+    """Whether a recipient wants marketing. `refusal`: what a keyword refuses; `required`: only to whom consented, by the record."""
+
+    refusal: Literal["account", "signature", "number"] = "account"
+    required: bool = False
+    mode: Mode = "enforce"
+
+
 class PolicyFile(_Table, frozen=True):
     """All tables of a set. `harmless`: files of texts, one a line, of which it may neither refuse nor hold one.
 
@@ -251,10 +271,12 @@ class PolicyFile(_Table, frozen=True):
     opt_out: list[OptOut] = []
     cap: list[Cap] = []
     pumping: Pumping | None = None
+    keyword: list[Keyword] = []
+    consent: Consent | None = None
 
 
 NUMBER_LISTS: Final = ("scope", "block", "opt_out", "exempt")
-_LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out", "cap")
+_LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out", "keyword", "cap")
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.]+)\s*\]\]?\s*(?:#.*)?$")
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 

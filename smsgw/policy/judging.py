@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from smsgw.policy import address, content, kinds, wording
+from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import Action, Finding, Part, Verdict
@@ -26,6 +26,7 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
     ("tlv", content.tlvs, lambda policy: bool(policy.table.tlv)),
     ("text", content.readable, lambda policy: True),  # noqa: ARG005 - octets are always read
     ("category", kinds.category, lambda policy: policy.table.category is not None),
+    ("consent", consent.consent, consent.asks),
     ("hours", kinds.hours, lambda policy: bool(policy.table.hours)),
     ("signature", wording.signature, lambda policy: policy.table.signature is not None),
     ("templates", wording.templates, lambda policy: policy.table.templates is not None and policy.table.templates.only),

@@ -24,6 +24,7 @@ from smsgw.policy.file import NUMBER_LISTS, PolicyFault, PolicyFile, Source, mer
 from smsgw.policy.file import Pattern as PatternTable
 from smsgw.policy.file import Template as TemplateTable
 from smsgw.policy.file import Terms as TermsTable
+from smsgw.policy.keywords import Wish, forms_of
 from smsgw.policy.literals import required
 from smsgw.policy.matcher import Patterns, Term, Terms, pattern_fault
 from smsgw.policy.normal import n1, n2, warm
@@ -136,6 +137,7 @@ class RuleSet:
     filed: Mapping[str, tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=dict)
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
     opt_out_words: tuple[tuple[str, ...], ...] = ()
+    keywords: Mapping[str, Wish] = field(default_factory=dict)
     hours: tuple[tuple[int, int], ...] = ()
     caps: Caps | None = None
     tlv_patterns: tuple[Patterns | None, ...] = ()
@@ -204,6 +206,7 @@ class _Making:
             "filed": {one.signature: (tuple(one.numbers), frozenset(one.carriers)) for one in signatures},
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
             "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
+            "keywords": self._keywords(),
             "hours": tuple(self._hours(at) for at in range(len(table.hours))),
             "tlv_patterns": tuple(self._tlv(at) for at in range(len(table.tlv))),
             "size": {
@@ -298,6 +301,12 @@ class _Making:
                 self._fault("template", at, f"template {one.id!r}: {error}")
             made.append(template)
         return made
+
+    def _keywords(self) -> dict[str, Wish]:
+        forms, faults = forms_of(self.table.keyword)
+        for at, what in faults:
+            self._fault("keyword", at, what)
+        return forms
 
     def _hours(self, at: int) -> tuple[int, int]:
         rule = self.table.hours[at]

@@ -12,6 +12,7 @@ from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
 from smsgw.policy.file import Categories
 from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
+from smsgw.policy.marks import NO_MARKS, Marks
 from smsgw.policy.matcher import Scan
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
@@ -44,6 +45,7 @@ class Submission:
         "_version",
         "account",
         "destination",
+        "marks",
         "now",
         "owner",
         "pdu",
@@ -66,14 +68,16 @@ class Submission:
         command: int = const.SUBMIT_SM,
         version: int = const.V34,
         joined: Sequence[Content] = (),
+        marks: Marks = NO_MARKS,
     ) -> None:
-        """Read the content."""
+        """Read the content. `marks`: what is on record about recipients."""
         self.policy = policy
         self.account = account
         self.source = source
         self.destination = destination
         self.pdu = pdu
         self.now = now
+        self.marks = marks
         self.owner = owner
         self._command = command
         self._version = version

@@ -33,7 +33,10 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
-_BOOKED: Final = "'balance', 'refund', 'statement', 'export', 'late_fee', 'review', 'content', 'legal_hold', 'report'"
+_BOOKED: Final = (
+    "'balance', 'refund', 'statement', 'export', 'late_fee', 'review', 'content', 'legal_hold', 'report', "
+    "'opt_out', 'block', 'consent', 'complaint'"
+)
 _PROVISIONED: Final = f"kind NOT IN ({_BOOKED})"  # what people do to books, messages and what is kept is audited, not provisioned
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}

@@ -30,6 +30,7 @@ from smsgw.smpp import bodies, const, tlv
 from smsgw.smpp.pdu import HEADER, Pdu, encode, read_sm, sm_body
 from smsgw.smpp.session import Role, Session
 from smsgw.store.commit import Seat
+from smsgw.store.sealed import ContentKeys
 from smsgw.wire import Wire, WireLimits
 from tests.policy.sets import compiled
 
@@ -199,9 +200,9 @@ async def on_the_path(use: Any, directory: str, policies: dict[str, RuleSet] | N
     """Build the path, with a rule set or none, let `use(path)` use it, and return what that returned."""
     text = f'[node]\nid = 1\ndata_dir = "{directory}"\n[log]\nrecords = "{directory}/records.jsonl"\n'
     daemon: Any = Daemon(settings.parse(text))
-    daemon.dsn, daemon.unseal, daemon.pool, daemon._server, daemon._first = "", None, None, None, None
-    daemon.key, daemon.directory = Key(bytes(32)), _directory(policies or {})
-    daemon.seating = SimpleNamespace(seat=Seat(1, 1), last_ms=0, adopted={})
+    ground, daemon.directory = daemon.ground, _directory(policies or {})
+    ground.dsn, ground.pool, ground.key, ground.content_keys = "", None, Key(bytes(32)), ContentKeys(lambda: [bytes(32)])
+    ground.seating = SimpleNamespace(seat=Seat(1, 1), last_ms=0, adopted={})
     async with daemon._stack:
         daemon._build()
         daemon.commit._connect = _connected

@@ -10,7 +10,7 @@ TERM = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\n{more}\n'
 def test_the_order_is_cheap_first():
     """Addresses before octets, octets before words; the order is a promise to whoever reads a refusal."""
     assert [name for name, _, _ in RULES] == (
-        "sender recipient tlv text category hours signature templates terms patterns links phones opt_out".split()
+        "sender recipient tlv text category consent hours signature templates terms patterns links phones opt_out".split()
     )
 
 
