@@ -9,7 +9,7 @@ A proposal reads a month of messages of the accounts complained of, once for eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -31,6 +31,7 @@ from smsgw.store import standing as standings
 from smsgw.store.complaints import Meant
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
+from smsgw.store.sealed import Opener, Unreadable, plain
 from smsgw.telemetry import hide_numbers, mask
 
 SOURCES: Final = ("12321", "carrier", "tenant", "end_user")
@@ -52,11 +53,16 @@ class Complaint:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """By what complaints are kept: how numbers are hashed, the settings, the calendar."""
+    """By what complaints are kept: how numbers are hashed, the settings, the calendar.
+
+    `retained`: what takes the place of the number of an old message; `opened` opens content that is sealed.
+    """
 
     known: Marks
     limits: Compliance
     calendar: Calendar
+    retained: Callable[[str], str] | None = None
+    opened: Opener = plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +133,11 @@ async def _meant(connection: Connection, rules: Rules, given: Complaint) -> list
         (begin - _ZONES_BEFORE).timestamp(),
         (begin + _ZONES_AFTER).timestamp(),
     )
-    return [(one, _signature(one)) for one in found if _local_day(one) == given.day]
+    return [(one, _signature(one, rules.opened)) for one in found if _local_day(one) == given.day]
 
 
 def spellings(rules: Rules, number: str) -> list[str]:
-    """Return the ways in which tenants may have written a number."""
+    """Return the ways in which tenants may have written a number, and what each becomes when its message is old."""
     known, limits = rules.known, rules.limits
     digits = canonical(number)
     code = limits.country_code
@@ -141,7 +147,8 @@ def spellings(rules: Rules, number: str) -> list[str]:
     if code and digits.startswith(code) and len(digits) == limits.national_digits + len(code):
         whole.add(digits[len(code) :])
     assert len({known.hash_of(one) for one in whole}) == 1
-    return [prefix + one for one in sorted(whole) for prefix in ("", "+", "00")]
+    written = [prefix + one for one in sorted(whole) for prefix in ("", "+", "00")]
+    return written if rules.retained is None else [*written, *map(rules.retained, written)]
 
 
 def _local_day(one: Meant) -> date:
@@ -152,13 +159,13 @@ def _local_day(one: Meant) -> date:
     return datetime.fromtimestamp(seconds_of(one.message), zone).date()
 
 
-def _signature(one: Meant) -> str:
-    """Return the signature of a message's text; "" where it has none, or is kept no more."""
+def _signature(one: Meant, opened: Opener) -> str:
+    """Return the signature of a message's text; "" where it has none, is kept no more, or does not open."""
     if one.body is None:
         return ""
     try:
-        content = content_of(encode(one.command, 0, 1, one.body), one.command)
-    except BadPdu:
+        content = content_of(encode(one.command, 0, 1, opened(one.message, one.body)), one.command)
+    except (BadPdu, Unreadable):
         return ""
     return signed(shown((content,)).text).signature
 

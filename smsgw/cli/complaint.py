@@ -68,9 +68,14 @@ def add(
 
     async def run(connection: Connection) -> Registered:
         from smsgw.admin import complaints
+        from smsgw.admin.content_keys import content_keys
+        from smsgw.admin.sealing import load_key
         from smsgw.compliance.workdays import load_calendar
+        from smsgw.store.retentions import number_hash
 
-        rules = complaints.Rules(known, settings.compliance, load_calendar(settings.compliance.holidays))
+        data_dir, limits = Path(settings.node.data_dir), settings.compliance
+        retained = number_hash(load_key(data_dir).derived("retained numbers"))
+        rules = complaints.Rules(known, limits, load_calendar(limits.holidays), retained, content_keys(data_dir).open)
         given = complaints.Complaint(source.value, digits, of_day, reference, note, block.value)
         return await complaints.add(connection, rules, given, recipients.by(actor, reason, dry_run=dry_run))
 

@@ -24,7 +24,7 @@ import structlog
 
 from smsgw.journey.accept import NOT_FILED
 from smsgw.model import Account, Message, Rejected, State
-from smsgw.policy.docket import refused
+from smsgw.policy.docket import blocked, refused
 from smsgw.policy.statuses import refusal
 from smsgw.policy.verdict import Action, Part, Verdict
 from smsgw.smpp import const
@@ -48,6 +48,8 @@ SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
+RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
+"""Reasons that may come about after a person has let a text go: nobody but its recipient can decide otherwise."""
 
 
 class Hold:
@@ -276,11 +278,12 @@ class Hold:
             first = held[0]
             links = self._desk.directory.routes.choose(first.destination) or (first.link,)
             allowed = links if filed is None else self._desk.directory.links_of(links, filed)
-            if allowed:
+            told = self._stopped(first, verdict)
+            if allowed and told is None:
                 gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state > State.HELD]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
-            told = refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
+            told = told or refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
             text.error, text.reason = told.status, told.reason
             for message in held:
                 message.rule = told.rule
@@ -290,6 +293,16 @@ class Hold:
             message.error = text.error
             self._ending.end(message, text.reason)
         self._desk.commit.change_all(held, wave.effect)
+
+    def _stopped(self, message: Message, verdict: Verdict) -> Rejected | None:
+        """Return what stops a text that was let go: its recipient has refused since, or is on a block list by now."""
+        account, objection, marks = message.account, verdict.objection, self._docket.marks
+        block = marks.block_of(account, message.destination) if marks.blocking else None
+        if block is not None:
+            return blocked(account, block)
+        if objection is None or objection.reason not in RECIPIENT_SAID:
+            return None
+        return refused(account, objection, self._docket.rule_of(account, objection))
 
     def _release(self, text: Text, held: list[Message], links: tuple[int, ...], same: int) -> None:
         """All on one link, in the order of their parts; those that find no room there wait for it in the store."""

@@ -15,13 +15,17 @@ from typing import Any, Final
 
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
+from smsgw.store.messages import ANY_CLASS
 
 _TODAY: Final = "(clock_timestamp() AT TIME ZONE 'UTC')::date"
 
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """A stored message that a complaint may mean. `body`: its PDU after the header; None where content is kept no more."""
+    """A stored message that a complaint may mean.
+
+    `body`: its PDU after the header as it is stored, sealed or plain; None: it is kept no more.
+    """
 
     message: int
     tenant: int
@@ -52,7 +56,7 @@ async def messages_to(connection: Connection, spellings: Sequence[str], from_s: 
         "SELECT m.id, m.tenant, m.account, coalesce(a.system_id, '') AS system_id,"
         " coalesce(t.settings ->> 'timezone', 'UTC') AS timezone, m.source, m.command, m.state, c.body"
         " FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN tenant t ON t.id = m.tenant"
-        " LEFT JOIN content c ON c.class = 0 AND c.id = m.id"
+        f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id"
         " WHERE m.id >= $1 AND m.id < $2 AND m.destination = ANY ($3) ORDER BY m.id LIMIT 1000",
         least_id_at(from_s),
         least_id_at(until_s),

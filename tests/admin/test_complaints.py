@@ -18,8 +18,9 @@ from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.store import notices
 from smsgw.store.database import Connection
+from smsgw.store.retentions import number_hash
 from tests.journey.scene import Scene, id_of
-from tests.journey.test_optout import HANDSET, NOTICE, OFFER, scene_of, told
+from tests.journey.test_optout import HANDSET, NOTICE, OFFER, scene_of, text_of, told
 
 OPS = By("ops", "ticket 7")
 NUMBER = HANDSET.decode()
@@ -77,7 +78,7 @@ async def test_who_complains_is_sent_nothing_more(database: str, tmp_path: Path)
         tenant = await scene.tenant()
         assert await told(tenant, NOTICE) == const.ESME_ROK
         await registered(scene)
-        await scene.until(lambda: scene.daemon.opt_outs.marks.blocking)
+        await scene.until(lambda: scene.daemon.opt_outs.marks.found(NUMBER))
         assert await told(tenant, NOTICE) == STATUSES["blocked"][0]
         assert await told(tenant, NOTICE, dest=b"8613800138001") == const.ESME_ROK
         (event,) = await scene.connection.fetch("SELECT source, reference, actor FROM mark_event")
@@ -162,3 +163,23 @@ def test_a_number_has_many_spellings():
     chinese = rules(Marks(b"k", country_code="86", national_digits=11), country_code="86", national_digits=11)
     assert set(spellings(chinese, "13800138000")) == set(spellings(chinese, "008613800138000"))
     assert len(spellings(chinese, "13800138000")) == 6
+
+
+async def test_sealed_and_hashed_messages_are_found(database: str, tmp_path: Path):
+    """Content that is sealed at rest tells its signature, and a message whose number a hash has replaced is found by the number."""
+    policed = text_of(tmp_path)
+    sealed = '[[retention]]\nname = "eu"\nprofile = "eu_min"\nencrypted = true\n'
+    text = lambda *ports: policed(*ports).replace('policy = "china"', 'policy = "china"\nretention = "eu"') + sealed  # noqa: E731
+    async with Scene(database, text=text).playing() as scene:
+        tenant = await scene.tenant()
+        answer = await tenant.submit(text=f"【某某】{OFFER}".encode("utf-16-be"), data_coding=8, dest=HANDSET, source=b"10690001")
+        await scene.settled()
+        retained = number_hash(scene.daemon.ground.key.derived("retained numbers"))
+        await scene.connection.execute("UPDATE message SET destination = $1", retained(NUMBER))
+        by = rules(scene.daemon.opt_outs.marks)
+        known = Rules(by.known, by.limits, by.calendar, retained, scene.daemon.ground.content_keys.open)
+        made = await complaints.add(scene.connection, known, complaint(number=f"+{NUMBER}"), OPS)
+        assert made.messages == (int(id_of(answer)),)
+        assert await scene.connection.fetchval("SELECT signature FROM complaint_message") == "某某"
+        shut = Rules(by.known, by.limits, by.calendar, retained)
+        assert (await complaints.add(scene.connection, shut, complaint(), OPS)).messages == made.messages

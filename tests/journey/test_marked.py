@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.admin import recipients
+from smsgw.admin import recipients, reviewing
 from smsgw.admin.recipients import By
 from smsgw.compliance.lists import Entry
 from smsgw.journey import optout
+from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
+from tests.admin.test_reviewing import in_review, submitted
 from tests.admin.test_why import why
+from tests.journey.parted import put_all
 from tests.journey.scene import Scene
 from tests.journey.test_optout import CODE, HANDSET, NOTICE, OFFER, OPTED_OUT, said, scene_of, told
 
@@ -111,6 +114,50 @@ async def test_too_many_keywords_and_an_unknown_set_are_asked_for_again(
         assert await said(scene, "TD") == const.ESME_RX_T_APPN
         assert await said(scene, "好" * 60) == const.ESME_ROK
         assert await scene.count("mark_event") == 0
+
+
+HOLDS = """
+[[terms]]
+id = "bait"
+words = ["加微信"]
+action = "hold"
+must = ["快加微信"]
+"""
+
+
+async def test_a_long_text_is_refused_for_what_its_recipient_said(database: str, tmp_path: Path):
+    """Marketing in two parts, of which neither says so alone: both are rejected by receipt and paid back; a code passes."""
+    async with scene_of(database, tmp_path, HOLDS).playing() as scene:
+        tenant = await scene.tenant()
+        assert await said(scene, "TD") == const.ESME_ROK
+        ids = await put_all(tenant, ["全场优", "惠"])
+        for each in ids:
+            row = await scene.in_state(each, State.REJECTED)
+            assert (row["error"], row["refund"]) == (OPTED_OUT, row["price"])
+        passing = await put_all(tenant, ["您的验证", "码是1234"], reference=8)
+        assert [(await scene.smsc.submitted(2))[at].pdu is not None for at in (0, 1)] == [True, True]
+        for each in passing:
+            assert (await scene.row(each))["state"] != State.REJECTED
+
+
+@pytest.mark.parametrize(("how", "reason"), [("TD", "opted_out"), ("", "blocked"), ("好的", "")])
+async def test_who_refuses_while_a_text_is_reviewed_does_not_get_it(database: str, tmp_path: Path, how: str, reason: str):
+    """A person lets it go, its recipient has refused or is blocked by then: rejected and paid back; else it goes."""
+    async with scene_of(database, tmp_path, HOLDS).playing() as scene:
+        tenant = await scene.tenant()
+        each = await submitted(tenant, f"{OFFER}，快加微信")
+        (number,) = await in_review(scene)
+        if how:
+            assert await said(scene, how) == const.ESME_ROK
+        else:
+            await block(scene)
+        await reviewing.decide(scene.connection, [number], accept=True, actor="ann", reason="seen")
+        if not reason:
+            await scene.smsc.submitted(1)
+            return
+        row = await scene.in_state(each, State.REJECTED)
+        assert (row["error"], row["refund"]) == (STATUSES[reason][0], row["price"])
+        assert scene.smsc.submits == []
 
 
 async def test_no_line_of_the_log_holds_a_number(database: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
