@@ -31,6 +31,7 @@ from smsgw.compliance.optout import marks_of
 from smsgw.directory import Directory, follow_directory
 from smsgw.ground import Ground
 from smsgw.journey.accept import Accept
+from smsgw.journey.defer import Defer
 from smsgw.journey.deliver import Deliver
 from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
@@ -154,18 +155,8 @@ class Daemon:
         events.on_deliver = self.receipt.on_deliver
         events.on_room = self.due.on_room
         self._build_listener()
-        self.shown = Shown(
-            self.desk,
-            self.registry,
-            self.carriers,
-            self.dispatch,
-            self.deliver,
-            self.due,
-            self.recover,
-            self.ground.pool,
-            self._is_draining,
-            self.docket,
-        )
+        journeys = self.dispatch, self.deliver, self.due, self.recover
+        self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.ground.pool, self._is_draining, self.docket)
         self.shown.register(meters)
 
     def _build_journeys(self) -> None:
@@ -175,7 +166,8 @@ class Daemon:
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
         self._build_hold(ending)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
+        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
+        self.due = Due(*parties, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -198,7 +190,9 @@ class Daemon:
     def _build_hold(self, ending: Ending) -> None:
         self.docket, key = Docket(self.directory.policies, marks=self.opt_outs.marks), self.ground.key.derived("held")
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
-        self.hold = Hold(self.desk, self.ground.pool, *parties, key=key, opened=self.ground.content_keys.open)
+        pool, opened = self.ground.pool, self.ground.content_keys.open
+        self.hold = Hold(self.desk, pool, *parties, key=key, opened=opened, probe=self.probe)
+        self.defer = Defer(self.desk, self.docket, self.carriers, self.dispatch, ending, self.hold)
         self.hold.register(self.meters)
         self.commit.on_held = self.hold.on_held
 
