@@ -197,7 +197,7 @@ class Daemon:
         )
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        docket = self.docket = Docket(self.directory.policies)
+        docket = self.docket = Docket(self.directory.policies, watched=config.limits.watched)
         self.hold = Hold(
             self.desk, self.pool, docket, self.carriers, self.dispatch, ending, config.hold, key=self.key.derived("held")
         )
@@ -253,6 +253,7 @@ class Daemon:
         limits = self.config.limits
         self.limits = Limits(throttle, self.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
         self.limits.register(self.meters)
+        self.desk.on_ended = self.docket.ended
         self.accept = Accept(
             self.desk,
             self.carriers,
@@ -268,7 +269,8 @@ class Daemon:
     def _build_listener(self) -> None:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
-        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
+        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator, self.docket.pumping)
+        self.keeper.ladder.register(self.meters)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.pool, self.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None

@@ -1,5 +1,6 @@
 """Keeper: what has to be looked after once a second or more seldom, whoever is bound: states that end by themselves, contracts
-that are closing, balances that fell, terms; and what the door has noted: when secrets were used, bursts of failed binds.
+that are closing, balances that fell, terms, signs of pumping; and what the door has noted: when secrets were used, bursts of failed
+binds.
 
 The daemon's ticker calls `tick`; the work is done as an errand, on every node, each step safe to be done by several at once.
 
@@ -15,6 +16,8 @@ from typing import Final
 import structlog
 
 from smsgw.admin import arrears, standing, terms
+from smsgw.admin.ladder import Ladder
+from smsgw.policy.pumping import Pumping
 from smsgw.store import credentials, notices
 from smsgw.store.database import Connection, Pool
 from smsgw.tenants.bind import Authenticator
@@ -26,10 +29,13 @@ TERMS_EVERY: Final = 10
 class Keeper:
     """Looks after contracts; `ask(job)` has an errand done soon and says whether it will be."""
 
-    def __init__(self, pool: Pool, ask: Callable[[Callable[[], Awaitable[None]]], bool], door: Authenticator) -> None:
+    def __init__(
+        self, pool: Pool, ask: Callable[[Callable[[], Awaitable[None]]], bool], door: Authenticator, pumping: Pumping | None = None
+    ) -> None:
         """Take where to look; nothing happens before the first tick."""
         self._pool = pool
         self._door = door
+        self.ladder = Ladder(Pumping() if pumping is None else pumping)
         self._ask = ask
         self._busy = False
         self._turn = 0
@@ -46,6 +52,7 @@ class Keeper:
                 connection: Connection = borrowed  # type: ignore[assignment]  # the pool's proxy is one to all purposes
                 await self._note(connection)
                 done = {"ended": await standing.expire(connection), "closed": await terms.close_spent(connection)}
+                done["steps"] = await self.ladder.climb(connection)
                 done["balances"] = await arrears.keep_balances(connection)
                 if not self._turn:
                     done["terms"] = await terms.keep_terms(connection)
