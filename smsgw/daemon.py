@@ -188,7 +188,8 @@ class Daemon:
         meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
 
     def _build_hold(self, ending: Ending) -> None:
-        self.docket, key = Docket(self.directory.policies, marks=self.opt_outs.marks), self.ground.key.derived("held")
+        watched, key = self.config.limits.watched, self.ground.key.derived("held")
+        self.docket = Docket(self.directory.policies, marks=self.opt_outs.marks, watched=watched)
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
         pool, opened = self.ground.pool, self.ground.content_keys.open
         self.hold = Hold(self.desk, pool, *parties, key=key, opened=opened, probe=self.probe)
@@ -204,6 +205,7 @@ class Daemon:
         self.limits = Limits(throttle, self.ground.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
         self.limits.register(self.meters)
         self.opt_outs.register(self.meters)
+        self.desk.on_ended = self.docket.ended
         self.accept = Accept(
             self.desk,
             self.carriers,
@@ -220,7 +222,8 @@ class Daemon:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
         watch = Watch(self.config.anomalies, self.meters, self.clock)
-        self.keeper = Keeper(self.ground.pool, self.jobs.ask, self.authenticator, watch)
+        self.keeper = Keeper(self.ground.pool, self.jobs.ask, self.authenticator, watch, self.docket.pumping)
+        self.keeper.ladder.register(self.meters)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.ground.pool, self.ground.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None

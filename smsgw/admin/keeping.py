@@ -1,5 +1,6 @@
 """Keeper: what has to be looked after once a second or more seldom, whoever is bound: states that end by themselves, contracts
-that are closing, balances that fell, terms, late fees; and what the door has noted: when secrets were used, what is unusual.
+that are closing, balances that fell, terms, late fees, signs of pumping; and what the door has noted: when secrets were used,
+what is unusual.
 
 The daemon's ticker calls `tick`; the work is done as an errand, on every node, each step safe to be done by several at once.
 
@@ -16,6 +17,8 @@ import structlog
 
 from smsgw.admin import arrears, late_fees, standing, terms
 from smsgw.admin.anomalies import Watch
+from smsgw.admin.ladder import Ladder
+from smsgw.policy.pumping import Pumping
 from smsgw.store import credentials
 from smsgw.store.database import Connection, Pool
 from smsgw.tenants.bind import Authenticator
@@ -27,11 +30,19 @@ TERMS_EVERY: Final = 10
 class Keeper:
     """Looks after contracts; `ask(job)` has an errand done soon and says whether it will be."""
 
-    def __init__(self, pool: Pool, ask: Callable[[Callable[[], Awaitable[None]]], bool], door: Authenticator, watch: Watch) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        ask: Callable[[Callable[[], Awaitable[None]]], bool],
+        door: Authenticator,
+        watch: Watch,
+        pumping: Pumping | None = None,
+    ) -> None:
         """Take where to look; nothing happens before the first tick."""
         self._pool = pool
         self._door = door
         self._watch = watch
+        self.ladder = Ladder(Pumping() if pumping is None else pumping)
         self._ask = ask
         self._busy = False
         self._turn = 0
@@ -49,6 +60,7 @@ class Keeper:
                 connection: Connection = borrowed  # type: ignore[assignment]  # the pool's proxy is one to all purposes
                 await self._note(connection)
                 done = {"ended": await standing.expire(connection), "closed": await terms.close_spent(connection)}
+                done["steps"] = await self.ladder.climb(connection)
                 done["balances"] = await arrears.keep_balances(connection)
                 if not self._turn:
                     done["terms"] = await terms.keep_terms(connection)
