@@ -183,3 +183,18 @@ async def test_another_form_goes_on_where_the_last_cycle_ended(connection: Conne
     await connection.execute("""UPDATE tenant SET settings = settings || '{"cycle": "month"}'""")
     month = json.loads((await closing.close(connection, "acme", "2025-11", actor="ann")).text)
     assert (month["from"][:10], month["until"][:10]) == ("2025-11-03", "2025-12-01")
+
+
+async def test_a_contract_that_has_ended_gets_no_more_statements(connection: Connection):
+    """Once a cycle was closed ten days after its end there is nothing to state: late refunds have all come."""
+    await opened(connection, 40, cycle="day")
+    await connection.execute(
+        "INSERT INTO standing (kind, subject, state, reason, actor, since)"
+        " VALUES ('tenant', 1, 'closed', 'x', 'ops', now() - interval '25 days')"
+    )
+    node = closer()
+    for _ in range(3):
+        await node.close_due(connection)
+    last = await connection.fetchval("SELECT max(until_ms) FROM statement")
+    age = datetime.now(UTC) - datetime.fromtimestamp(last / 1000, UTC)
+    assert timedelta(days=13) < age < timedelta(days=15)
