@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Final
 
 import structlog
@@ -47,6 +48,7 @@ class Keeper:
         self._busy = False
         self._turn = 0
         self._hour = 0
+        self._fees: dict[int, date] = {}
         self._log = structlog.get_logger().bind()
 
     def tick(self) -> None:
@@ -66,8 +68,8 @@ class Keeper:
                     done["terms"] = await terms.keep_terms(connection)
                 hour = int(time.time() // 3_600)
                 if hour != self._hour:
-                    done["late_fees"] = await late_fees.keep_fees(connection)
                     self._hour = hour
+                    done["late_fees"] = await late_fees.keep_fees(connection, done=self._fees)
             self._turn = (self._turn + 1) % TERMS_EVERY
             if any(done.values()):
                 self._log.info("contracts_kept", **done)
