@@ -19,7 +19,7 @@ from typing import Final
 import structlog
 
 from smsgw import config as settings
-from smsgw.admin.content_keys import content_keys
+from smsgw.admin.content_keys import seal_content
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -35,6 +35,7 @@ from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
 from smsgw.journey.due import Due
 from smsgw.journey.ending import Ending
+from smsgw.journey.hold import Hold
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
 from smsgw.journey.limits import Limits
@@ -53,7 +54,6 @@ from smsgw.store import messages, nodes, partitions, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
 from smsgw.store.ids import Ids
-from smsgw.store.retentions import number_hash
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
 from smsgw.telemetry.lag import LagProbe
@@ -131,7 +131,6 @@ class Daemon:
             await partitions.ensure_days(admin, datetime.now(UTC))
             self.key = load_key(Path(config.node.data_dir))
             self.unseal = self.key.unseal
-            self.content_keys = content_keys(Path(config.node.data_dir))
             self.directory = await load_directory(admin, self.unseal, number_key=self.key.derived("numbers"))
         finally:
             await admin.close()
@@ -188,7 +187,7 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s, opened=self.content_keys.open)
+        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
@@ -199,7 +198,12 @@ class Daemon:
         )
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, spill_after_s=work.spill_after_s)
+        docket = self.docket = Docket(self.directory.policies)
+        self.hold = Hold(
+            self.desk, self.pool, docket, self.carriers, self.dispatch, ending, config.hold, key=self.key.derived("held")
+        )
+        self.hold.register(meters)
+        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -220,6 +224,7 @@ class Daemon:
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
+        self.commit.on_held = self.hold.on_held
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -245,18 +250,17 @@ class Daemon:
         self.shown.register(meters)
 
     def _build_accept(self) -> None:
-        self.commit.seal, self.commit.seals = self.content_keys.seal, self._seals
-        self.recover.hash_number = number_hash(self.key.derived("retained numbers"))
+        self.content_keys = seal_content(Path(self.config.node.data_dir), self.key, self.desk, self.recover)
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
         self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
         self.limits.register(self.meters)
-        self.docket = Docket(self.directory.policies)
         self.accept = Accept(
             self.desk,
             self.carriers,
             self.dispatch,
             throttle,
             self.docket,
+            self.hold,
             self.recall.short_id,
             max_undecided=self.config.unit_of_work.undecided,
             key=self.key.derived("duplicates"),
@@ -302,10 +306,6 @@ class Daemon:
     def _account(self, system_id: str) -> Account | None:
         return self.directory.account(system_id)
 
-    def _seals(self, account_id: int) -> bool:
-        account = self.directory.account_by_id(account_id)
-        return account is not None and account.sealed
-
     def _on_bound(self, session: TenantSession) -> None:
         if session.version < V34 and session.account is not None:
             self.recall.want_short_ids(session.account.id)
@@ -328,6 +328,7 @@ class Daemon:
         self._background = [
             group.create_task(self.recall.run(), name="recall"),
             group.create_task(self.recover.run(), name="recover"),
+            group.create_task(self.hold.run(), name="hold"),
             group.create_task(self.jobs.run(), name="jobs"),
             group.create_task(self.limits.run(), name="limits"),
             group.create_task(self._follow(), name="follow provisioning"),

@@ -29,6 +29,7 @@ from smsgw.cli import (
     price,
     provisioning,
     quota,
+    review,
     secret,
     serve,
     show,
@@ -56,6 +57,7 @@ def build() -> typer.Typer:
     app.add_typer(tenant.accounts, name="account")
     app.add_typer(secret.app, name="secret")
     app.add_typer(state.app, name="state")
+    app.add_typer(review.app, name="review")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
     app.add_typer(content.app, name="content")

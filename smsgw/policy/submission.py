@@ -5,24 +5,29 @@ Never here: a rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
+from smsgw.policy.file import Categories
 from smsgw.policy.handset import Content, Shown, content_of, shown
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import Signed, signed
 from smsgw.policy.templates import Template
 from smsgw.smpp import const
+from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
 _UNKNOWN: Final = Template("", "")
 
 
 class Submission:
-    """One message before the rules. `pdu`: all its octets, header included; `now`: Unix seconds."""
+    """One message before the rules. `pdu`: all its octets, header included; `now`: Unix seconds.
+
+    `joined`: the contents of all parts of a long text in their order, to be read as one; `pdu` is that of the first.
+    """
 
     __slots__ = (
         "_category",
@@ -35,6 +40,7 @@ class Submission:
         "destination",
         "now",
         "owner",
+        "part",
         "pdu",
         "policy",
         "shown",
@@ -53,6 +59,7 @@ class Submission:
         owner: Owner,
         command: int = const.SUBMIT_SM,
         version: int = const.V34,
+        joined: Sequence[Content] = (),
     ) -> None:
         """Read the content."""
         self.policy = policy
@@ -62,8 +69,9 @@ class Submission:
         self.pdu = pdu
         self.now = now
         self.owner = owner
-        self.content: Content = content_of(pdu, command, version)
-        self.shown: Shown = shown((self.content,), policy.table.text.alphabet)
+        self.content: Content = joined[0] if joined else content_of(pdu, command, version)
+        self.part: Concat | None = None if joined else self.content.part
+        self.shown: Shown = shown(joined or (self.content,), policy.table.text.alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
         self._signed: Signed | None = None
         self._template: Template | None = _UNKNOWN
@@ -121,9 +129,9 @@ class Submission:
         rules = self.policy.table.category
         if rules is None:
             return "notice"
-        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
-        if longest is not None:
-            return rules.sender[longest]
+        of_sender = self._of_sender(rules)
+        if of_sender is not None:
+            return of_sender
         words = self.policy.category_words
         if words is not None:
             names = {self.policy.category_names[hit.owner] for _, form in self.first_forms for hit in words.find(form)}
@@ -131,6 +139,16 @@ class Submission:
                 if category in names:
                     return category
         return rules.default
+
+    def _of_sender(self, rules: Categories) -> str | None:
+        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
+        return rules.sender[longest] if longest is not None else None
+
+    @property
+    def category_unread(self) -> str:
+        """What kind of message it is as far as its sender tells; else the set's default."""
+        rules = self.policy.table.category
+        return "notice" if rules is None else self._of_sender(rules) or rules.default
 
     def second_forms(self) -> tuple[str, ...]:
         """N2 of every reading."""

@@ -16,7 +16,7 @@ def signature(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """There is exactly one, where it belongs, of a length that carriers take, filed for the number that it is sent from."""
     rule = policy.table.signature
     assert rule is not None
-    part = submission.content.part
+    part = submission.part
     if part is not None and part.sequence > 1:
         return NO_FINDINGS  # the first part bears it
     fault = _signature_fault(policy, submission)

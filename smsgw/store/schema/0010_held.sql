@@ -8,7 +8,8 @@ CREATE TABLE held_text (
     account  int4 NOT NULL,
     key      uuid,                            -- keyed hash of account, addresses, reference, width and total; NULL: no long message
     total    int2 NOT NULL,
-    parts    int4 NOT NULL DEFAULT 0,         -- messages of it so far: a verdict holds for what was judged, and for nothing that came after
+    parts    int4 NOT NULL DEFAULT 0,         -- messages of it so far
+    judged   int4 NOT NULL DEFAULT 0,         -- how many of them the verdict was about
     joins    boolean NOT NULL,                -- whether more parts may come to it
     complete boolean NOT NULL DEFAULT false,
     conflict boolean NOT NULL DEFAULT false,  -- one part came twice, with other octets
@@ -25,6 +26,7 @@ CREATE TABLE held_text (
 CREATE UNIQUE INDEX held_text_key ON held_text (key) WHERE joins;
 CREATE INDEX held_text_due ON held_text (due_ms) WHERE due_ms > 0;
 CREATE INDEX held_text_open ON held_text (account) WHERE state < 2;
+CREATE INDEX held_text_done ON held_text (forget_ms) WHERE done;
 CREATE TABLE held_part (
     message int8 PRIMARY KEY,
     text    int8 NOT NULL REFERENCES held_text ON DELETE CASCADE,
