@@ -5,7 +5,7 @@
     price  quota                         what messages cost, how many there may be
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
-    content                              what messages said: read, purge, hold for a court
+    content  report                      what messages said: read, purge, hold; a bundle for an authority
     audit                                who changed what and why, as a chain of hashes
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
@@ -29,6 +29,7 @@ from smsgw.cli import (
     price,
     provisioning,
     quota,
+    report,
     review,
     secret,
     serve,
@@ -61,6 +62,7 @@ def build() -> typer.Typer:
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
     app.add_typer(content.app, name="content")
+    app.add_typer(report.app, name="report")
     app.add_typer(audit.app, name="audit")
     app.command()(quota.quota)
     app.add_typer(balance.build())
