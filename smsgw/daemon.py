@@ -20,6 +20,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.anomalies import Watch
 from smsgw.admin.closer import Closer
+from smsgw.admin.content_keys import seal_content
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -56,7 +57,6 @@ from smsgw.smpp.session import SessionSettings
 from smsgw.store import messages, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.ids import Ids
-from smsgw.store.retentions import number_hash
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
 from smsgw.telemetry.lag import LagProbe
@@ -129,9 +129,7 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(
-            self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s, opened=self.ground.content_keys.open
-        )
+        self.recall = Recall(self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s)
         self.opt_outs = OptOuts(marks_of(self.ground.key.derived("numbers"), config.compliance), self.ground.pool, self.ground.dsn)
         receipt_settings = config.receipts
         self.deliver = Deliver(
@@ -191,15 +189,13 @@ class Daemon:
         watched, key = self.config.limits.watched, self.ground.key.derived("held")
         self.docket = Docket(self.directory.policies, marks=self.opt_outs.marks, watched=watched)
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
-        pool, opened = self.ground.pool, self.ground.content_keys.open
-        self.hold = Hold(self.desk, pool, *parties, key=key, opened=opened, probe=self.probe)
+        self.hold = Hold(self.desk, self.ground.pool, *parties, key=key, probe=self.probe)
         self.defer = Defer(self.desk, self.docket, self.carriers, self.dispatch, ending, self.hold)
         self.hold.register(self.meters)
         self.commit.on_held = self.hold.on_held
 
     def _build_accept(self) -> None:
-        self.commit.seal, self.commit.seals = self.ground.content_keys.seal, self._seals
-        self.recover.hash_number = number_hash(self.ground.key.derived("retained numbers"))
+        self.content_keys = seal_content(Path(self.config.node.data_dir), self.ground.key, self.desk, self.recover)
         throttle = Throttle(self.ground.key.derived("buckets"), most=self.config.limits.buckets)
         limits = self.config.limits
         self.limits = Limits(throttle, self.ground.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
@@ -259,10 +255,6 @@ class Daemon:
 
     def _account(self, system_id: str) -> Account | None:
         return self.directory.account(system_id)
-
-    def _seals(self, account_id: int) -> bool:
-        account = self.directory.account_by_id(account_id)
-        return account is not None and account.sealed
 
     def _on_bound(self, session: TenantSession) -> None:
         if session.version < V34 and session.account is not None:

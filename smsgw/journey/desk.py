@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smsgw.model import Account, Message, State, Tenant
 from smsgw.store.ids import seconds_of
+from smsgw.store.sealed import Opener, plain
 from smsgw.telemetry import Record, mask
 from smsgw.telemetry.names import STATE_NAMES
 
@@ -63,6 +64,13 @@ class Desk:
         self.several_nodes = False
         self.on_ended: Callable[[Message, float], None] = _nobody_asks
         self._senders: dict[str, str] = {}
+        self.opened: Opener = plain
+        """Opens content that is sealed at rest."""
+
+    def seals(self, account_id: int) -> bool:
+        """Whether what an account's messages say is sealed at rest."""
+        account = self.directory.account_by_id(account_id)
+        return account is not None and account.sealed
 
     def account_of(self, account_id: int, tenant_id: int) -> Account:
         """Return the account of a stored message; a stand-in when it was deleted meanwhile."""

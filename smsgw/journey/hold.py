@@ -31,7 +31,6 @@ from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
 from smsgw.store.holds import Decision, Fate, Text
-from smsgw.store.sealed import Opener, plain
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -66,13 +65,9 @@ class Hold:
         settings: HoldSettings,
         *,
         key: bytes,
-        opened: Opener = plain,
         probe: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the parties; `key` is for the hashes of texts, which contain phone numbers.
-
-        `opened` opens what is sealed; `probe` is told crash points.
-        """
+        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
         self._docket = docket
@@ -81,7 +76,6 @@ class Hold:
         self._ending = ending
         self._settings = settings
         self._key = key
-        self._opened = opened
         self._probe = probe or _unwatched
         self._wake = asyncio.Event()
         self._ready: dict[int, None] = {}
@@ -187,7 +181,7 @@ class Hold:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
         texts = await holds.load(self._pool, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._opened)}
+        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._desk.opened)}
         verdicts: dict[int, Verdict] = {}
         decisions = {}
         for text in texts:
