@@ -21,7 +21,7 @@ Rooms, a folder for each party or station that a message passes:
     numbering/       what a number tells: country, operator, zones
     routing/         which links, in which order? the longest prefix
     receipts/        which message a receipt means; what its tenant is owed
-    billing/         prices by part and prefix; what a final state gives back; integers
+    billing/         prices by part and prefix; what a final state gives back, what paying late costs; integers
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
     model.py         the domain's words: outcomes, messages, what is provisioned
     states.py        the states of a message, tables only
@@ -48,6 +48,7 @@ What may not go yet, in two halves joined by a durable text:
 
     accept     a part of a long text, or what a person has to see → HELD, answered → COMMIT
     hold       the text is whole, decided, or its time is over → judged once → released in order, or all refused
+    defer      SCHEDULED until its recipient's hours begin → judged afresh → on its way, or refused
 
 Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node
 left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know, `limits` tells the other nodes what

@@ -20,6 +20,7 @@ import structlog
 from smsgw import config as settings
 from smsgw.admin.anomalies import Watch
 from smsgw.admin.closer import Closer
+from smsgw.admin.content_keys import seal_content
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
@@ -31,6 +32,7 @@ from smsgw.compliance.optout import marks_of
 from smsgw.directory import Directory, follow_directory
 from smsgw.ground import Ground
 from smsgw.journey.accept import Accept
+from smsgw.journey.defer import Defer
 from smsgw.journey.deliver import Deliver
 from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
@@ -55,7 +57,6 @@ from smsgw.smpp.session import SessionSettings
 from smsgw.store import messages, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.ids import Ids
-from smsgw.store.retentions import number_hash
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
 from smsgw.telemetry.lag import LagProbe
@@ -128,9 +129,7 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(
-            self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s, opened=self.ground.content_keys.open
-        )
+        self.recall = Recall(self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s)
         self.opt_outs = OptOuts(marks_of(self.ground.key.derived("numbers"), config.compliance), self.ground.pool, self.ground.dsn)
         receipt_settings = config.receipts
         self.deliver = Deliver(
@@ -154,18 +153,8 @@ class Daemon:
         events.on_deliver = self.receipt.on_deliver
         events.on_room = self.due.on_room
         self._build_listener()
-        self.shown = Shown(
-            self.desk,
-            self.registry,
-            self.carriers,
-            self.dispatch,
-            self.deliver,
-            self.due,
-            self.recover,
-            self.ground.pool,
-            self._is_draining,
-            self.docket,
-        )
+        journeys = self.dispatch, self.deliver, self.due, self.recover
+        self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.ground.pool, self._is_draining, self.docket)
         self.shown.register(meters)
 
     def _build_journeys(self) -> None:
@@ -175,7 +164,8 @@ class Daemon:
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
         self._build_hold(ending)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
+        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
+        self.due = Due(*parties, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -196,20 +186,22 @@ class Daemon:
         meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
 
     def _build_hold(self, ending: Ending) -> None:
-        self.docket, key = Docket(self.directory.policies, marks=self.opt_outs.marks), self.ground.key.derived("held")
+        watched, key = self.config.limits.watched, self.ground.key.derived("held")
+        self.docket = Docket(self.directory.policies, marks=self.opt_outs.marks, watched=watched)
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
-        self.hold = Hold(self.desk, self.ground.pool, *parties, key=key, opened=self.ground.content_keys.open)
+        self.hold = Hold(self.desk, self.ground.pool, *parties, key=key, probe=self.probe)
+        self.defer = Defer(self.desk, self.docket, self.carriers, self.dispatch, ending, self.hold)
         self.hold.register(self.meters)
         self.commit.on_held = self.hold.on_held
 
     def _build_accept(self) -> None:
-        self.commit.seal, self.commit.seals = self.ground.content_keys.seal, self._seals
-        self.recover.hash_number = number_hash(self.ground.key.derived("retained numbers"))
+        self.content_keys = seal_content(Path(self.config.node.data_dir), self.ground.key, self.desk, self.recover)
         throttle = Throttle(self.ground.key.derived("buckets"), most=self.config.limits.buckets)
         limits = self.config.limits
         self.limits = Limits(throttle, self.ground.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
         self.limits.register(self.meters)
         self.opt_outs.register(self.meters)
+        self.desk.on_ended = self.docket.ended
         self.accept = Accept(
             self.desk,
             self.carriers,
@@ -226,7 +218,8 @@ class Daemon:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
         watch = Watch(self.config.anomalies, self.meters, self.clock)
-        self.keeper = Keeper(self.ground.pool, self.jobs.ask, self.authenticator, watch)
+        self.keeper = Keeper(self.ground.pool, self.jobs.ask, self.authenticator, watch, self.docket.pumping)
+        self.keeper.ladder.register(self.meters)
         self._stack.callback(self.authenticator.close)
         self.binds = CountedBinds(self.ground.pool, self.ground.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
@@ -262,10 +255,6 @@ class Daemon:
 
     def _account(self, system_id: str) -> Account | None:
         return self.directory.account(system_id)
-
-    def _seals(self, account_id: int) -> bool:
-        account = self.directory.account_by_id(account_id)
-        return account is not None and account.sealed
 
     def _on_bound(self, session: TenantSession) -> None:
         if session.version < V34 and session.account is not None:

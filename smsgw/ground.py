@@ -1,6 +1,6 @@
 """The ground: what must stand before anything is accepted.
 
-The server, its schema and partitions, the keys of the data directory, what is provisioned, and this node's seat.
+The server, its schema and partitions, the key of the data directory, what is provisioned, and this node's seat.
 
 Promises: what cannot stand is told, with what to do, and nothing is left open; the seat is this process's until `lay`'s stack ends.
 Must never: accept anything; change what is provisioned.
@@ -16,7 +16,6 @@ from typing import Final
 
 import structlog
 
-from smsgw.admin.content_keys import content_keys
 from smsgw.admin.sealing import load_key
 from smsgw.config import Config
 from smsgw.directory import load_directory
@@ -63,7 +62,6 @@ class Ground:
             if self.server is not None and config.database.wal_ahead_mib:
                 await make_ahead(admin, config.database.wal_ahead_mib, data_dir)
             self.key = load_key(data_dir)
-            self.content_keys = content_keys(data_dir)
             self.directory = await load_directory(admin, self.key.unseal, number_key=self.key.derived("numbers"))
         finally:
             await admin.close()

@@ -83,15 +83,18 @@ class Closer:
             seconds=max(self._after_s, closing.SETTLING_MS / 1000)
         )
         made = 0
-        for books in await statements.all_books(connection):
+        for books in await statements.books(connection):
             if self._again.get(books.tenant, 0.0) > self._clock.now():
                 continue
-            while made < AT_ONCE and (cycle := await next_cycle(connection, books, until)) is not None and cycle.end <= until:
-                if not await self._close(connection, books, cycle):
-                    break
+            while made < AT_ONCE and await self._close_next(connection, books, until):
                 made += 1
-                books = await statements.books_of(connection, books.tenant)  # noqa: PLW2901 - as they are after it
+                if not await statements.books(connection, books.tenant):
+                    break
         return made
+
+    async def _close_next(self, connection: Connection, books: Books, until: datetime) -> bool:
+        cycle = await next_cycle(connection, books, until)
+        return cycle is not None and cycle.end <= until and await self._close(connection, books, cycle)
 
     async def _close(self, connection: Connection, books: Books, cycle: Cycle) -> bool:
         """Close a cycle unless another node is about to; False where there is nothing to go on with now."""

@@ -11,11 +11,16 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from smsgw.admin.sealing import load_key
+from smsgw.admin.sealing import Key, load_key
 from smsgw.config import ConfigError
+from smsgw.store.retentions import number_hash
 from smsgw.store.sealed import ContentKeys
+
+if TYPE_CHECKING:
+    from smsgw.journey.desk import Desk
+    from smsgw.journey.recover import Recover
 
 KEYS_FILE: Final = "content.keys"
 _OCTETS: Final = 32
@@ -25,6 +30,15 @@ def content_keys(data_dir: Path) -> ContentKeys:
     """Return the keys of a data_dir. Raises ConfigError if they cannot be read."""
     first = load_key(data_dir).derived("content")
     return ContentKeys(lambda: [first, *_kept(data_dir / KEYS_FILE)])
+
+
+def seal_content(data_dir: Path, key: Key, desk: Desk, recover: Recover) -> ContentKeys:
+    """Have content of a daemon sealed and opened, and old numbers hashed. Raises ConfigError if the keys cannot be read."""
+    keys = content_keys(data_dir)
+    desk.opened = keys.open
+    desk.commit.seal, desk.commit.seals = keys.seal, desk.seals
+    recover.hash_number = number_hash(key.derived("retained numbers"))
+    return keys
 
 
 def rotate(data_dir: Path) -> int:

@@ -13,7 +13,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from smsgw.admin.standing import NotAllowed, NotFound
-from smsgw.admin.standing import find as find_subject
 from smsgw.model import State
 from smsgw.policy.handset import content_of, shown
 from smsgw.smpp.const import V50
@@ -22,8 +21,7 @@ from smsgw.store import contents, provisioning, retentions
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
 from smsgw.store.sealed import Opener, Unreadable
-
-__all__ = ["Filter", "Read", "of", "preview", "purge", "read", "text_of"]
+from smsgw.store.standing import Subject
 
 MAX_PURGED: Final = 1_000_000
 """So many messages one purge takes at most: the next one takes the rest."""
@@ -73,10 +71,14 @@ async def read(connection: Connection, number: int, opened: Opener, *, actor: st
     return Read(number, row["tenant"], row["system_id"], row["source"], row["destination"], State(row["state"]), text, body, gone)
 
 
-async def of(connection: Connection, kind: str, name: str, **more: Any) -> Filter:
-    """Return the filter of a tenant or an account. Raises NotFound."""
-    subject = await find_subject(connection, kind, name)
-    return Filter(subject.tenant, subject.account, **more)
+def meant_of(of: Subject, **more: Any) -> Filter:
+    """Return the filter of a tenant or an account."""
+    return Filter(of.tenant, of.account, **more)
+
+
+def _said(of: Subject, **more: Any) -> dict[str, Any]:
+    """Return what the audit says of something done to a tenant's or an account's messages: always whose they are."""
+    return {"tenant": of.tenant_name, **({"account": of.name} if of.kind == "account" else {}), **more}
 
 
 async def preview(connection: Connection, meant: Filter) -> dict[str, int]:
@@ -84,7 +86,7 @@ async def preview(connection: Connection, meant: Filter) -> dict[str, int]:
     return await contents.counted(connection, meant)
 
 
-async def purge(connection: Connection, meant: Filter, opened: Opener, *, name: str, actor: str, reason: str) -> dict[str, int]:
+async def purge(connection: Connection, of: Subject, meant: Filter, opened: Opener, *, actor: str, reason: str) -> dict[str, int]:
     """Purge content, all or nothing; returns the counts. Raises NotAllowed where there are too many for one purge."""
     async with connection.transaction():
         counts = await contents.counted(connection, meant)
@@ -95,8 +97,8 @@ async def purge(connection: Connection, meant: Filter, opened: Opener, *, name: 
             rows = [(row["id"], row["class"], *_tomb(row["id"], row["body"], opened)) for row in page]
             await contents.bury(connection, rows, actor, reason)
             after, purged = page[-1]["id"], purged + len(page)
-        said = {"purged": purged, "from_id": meant.from_id, "until_id": meant.until_id, "one_number": bool(meant.destination)}
-        await provisioning.audit(connection, actor, ("content", name), None, said, reason)
+        span = {"from_id": meant.from_id, "until_id": meant.until_id, "one_number": bool(meant.destination)}
+        await provisioning.audit(connection, actor, ("content", of.name), None, _said(of, purged=purged, **span), reason)
     return {**counts, "content": purged}
 
 
@@ -112,19 +114,20 @@ def _tomb(number: int, stored: bytes, opened: Opener) -> tuple[int, bytes]:
 # ---- legal holds --------------------------------------------------------------------------------------------------------------
 
 
-async def hold(connection: Connection, meant: Filter, *, name: str, actor: str, reason: str) -> int:
+async def hold(connection: Connection, of: Subject, meant: Filter, *, actor: str, reason: str) -> int:
     """Let nothing of these messages go until somebody releases them; returns the hold's number."""
     async with connection.transaction():
         number = await contents.hold(connection, meant, reason, actor)
-        said = {"hold": number, "from_id": meant.from_id, "until_id": meant.until_id}
-        await provisioning.audit(connection, actor, ("legal_hold", name), None, said, reason)
+        said = _said(of, hold=number, from_id=meant.from_id, until_id=meant.until_id)
+        await provisioning.audit(connection, actor, ("legal_hold", of.name), None, said, reason)
     return number
 
 
 async def release(connection: Connection, number: int, *, actor: str, reason: str) -> None:
     """End a legal hold. Raises NotFound."""
     async with connection.transaction():
-        if not await contents.release(connection, number):
+        tenant = await contents.release(connection, number)
+        if tenant is None:
             raise NotFound(f"there is no legal hold {number} that still holds")
         await retentions.look_again(connection)
-        await provisioning.audit(connection, actor, ("legal_hold", str(number)), {"hold": number}, None, reason)
+        await provisioning.audit(connection, actor, ("legal_hold", str(number)), {"tenant": tenant, "hold": number}, None, reason)

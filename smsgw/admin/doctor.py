@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 
 from smsgw.config import Config, address_of
-from smsgw.store import audits, examination, invariants, partitions
+from smsgw.store import audits, examination, invariants, partitions, retentions
 from smsgw.store.database import Connection, check_durability, connect
 from smsgw.store.errors import StoreError
 
@@ -81,6 +81,7 @@ async def examine(config: Config, dsn: str, *, books: bool = True, now: datetime
         findings.append(await _asked("default partitions", defaults(connection)))
         findings.append(await _asked("nodes", seats(connection)))
         findings.append(await _asked("audit", audit(connection)))
+        findings.append(await _asked("retention", retention(connection, at)))
         if books:
             findings += await _books(connection)
     finally:
@@ -203,6 +204,14 @@ async def audit(connection: Connection) -> Finding:
         text = f"number {found.fault.number} {found.fault.why}"
         return Finding("audit", Level.CRITICAL, text, "somebody wrote past smsgw: keep a dump, then smsgw audit verify")
     return Finding("audit", Level.OK, f"{found.rows} rows fit, up to number {found.head.number}")
+
+
+async def retention(connection: Connection, now: datetime.datetime) -> Finding:
+    """What messages said, and their numbers, are kept no longer than accounts' retentions say."""
+    found = await retentions.behind(connection, now.timestamp())
+    if found:
+        return Finding("retention", Level.WARNING, "; ".join(found), "is a gateway running? see its log for upkeep_failed")
+    return Finding("retention", Level.OK, "nothing is kept beyond its time")
 
 
 async def _books(connection: Connection) -> list[Finding]:

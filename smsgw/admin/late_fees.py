@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -27,26 +27,33 @@ __all__ = ["NoSuchTenant", "Refused", "keep_fees", "post", "withdraw"]
 KIND: Final = "late_fee"
 
 
-async def keep_fees(connection: Connection, now: datetime | None = None) -> int:
-    """Compute what is open, as of this day of each tenant's calendar; returns how many proposals were made or changed."""
+async def keep_fees(connection: Connection, now: datetime | None = None, done: dict[int, date] | None = None) -> int:
+    """Compute what is open, as of this day of each tenant's calendar; returns how many proposals were made or changed.
+
+    `done`: tenants (by id) that were computed, and for which day: not again on the same one, for it reads all that came in.
+    """
     moment = now or await store_now(connection)
-    return sum([await _of_tenant(connection, of, moment) for of in await late_fees.payers(connection)])
-
-
-async def _of_tenant(connection: Connection, of: Payer, now: datetime) -> int:
-    zone = ZoneInfo(of.timezone)
-    today = now.astimezone(zone).date()
-    cycles = await late_fees.ended(connection, of)
-    if all(one.state in {"posted", "withdrawn"} or one.as_of == today for one in cycles):
-        return 0
-    conditions = Conditions(parse_money(of.fee_rate), of.fee_due_days, of.fee_grace_days, parse_money(of.fee_cap))
+    done = {} if done is None else done
     made = 0
-    for one, (owed, total) in zip(cycles, await _debts(connection, of, cycles), strict=True):
-        if one.state in {"posted", "withdrawn"}:
+    for of in await late_fees.payers(connection):
+        today = moment.astimezone(ZoneInfo(of.timezone)).date()
+        if done.get(of.tenant_id) != today:
+            made += await _of_tenant(connection, of, today)
+            done[of.tenant_id] = today
+    return made
+
+
+async def _of_tenant(connection: Connection, of: Payer, today: date) -> int:
+    zone = ZoneInfo(of.timezone)
+    conditions = Conditions(parse_money(of.fee_rate), of.fee_due_days, of.fee_grace_days, parse_money(of.fee_cap))
+    cycles = await late_fees.ended(connection, of)
+    made = 0
+    for one, (owed, total) in list(zip(cycles, _debts(cycles), strict=True))[-late_fees.CYCLES :]:
+        if one.state in {"posted", "withdrawn"} or one.as_of == today:
             continue
-        ended = datetime.fromtimestamp(one.until_ms / 1000, zone).date()
         fee = None
         if owed:
+            ended = datetime.fromtimestamp(one.until_ms / 1000, zone).date()
             paid = await late_fees.came_in(connection, of, one.until_ms)
             fee = late_fee(Debt(owed, total, ended, tuple(paid)), conditions, today)
         if fee is not None:
@@ -56,21 +63,16 @@ async def _of_tenant(connection: Connection, of: Payer, now: datetime) -> int:
     return made
 
 
-async def _debts(connection: Connection, of: Payer, cycles: Sequence[Ended]) -> list[tuple[int, int]]:
+def _debts(cycles: Sequence[Ended]) -> list[tuple[int, int]]:
     """Return (added, total) debt at the end of each cycle, without late fees that are booked and unpaid."""
-    closings: list[int] = []
-    paid: list[int] = []
-    fees, since = 0, None
+    closings = []
+    fees = 0
     for one in cycles:
         fees += one.fees
         closings.append(one.closing - fees)
         if one.closing >= 0:
             fees = 0
-        paid.append(
-            0 if since is None else sum([amount for _, amount in await late_fees.came_in(connection, of, since, one.until_ms)])
-        )
-        since = one.until_ms
-    return debts(closings, paid)
+    return debts(closings, [one.came for one in cycles])
 
 
 async def post(connection: Connection, tenant: str, cycle: str, by: Signature) -> Booking:

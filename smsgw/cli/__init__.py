@@ -5,7 +5,7 @@
     price  quota                         what messages cost, how many there may be
     balance  fee                         what tenants have to spend: top up, adjust, settle, refund, history; what paying late costs
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
-    content                              what messages said: read, purge, hold for a court
+    content  report                      what messages said: read, purge, hold; a bundle for an authority
     audit                                who changed what and why, as a chain of hashes
     optout  block  consent  complaint        what recipients said: who is sent what no more, and what they complained of
     show  why  doctor  health  version   look at one
@@ -34,6 +34,7 @@ from smsgw.cli import (
     price,
     provisioning,
     quota,
+    report,
     review,
     secret,
     serve,
@@ -66,6 +67,7 @@ def build() -> typer.Typer:
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
     app.add_typer(content.app, name="content")
+    app.add_typer(report.app, name="report")
     app.add_typer(audit.app, name="audit")
     app.command()(quota.quota)
     app.add_typer(balance.build())

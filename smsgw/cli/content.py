@@ -85,12 +85,13 @@ def purge(
         face.fail(stored.USAGE, "say why: --reason")
 
     async def run(connection: Connection) -> dict[str, int]:
-        from smsgw.admin import contents
+        from smsgw.admin import contents, standing
 
-        meant: Filter = await contents.of(connection, kind, name, destination=to, ids=tuple(ids or ()), **span)
+        of = await standing.find(connection, kind, name)
+        meant: Filter = contents.meant_of(of, destination=to, ids=tuple(ids or ()), **span)
         if not yes:
             return await contents.preview(connection, meant)
-        return await contents.purge(connection, meant, keys.open, name=name, actor=provisioning.caller(), reason=reason)
+        return await contents.purge(connection, of, meant, keys.open, actor=provisioning.caller(), reason=reason)
 
     counts = stored.ask(config, run)
     face.print_one({"purged" if yes else "would_be_purged": counts["content"], **_rest(counts)}, json=json)
@@ -100,11 +101,18 @@ def purge(
         print(f"{counts['open']} are not sent yet and need it still: cancel them first, or wait", file=sys.stderr)
     if counts["held"]:
         print(f"{counts['held']} are under a legal hold (smsgw content holds)", file=sys.stderr)
+    if counts["by_law"]:
+        day = datetime.fromtimestamp(counts["law_until"], UTC).date()
+        print(f"{counts['by_law']} have to be kept by law (cn_port): the last of them until {day}", file=sys.stderr)
     stored.done(dry_run=not yes, made=bool(counts["content"]))
 
 
-def _rest(counts: dict[str, int]) -> dict[str, int]:
-    return {"sent": counts["sent"], "open": counts["open"], "legally_held": counts["held"]}
+def _rest(counts: dict[str, int]) -> dict[str, Any]:
+    rest: dict[str, Any] = {"sent": counts["sent"], "open": counts["open"]}
+    rest |= {"legally_held": counts["held"], "kept_by_law": counts["by_law"]}
+    if counts["by_law"]:
+        rest["held_until"] = datetime.fromtimestamp(counts["law_until"], UTC).isoformat(timespec="seconds")
+    return rest
 
 
 @app.command()
@@ -121,10 +129,11 @@ def hold(
     span = span_of(since, until)
 
     async def run(connection: Connection) -> int:
-        from smsgw.admin import contents
+        from smsgw.admin import contents, standing
 
-        meant = await contents.of(connection, kind, name, **span)
-        return await contents.hold(connection, meant, name=name, actor=provisioning.caller(), reason=reason)
+        of = await standing.find(connection, kind, name)
+        meant = contents.meant_of(of, **span)
+        return await contents.hold(connection, of, meant, actor=provisioning.caller(), reason=reason)
 
     face.print_one({"hold": stored.ask(config, run)})
 

@@ -8,10 +8,12 @@ Never here: a decision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from smsgw.model import Account, Message, State, Tenant
 from smsgw.store.ids import seconds_of
+from smsgw.store.sealed import Opener, plain
 from smsgw.telemetry import Record, mask
 from smsgw.telemetry.names import STATE_NAMES
 
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 _WELL: Final = frozenset({State.DELIVERED, State.SENT})
 """States that are no error to whoever has log.messages = "errors"; a carrier's FAILED may come without an error number."""
+
+
+def _nobody_asks(_message: Message, _now: float) -> None:
+    """Nobody wants to know how messages end."""
 
 
 SENDERS: Final = 4_096
@@ -56,7 +62,15 @@ class Desk:
         self._records = records if records_of != "none" else None
         self._errors_only = records_of == "errors"
         self.several_nodes = False
+        self.on_ended: Callable[[Message, float], None] = _nobody_asks
         self._senders: dict[str, str] = {}
+        self.opened: Opener = plain
+        """Opens content that is sealed at rest."""
+
+    def seals(self, account_id: int) -> bool:
+        """Whether what an account's messages say is sealed at rest."""
+        account = self.directory.account_by_id(account_id)
+        return account is not None and account.sealed
 
     def account_of(self, account_id: int, tenant_id: int) -> Account:
         """Return the account of a stored message; a stand-in when it was deleted meanwhile."""

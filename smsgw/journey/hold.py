@@ -31,7 +31,6 @@ from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
 from smsgw.store.holds import Decision, Fate, Text
-from smsgw.store.sealed import Opener, plain
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -46,6 +45,8 @@ PAGE: Final = 200
 LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
+KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
+"""States of messages on whose text a verdict may still fall."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
 RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
@@ -66,9 +67,9 @@ class Hold:
         settings: HoldSettings,
         *,
         key: bytes,
-        opened: Opener = plain,
+        probe: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `opened` opens what is sealed."""
+        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
         self._docket = docket
@@ -77,10 +78,11 @@ class Hold:
         self._ending = ending
         self._settings = settings
         self._key = key
-        self._opened = opened
+        self._probe = probe or _unwatched
         self._wake = asyncio.Event()
         self._ready: dict[int, None] = {}
         self._owners: list[int] = []
+        self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
         self._held: Counter[int] = Counter()
         self._counted: list[tuple[int, bool, int, int, float]] = []
@@ -119,6 +121,11 @@ class Hold:
         self._owners.append(message.id)
         self._wake.set()
 
+    def adopt(self, message: Message) -> None:
+        """A message that waited for its hours is to be seen by a person now: it is held by itself."""
+        self._adopted.append(message)
+        self._wake.set()
+
     # ---- rounds ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -144,6 +151,13 @@ class Hold:
         if self._done:
             done, self._done = self._done, []
             await holds.done(self._pool, done)
+        if self._adopted:
+            adopted = self._adopted[:PAGE]
+            await holds.put(self._pool, [(one.id, one.account.id) for one in adopted], LEASE_S)
+            del self._adopted[: len(adopted)]
+            for one in adopted:
+                self._desk.commit.unwait(one.id)
+                self._ready[one.id] = None
         if self._owners:
             owners, self._owners = self._owners[:PAGE], self._owners[PAGE:]
             self._ready.update(dict.fromkeys(await holds.of_messages(self._pool, owners)))
@@ -152,7 +166,7 @@ class Hold:
             self._ready.pop(number, None)
         if ids:
             await self._settle(ids, late)
-        if self._ready or self._owners:
+        if self._ready or self._owners or self._adopted:
             self._wake.set()
 
     async def _look(self) -> set[int]:
@@ -169,7 +183,7 @@ class Hold:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
         texts = await holds.load(self._pool, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._opened)}
+        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._desk.opened)}
         verdicts: dict[int, Verdict] = {}
         decisions = {}
         for text in texts:
@@ -177,6 +191,8 @@ class Hold:
             if made is not None:
                 decisions[text.id] = made
         fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        if fell:
+            self._probe("held_judged")
         for text in texts:
             decided = decisions.get(text.id)
             if decided is not None:
@@ -184,11 +200,14 @@ class Hold:
                     continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
                 if text.fate is Fate.REVIEW:
                     await self._audit_expired(text)
+                if decided.deferred:
+                    self.fates["deferred", "rules"] += 1
+                    continue
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
                 self.fates[decided.fate.name.lower(), "rules"] += 1
             if text.fate <= Fate.REVIEW:
                 continue
-            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state is State.HELD]
+            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state in KEPT]
             if not held:
                 self._done.append((text.id, text.seen))
                 continue
@@ -211,7 +230,7 @@ class Hold:
         parts = [loaded[message] for _, message in text.parts if message in loaded]
         if len(parts) < len(text.parts):
             return None  # sealed with a key that this node has not: half a text is never judged for a whole one
-        held = [message for message in parts if message.state is State.HELD]
+        held = [message for message in parts if message.state in KEPT]
         if not held:
             return None
         expires = min((message.expires_at for message in held if message.expires_at), default=0.0)
@@ -223,13 +242,15 @@ class Hold:
             return self._refuse(text, held[0].account, "parts_conflict", "text.parts")
         if text.fate is Fate.OPEN and not text.complete and not late:
             return None
-        if text.fate > Fate.RELEASED or (text.fate is Fate.RELEASED and text.seen == text.judged):
+        if text.fate > Fate.RELEASED:
             return None
         account = held[0].account
         if not account.system_id:
             return self._refuse(text, account, "held", "account.deleted")
         verdict = verdicts[text.id] = self._judge(text, loaded, now)
         objection = verdict.objection
+        if text.fate is Fate.RELEASED and text.seen == text.judged:
+            objection = None  # what was let go stays so; only the hours are asked once more
         if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
             objection = None  # somebody has seen it and let it go: what comes late goes, too
         if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
@@ -241,6 +262,13 @@ class Hold:
             until = min(now + self._settings.review_s, expires or now + self._settings.review_s)
             rule = self._docket.rule_of(account, objection)
             return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
+        if verdict.due:
+            due = min(verdict.due, expires or verdict.due)
+            return Decision(
+                text, text.fate, int(due * 1000), int((due + self._settings.late_s) * 1000), rule=text.rule, deferred=True
+            )
+        if text.fate is Fate.RELEASED and text.seen == text.judged:
+            return None
         rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
         return self._decided(text, Fate.RELEASED, rule=rules)
 
@@ -280,7 +308,7 @@ class Hold:
             allowed = links if filed is None else self._desk.directory.links_of(links, filed)
             told = self._stopped(first, verdict)
             if allowed and told is None:
-                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state > State.HELD]
+                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state not in KEPT]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
             told = told or refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
@@ -336,6 +364,7 @@ class Hold:
 
     def _told(self, text: Text) -> None:
         """The verdict is carried out, and durable."""
+        self._probe("held_carried_out")
         self._held[text.account] -= len(text.parts)
         self._done.append((text.id, text.seen))
 
@@ -366,6 +395,10 @@ class Hold:
             kind = ("review" if row[1] else "parts",)
             found[kind] = max(found[kind], row[4])
         return found
+
+
+def _unwatched(_point: str) -> None:
+    """No crash test is watching."""
 
 
 class _Wave:

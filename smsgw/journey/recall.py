@@ -17,7 +17,6 @@ from smsgw.carriers.dialect import second_chances
 from smsgw.receipts.matching import same_number
 from smsgw.store import messages, provisioning, receipts
 from smsgw.store.ids import seconds_of
-from smsgw.store.sealed import Opener, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,15 +31,11 @@ SHORT_ID_BLOCK = 1_000
 class Recall:
     """Reads what others need, a round at a time."""
 
-    def __init__(self, desk: Desk, pool: Any, *, guess_after_s: float = 0.0, opened: Opener = plain) -> None:
-        """`pool` gives connections for reading (asyncpg.Pool); `guess_after_s`: how long a receipt waits for its own id.
-
-        `opened`: opens content that is sealed at rest.
-        """
+    def __init__(self, desk: Desk, pool: Any, *, guess_after_s: float = 0.0) -> None:
+        """`pool` gives connections for reading (asyncpg.Pool); `guess_after_s`: how long a receipt waits for its own id."""
         self._desk = desk
         self._pool = pool
         self._guess_after_s = guess_after_s
-        self._opened = opened
         self._wake = asyncio.Event()
         self._owed: list[tuple[list[int], Callable[[list[Owed]], None]]] = []
         self._claimed: list[tuple[list[int], Callable[[Message], None]]] = []
@@ -98,12 +93,12 @@ class Recall:
     async def _round(self) -> None:
         while self._owed:
             ids, then = self._owed[0]
-            rows = await receipts.load_owed(self._pool, ids, self._opened)
+            rows = await receipts.load_owed(self._pool, ids, self._desk.opened)
             self._owed.pop(0)
             then(rows)
         while self._claimed:
             ids, each = self._claimed[0]
-            loaded = await messages.load(self._pool, ids, self._desk.account_of, self._opened)
+            loaded = await messages.load(self._pool, ids, self._desk.account_of, self._desk.opened)
             self._claimed.pop(0)
             for message in loaded:
                 each(message)
@@ -145,7 +140,7 @@ class Recall:
         await self._second_chances([one for one in arrivals if id(one) not in meant and self._overdue(one)], meant)
         self._by_addresses([arrival for arrival in arrivals if not arrival.key], meant)
         ids = sorted(set(meant.values()))
-        loaded = {m.id: m for m in await messages.load(self._pool, ids, self._desk.account_of, self._opened)}
+        loaded = {m.id: m for m in await messages.load(self._pool, ids, self._desk.account_of, self._desk.opened)}
         in_memory = transit.open
         return {key: in_memory.get(message_id) or loaded[message_id] for key, message_id in meant.items() if message_id in loaded}
 

@@ -15,12 +15,13 @@ from typing import Final
 
 import structlog
 
-from smsgw.model import Account, Rejected
+from smsgw.model import Account, Message, Rejected, State
 from smsgw.policy.caps import Counted
 from smsgw.policy.handset import content_of
 from smsgw.policy.judging import Rule, at_door, door_of, judge, plain_steps_of, steps_of
 from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
+from smsgw.policy.pumping import Pumping
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Owner, Submission
@@ -29,7 +30,8 @@ from smsgw.policy.verdict import Action, Finding, Verdict
 BROKEN: Final = "policy_failed"
 HELD: Final = "held"
 CHECK_EVERY_S: Final = 60
-_ACTIONS: Final = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}
+_ACTIONS: Final = {Action.FLAG: "flag", Action.DEFER: "defer", Action.HOLD: "hold", Action.REJECT: "reject"}
+_UNDELIVERED: Final = frozenset({State.FAILED, State.REFUSED})
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
 
 
@@ -42,12 +44,15 @@ class Docket:
         on_failure: Callable[[str, Exception], None] | None = None,
         *,
         marks: Marks = NO_MARKS,
+        watched: int = 2_000,
     ) -> None:
         """`on_failure` is told (set, exception) once for each set and version that fails to judge.
 
-        `marks`: what is on record about recipients, which sets and block lists ask.
+        `marks`: what is on record about recipients, which sets and block lists ask. So many accounts at most are `watched` for
+        pumping.
         """
         self.marks = marks
+        self.pumping = Pumping(most=watched)
         self._on_failure = _logged if on_failure is None else on_failure
         self.verdicts: Counter[tuple[str, ...]] = Counter()
         self.hits: Counter[tuple[str, ...]] = Counter()
@@ -83,6 +88,8 @@ class Docket:
             return self._failed(name, None, EngineFailed("it is not loaded"))
         policy, steps, plain_steps, door = found
         try:
+            if policy.table.pumping is not None:
+                self.pumping.attempt(account, policy.table.pumping, destination, now, shadow=policy.shadow)
             submission = Submission(
                 policy,
                 account,
@@ -150,6 +157,16 @@ class Docket:
         self._count(name, verdict)
         return verdict
 
+    def ended(self, message: Message, now: float) -> None:
+        """A message has come to its end: where its policy looks for pumping, that tells whether such are delivered."""
+        found = self._steps.get(message.account.policy)
+        if found is None or found[0].table.pumping is None:
+            return
+        delivered = message.state is State.DELIVERED
+        if delivered or message.state in _UNDELIVERED or (message.state is State.EXPIRED and message.sent_at):
+            policy, table = found[0], found[0].table.pumping
+            self.pumping.ended(message.account, table, now, delivered=delivered, shadow=policy.shadow)
+
     def releases_missing(self, account: Account) -> bool:
         """Tell whether parts may go whose text never became whole."""
         found = self._steps.get(account.policy)
@@ -158,7 +175,7 @@ class Docket:
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection
         if objection is None:
-            self.verdicts[name, "flag" if verdict.flags else "pass"] += 1
+            self.verdicts[name, "defer" if verdict.due else "flag" if verdict.flags else "pass"] += 1
         else:
             self.verdicts[name, _ACTIONS[objection.action]] += 1
             self.hits[name, objection.rule, _ACTIONS[objection.action]] += 1

@@ -1,7 +1,7 @@
 """What messages said, for people who may read it or have it gone: one message's content, purges with their tombstones, legal holds.
 
 Every write happens in the caller's transaction, which leaves an audit row. A purge removes no content that an open message needs,
-and none that a legal hold means. Content comes and goes as it is stored: sealed or plain.
+none that a legal hold means, and none that the law keeps (cn_port). Content comes and goes as it is stored: sealed or plain.
 
 Never here: opening a seal; who may.
 """
@@ -49,6 +49,14 @@ _MEANT: Final = (
 )
 
 
+_CONTENT: Final = f"message m JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id LEFT JOIN retention r ON r.class = c.class"
+_BY_LAW: Final = (
+    "coalesce(r.profile = 'cn_port' AND ((m.id >> 22) + 1735689600000) / 1000 + r.content_h * 3600"
+    " > extract(epoch FROM clock_timestamp()), false)"
+)
+"""Whether it is content of a port that has to be kept for a time yet."""
+
+
 def _arguments(meant: Filter) -> tuple[Any, ...]:
     return (meant.tenant, meant.account, meant.from_id, meant.until_id, meant.destination, list(meant.ids))
 
@@ -59,13 +67,18 @@ async def find(connection: Connection, number: int) -> asyncpg.Record | None:
 
 
 async def counted(connection: Connection, meant: Filter) -> dict[str, int]:
-    """Count what a purge would meet: content that may go, of open messages, legally held; messages that were sent already."""
+    """Count what a purge would meet: content that may go, and how much of it was sent; of open messages; held by a court, by law.
+
+    `law_until`: until when the law keeps the last of those (seconds since 1970), 0 where it keeps none.
+    """
     row = await connection.fetchrow(
-        "SELECT count(*) FILTER (WHERE k.may) AS content, count(*) FILTER (WHERE NOT k.held AND k.state < $7) AS open,"
-        " count(*) FILTER (WHERE k.held) AS held, count(*) FILTER (WHERE k.may AND k.sent_ms > 0) AS sent"
-        " FROM (SELECT m.state, m.sent_ms, legally_held(m.tenant, m.account, m.id) AS held,"
-        f" m.state >= $7 AND NOT legally_held(m.tenant, m.account, m.id) AS may FROM message m"
-        f" JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id WHERE {_MEANT}) k",
+        "SELECT count(*) FILTER (WHERE NOT (k.open OR k.held OR k.by_law)) AS content, count(*) FILTER (WHERE k.open) AS open,"
+        " count(*) FILTER (WHERE NOT k.open AND k.held) AS held, count(*) FILTER (WHERE NOT k.open AND NOT k.held AND k.by_law)"
+        " AS by_law, count(*) FILTER (WHERE NOT (k.open OR k.held OR k.by_law) AND k.sent_ms > 0) AS sent,"
+        " coalesce(max(k.law_until) FILTER (WHERE k.by_law), 0)::int8 AS law_until"
+        " FROM (SELECT m.sent_ms, m.state < $7 AS open, legally_held(m.tenant, m.account, m.id) AS held,"
+        f" {_BY_LAW} AS by_law, ((m.id >> 22) + 1735689600000) / 1000 + r.content_h * 3600 AS law_until"
+        f" FROM {_CONTENT} WHERE {_MEANT}) k",
         *_arguments(meant),
         int(State.SENT),
     )
@@ -76,9 +89,8 @@ async def counted(connection: Connection, meant: Filter) -> dict[str, int]:
 async def purgeable(connection: Connection, meant: Filter, after: int) -> list[asyncpg.Record]:
     """Return a page of content that a purge may take, locked: id, class, body; in order of id."""
     rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT m.id, c.class, c.body FROM message m"
-        f" JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id WHERE {_MEANT} AND m.id > $7 AND m.state >= $8"
-        " AND NOT legally_held(m.tenant, m.account, m.id) ORDER BY m.id LIMIT $9 FOR UPDATE OF c",
+        f"SELECT m.id, c.class, c.body FROM {_CONTENT} WHERE {_MEANT} AND m.id > $7 AND m.state >= $8"
+        f" AND NOT legally_held(m.tenant, m.account, m.id) AND NOT {_BY_LAW} ORDER BY m.id LIMIT $9 FOR UPDATE OF c",
         *_arguments(meant),
         after,
         int(State.SENT),
@@ -115,12 +127,14 @@ async def hold(connection: Connection, meant: Filter, reason: str, actor: str) -
     )  # fmt: skip
 
 
-async def release(connection: Connection, number: int) -> bool:
-    """End a legal hold; False if there is none of this number that holds."""
-    done = await connection.fetchval(
-        "UPDATE legal_hold SET released_at = clock_timestamp() WHERE id = $1 AND released_at IS NULL RETURNING id", number
+async def release(connection: Connection, number: int) -> str | None:
+    """End a legal hold; returns whose it was, None if there is none of this number that holds."""
+    tenant: str | None = await connection.fetchval(
+        "UPDATE legal_hold h SET released_at = clock_timestamp() WHERE id = $1 AND released_at IS NULL"
+        " RETURNING coalesce((SELECT t.name FROM tenant t WHERE t.id = h.tenant), 'tenant ' || h.tenant)",
+        number,
     )
-    return done is not None
+    return tenant
 
 
 async def holds(connection: Connection) -> list[asyncpg.Record]:

@@ -13,8 +13,8 @@ from smsgw.store.books import NoSuchTenant
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
 
-CYCLES: Final = 60
-"""So many of a tenant's newest closed cycles are looked at."""
+CYCLES: Final = 400
+"""So many of a tenant's newest closed cycles are looked at: more than a year of days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,17 @@ class Payer:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A closed cycle. `fees`: late fees booked in it, below nought (Money). `state`: of its proposal, "" where there is none."""
+    """A closed cycle. `fees`: late fees booked in it, below nought (Money); `came`: what came in within it for older debts.
+
+    `state`: of its proposal, "" where there is none.
+    """
 
     cycle: str
     from_ms: int
     until_ms: int
     closing: int
     fees: int
+    came: int
     state: str
     as_of: date | None
 
@@ -74,28 +78,37 @@ async def payers(connection: Connection, tenant: str | None = None) -> list[Paye
     return [Payer(**row) for row in rows]
 
 
+# What came in: bookings in a tenant's favour, as if of message 0, and refunds.
+_CREDITS: Final = (
+    "SELECT at, amount, 0::int8 AS message FROM ledger"
+    " WHERE tenant = $1 AND kind NOT IN ('debit', 'refund', 'late_fee') AND amount > 0"
+    " UNION ALL SELECT at, amount, message FROM refund WHERE tenant = $1"
+)
+
+
 async def ended(connection: Connection, of: Payer) -> list[Ended]:
-    """Return a tenant's newest closed cycles, oldest first."""
+    """Return a tenant's newest closed cycles, oldest first; one more than `CYCLES` where there are as many."""
     rows = await connection.fetch(
-        "SELECT s.cycle, s.from_ms, s.until_ms, s.closing, coalesce(f.state, '') AS state, f.as_of,"
-        " (SELECT coalesce(sum(l.amount), 0)::int8 FROM ledger l WHERE l.tenant = $1 AND l.kind = 'late_fee'"
-        "  AND l.at >= to_timestamp(s.from_ms / 1000.0) AND l.at < to_timestamp(s.until_ms / 1000.0)) AS fees"
-        " FROM statement s LEFT JOIN late_fee f ON f.tenant = $1 AND f.cycle = s.cycle"
-        " WHERE s.direction = 'tenant' AND s.party = $2 ORDER BY s.until_ms DESC LIMIT $3",
+        f"WITH c AS MATERIALIZED ({_CREDITS}),"
+        " s AS (SELECT cycle, from_ms, until_ms, closing, to_timestamp(from_ms / 1000.0) AS start,"
+        "  to_timestamp(until_ms / 1000.0) AS stop, (from_ms - 1735689600000) << 22 AS low FROM statement"
+        "  WHERE direction = 'tenant' AND party = $2 ORDER BY until_ms DESC LIMIT $3 + 1)"
+        " SELECT s.cycle, s.from_ms, s.until_ms, s.closing, coalesce(f.state, '') AS state, f.as_of,"
+        " (SELECT coalesce(sum(l.amount), 0)::int8 FROM ledger l WHERE l.tenant = $1 AND l.kind = 'late_fee' AND l.at >= s.start"
+        "  AND l.at < s.stop) AS fees,"
+        " (SELECT coalesce(sum(c.amount), 0)::int8 FROM c WHERE c.at >= s.start AND c.at < s.stop AND c.message < s.low) AS came"
+        " FROM s LEFT JOIN late_fee f ON f.tenant = $1 AND f.cycle = s.cycle ORDER BY s.until_ms DESC",
         of.tenant_id, of.tenant, CYCLES,
     )  # fmt: skip
     return [Ended(**row) for row in reversed(rows)]
 
 
-async def came_in(connection: Connection, of: Payer, since_ms: int, until_ms: int | None = None) -> list[tuple[date, int]]:
+async def came_in(connection: Connection, of: Payer, since_ms: int) -> list[tuple[date, int]]:
     """Return what came in from a moment on, by day of its calendar: bookings in its favour, and refunds of older messages."""
-    end = datetime.max.replace(tzinfo=UTC) if until_ms is None else datetime.fromtimestamp(until_ms / 1000, UTC)
     rows = await connection.fetch(
-        "SELECT (at AT TIME ZONE $4)::date AS day, sum(amount)::int8 AS amount FROM ("
-        " SELECT at, amount FROM ledger WHERE tenant = $1 AND kind NOT IN ('debit', 'refund', 'late_fee') AND amount > 0"
-        " UNION ALL SELECT at, amount FROM refund WHERE tenant = $1 AND at >= $2 AND message < $5"
-        ") c WHERE at >= $2 AND at < $3 GROUP BY 1 ORDER BY 1",
-        of.tenant_id, datetime.fromtimestamp(since_ms / 1000, UTC), end, of.timezone, least_id_at(since_ms / 1000),
+        f"SELECT (c.at AT TIME ZONE $2)::date AS day, sum(c.amount)::int8 AS amount FROM ({_CREDITS}) c"
+        " WHERE c.at >= $3 AND c.message < $4 GROUP BY 1 ORDER BY 1",
+        of.tenant_id, of.timezone, datetime.fromtimestamp(since_ms / 1000, UTC), least_id_at(since_ms / 1000),
     )  # fmt: skip
     return [(row["day"], row["amount"]) for row in rows]
 

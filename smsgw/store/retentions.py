@@ -25,6 +25,8 @@ LEFT_OPEN: Final = 10_000
 """Open messages of which a class remembers that their numbers are to be hashed later; beyond that it waits for them."""
 SHORT_H: Final = 72
 """Up to so many hours content goes by the row, and not only with its day."""
+GRACE_S: Final = 3_600
+"""A round that is so late is behind."""
 HASHED: Final = "h:"
 """What a hash begins with, in the place of a number."""
 _LOCK: Final = 0x736D_7367_7703
@@ -169,6 +171,34 @@ async def _put_hashes(connection: Connection, rows: list[Any], hash_number: Call
             [hash_number(row["source"]) if row["source"] else "" for row in rows],
             [hash_number(row["destination"]) for row in rows],
         )
+
+
+async def behind(connection: Connection, now: float) -> list[str]:
+    """Say which classes' content or numbers are kept an hour or a day longer than they ask; [] when none is."""
+    found = []
+    for row in await connection.fetch(
+        "SELECT name, class, content_h, numbers_days, hashed_till, left_open FROM retention ORDER BY 1"
+    ):
+        late = await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM content c LEFT JOIN message m ON m.id = c.id WHERE c.class = $1 AND c.id < $2"
+            " AND coalesce(m.state, $3) >= $3 AND NOT legally_held(m.tenant, m.account, m.id))",
+            row["class"],
+            _content_till(row["content_h"], now - GRACE_S),
+            int(State.SENT),
+        )
+        if late:
+            found.append(f"content of {row['name']} lies longer than its {row['content_h']} hours")
+        if row["numbers_days"] and await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM message WHERE id >= $1 AND id < $2)",
+            row["hashed_till"],
+            least_id_at(now - (row["numbers_days"] + 1) * 86_400),
+        ):
+            found.append(f"numbers of {row['name']} are not hashed after its {row['numbers_days']} days")
+        if len(row["left_open"]) >= LEFT_OPEN:
+            found.append(
+                f"{len(row['left_open'])} messages of {row['name']} are open for so long that no number is hashed any more"
+            )
+    return found
 
 
 async def look_again(connection: Connection) -> None:

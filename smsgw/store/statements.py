@@ -87,17 +87,15 @@ _BOOKS: Final = (
 )
 
 
-async def all_books(connection: Connection) -> list[Books]:
-    """Return all tenants with their books, by name."""
-    return [Books(**row) for row in await connection.fetch(f"{_BOOKS} ORDER BY t.name")]
-
-
-async def books_of(connection: Connection, name: str) -> Books:
-    """Return a tenant's books. Raises NoSuchTenant."""
-    row = await connection.fetchrow(f"{_BOOKS} WHERE t.name = $1", name)
-    if row is None:
-        raise NoSuchTenant(name)
-    return Books(**row)
+async def books(connection: Connection, name: str | None = None) -> list[Books]:
+    """Return all tenants with their books, by name, or the one of a name; none of a contract that was stated after its end."""
+    rows = await connection.fetch(
+        f"{_BOOKS} WHERE ($1::text IS NULL OR t.name = $1) AND NOT EXISTS (SELECT 1 FROM standing c JOIN statement s"
+        " ON s.direction = 'tenant' AND s.party = t.name WHERE c.kind = 'tenant' AND c.subject = t.id AND c.state = 'closed'"
+        f" AND to_timestamp(s.until_ms / 1000.0) > c.since + interval '{LATE_DAYS} days') ORDER BY t.name",
+        name,
+    )
+    return [Books(**row) for row in rows]
 
 
 async def try_lock(connection: Connection, tenant_id: int) -> bool:

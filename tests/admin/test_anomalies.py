@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from smsgw.admin.anomalies import Watch
+from smsgw.admin.anomalies import PLACES_EVERY, Watch
 from smsgw.config import Anomalies
 from smsgw.smpp import const
-from smsgw.store import notices, provisioning
+from smsgw.store import binds, notices, provisioning
 from smsgw.store.database import Connection
 from smsgw.telemetry.meters import Meters
 from smsgw.tenants.bind import Authenticator
@@ -102,6 +102,25 @@ async def test_new_addresses_of_an_hour_are_one_notice(acme: Connection):
     ]
     assert post.watch.counts["new_source"] == 2
     assert post.door.came == {}
+
+
+async def test_the_same_places_are_told_once_a_day_and_others_once_an_hour(acme: Connection):
+    """While they last nothing comes again; a third place within the hour waits for it, and is told when it still lasts then."""
+    post = Post(acme)
+
+    async def look() -> list[int]:
+        for _ in range(PLACES_EVERY):
+            await post.watch.look(acme, post.door)
+        return [one["places"] for one in await post.told()]
+
+    for number, address in enumerate(("192.0.2.1", "198.51.100.1")):
+        await binds.claim(acme, 1, 1, number, 1, "trx", 0, 0, address)
+    assert (await look(), await look()) == ([2], [2])
+    await binds.claim(acme, 1, 1, 7, 1, "trx", 0, 0, "203.0.113.1")
+    assert await look() == [2]
+    await acme.execute("UPDATE notice SET at = at - interval '61 minutes'")
+    assert (await look(), await look()) == ([2, 3], [2, 3])
+    assert post.watch.counts["places"] == 2
 
 
 async def test_binds_and_failures_are_told_within_a_minute(database: str):

@@ -18,6 +18,7 @@ from smsgw.store.database import Connection, connect, open_pool
 from smsgw.telemetry.meters import Meters
 from smsgw.wire import Clock
 from tests.admin.test_closing import PRICE, Year, moment
+from tests.journey.scene import Scene, id_of
 
 DAY_S = 86_400.0
 
@@ -183,3 +184,36 @@ async def test_another_form_goes_on_where_the_last_cycle_ended(connection: Conne
     await connection.execute("""UPDATE tenant SET settings = settings || '{"cycle": "month"}'""")
     month = json.loads((await closing.close(connection, "acme", "2025-11", actor="ann")).text)
     assert (month["from"][:10], month["until"][:10]) == ("2025-11-03", "2025-12-01")
+
+
+async def test_a_contract_that_has_ended_gets_no_more_statements(connection: Connection):
+    """Once a cycle was closed ten days after its end there is nothing to state: late refunds have all come."""
+    await opened(connection, 40, cycle="day")
+    await connection.execute(
+        "INSERT INTO standing (kind, subject, state, reason, actor, since)"
+        " VALUES ('tenant', 1, 'closed', 'x', 'ops', now() - interval '25 days')"
+    )
+    node = closer()
+    for _ in range(3):
+        await node.close_due(connection)
+    last = await connection.fetchval("SELECT max(until_ms) FROM statement")
+    age = datetime.now(UTC) - datetime.fromtimestamp(last / 1000, UTC)
+    assert timedelta(days=13) < age < timedelta(days=15)
+
+
+async def test_a_running_gateway_closes_the_day_that_is_over(database: str):
+    """A message, its debit and its receipt; two days later the gateway has closed that day, nobody asked, and counts it."""
+    async with Scene(database, tenant='cycle = "day"').playing() as scene:
+        tenant = await scene.tenant()
+        id_of(await tenant.submit(registered_delivery=1))
+        scene.smsc.receipt((await scene.smsc.submitted(1))[0])
+        await scene.receipt(tenant)
+        await scene.turns()
+        assert await scene.count("statement") == 0
+        await scene.later(2.5 * DAY_S)
+        await scene.until(lambda: scene.count("statement"))
+        row = await scene.connection.fetchrow("SELECT actor, content FROM statement ORDER BY id LIMIT 1")
+        assert row is not None
+        said = json.loads(row["content"])
+        assert (row["actor"], said["movements"]["charges"], said["charges"][0]["messages"]) == ("smsgw", -38_000, 1)
+        assert scene.daemon.closer.counts["closed"] >= 1

@@ -9,7 +9,7 @@ import pytest
 
 from smsgw.admin import contents
 from smsgw.admin.content_keys import content_keys
-from smsgw.admin.standing import NotAllowed, NotFound
+from smsgw.admin.standing import NotAllowed, NotFound, find
 from smsgw.contracts.standing import NotAllowed as Forbidden
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import audits, provisioning
@@ -69,10 +69,12 @@ async def test_what_is_not_read_is_not_audited(store: Connection, keys: ContentK
 
 async def test_a_purge_counts_first_and_leaves_hashes(store: Connection, keys: ContentKeys):
     """What is not sent yet is left and told, others' is not touched; a tombstone has the hash of the body, sealed or not."""
-    meant = await contents.of(store, "tenant", "acme")
-    assert await contents.preview(store, meant) == {"content": 2, "open": 1, "held": 0, "sent": 2}
+    of = await find(store, "tenant", "acme")
+    meant = contents.meant_of(of)
+    counts = await contents.preview(store, meant)
+    assert (counts["content"], counts["open"], counts["held"], counts["sent"]) == (2, 1, 0, 2)
     assert await store.fetchval("SELECT count(*) FROM content") == 4
-    done = await contents.purge(store, meant, keys.open, name="acme", actor="ann", reason="court order")
+    done = await contents.purge(store, of, meant, keys.open, actor="ann", reason="court order")
     assert (done["content"], done["sent"]) == (2, 2)
     assert {row["id"] for row in await store.fetch("SELECT id FROM content")} == {3, 4}
     assert {row["sha256"] for row in await store.fetch("SELECT sha256 FROM tombstone")} == {sha256(BODY).digest()}
@@ -85,11 +87,12 @@ async def test_a_purge_counts_first_and_leaves_hashes(store: Connection, keys: C
 
 async def test_a_legal_hold_is_stronger_than_a_purge(store: Connection, keys: ContentKeys):
     """What is held stays until it is released; both leave their row."""
-    meant = await contents.of(store, "account", "acme1", ids=(1,))
-    number = await contents.hold(store, Filter(1), name="acme", actor="ann", reason="court")
-    assert (await contents.purge(store, meant, keys.open, name="acme1", actor="bob", reason="x"))["content"] == 0
+    of, acme = await find(store, "account", "acme1"), await find(store, "tenant", "acme")
+    meant = contents.meant_of(of, ids=(1,))
+    number = await contents.hold(store, acme, Filter(1), actor="ann", reason="court")
+    assert (await contents.purge(store, of, meant, keys.open, actor="bob", reason="x"))["content"] == 0
     await contents.release(store, number, actor="ann", reason="over")
-    assert (await contents.purge(store, meant, keys.open, name="acme1", actor="bob", reason="x"))["content"] == 1
+    assert (await contents.purge(store, of, meant, keys.open, actor="bob", reason="x"))["content"] == 1
     with pytest.raises(NotFound):
         await contents.release(store, number, actor="ann", reason="again")
     assert [row["reason"] for row in await audits.find(store, "legal_hold", None, None, None, 9)] == ["over", "court"]
@@ -99,7 +102,7 @@ async def test_a_purge_is_bounded(store: Connection, keys: ContentKeys, monkeypa
     """More than it takes at once is refused whole."""
     monkeypatch.setattr(contents, "MAX_PURGED", 1)
     with pytest.raises(Forbidden, match="more than"):
-        await contents.purge(store, Filter(1), keys.open, name="acme", actor="ann", reason="x")
+        await contents.purge(store, await find(store, "tenant", "acme"), Filter(1), keys.open, actor="ann", reason="x")
     assert await store.fetchval("SELECT count(*) FROM content") == 4
 
 

@@ -31,7 +31,7 @@ async def test_a_healthy_store_has_no_fault(config: Config, database: str, conne
     """On a fresh store with its days made, everything that concerns the store is well."""
     await partitions.ensure_days(connection, NOW)
     found = by_name(await examine(config, database))
-    store = ["database", "schema", "clock", "days ahead", "default partitions", "nodes", "books"]
+    store = ["database", "schema", "clock", "days ahead", "default partitions", "nodes", "audit", "retention", "books"]
     assert [(what, found[what].level) for what in store] == [(what, Level.OK) for what in store]
 
 

@@ -50,8 +50,11 @@ async def test_a_fee_is_proposed_once_and_follows_the_days(late: Connection):
     assert await late_fees.keep_fees(late, on("2025-11-21")) == 0
     assert await late_fees.keep_fees(late, on("2025-11-22")) == 1
     assert await proposed(late) == [("2025-10", "open", 5, 5 * 50_000)]
-    assert await late_fees.keep_fees(late, on("2025-11-22")) == 0
-    assert await late_fees.keep_fees(late, on("2025-11-27")) == 1
+    done: dict[int, date] = {}
+    assert await late_fees.keep_fees(late, on("2025-11-22"), done) == 0
+    assert done == {1: date(2025, 11, 22)}
+    assert await late_fees.keep_fees(late, on("2025-11-27"), {1: date(2025, 11, 27)}) == 0
+    assert await late_fees.keep_fees(late, on("2025-11-27"), done) == 1
     # November 17th to 24th of 100.00, two days of 60.00; today is not over
     assert await proposed(late) == [("2025-10", "open", 10, 8 * 50_000 + 2 * 30_000)]
     assert await late.fetchval("SELECT count(*) FROM ledger WHERE kind = 'late_fee'") == 0
@@ -115,6 +118,20 @@ async def test_a_fee_bears_no_fee_and_no_debt_bears_two(late: Connection):
     await late_fees.keep_fees(late, on("2025-12-25"))
     (only,) = await store.proposals(late)
     assert (only.cycle, only.owed, only.due) == ("2025-11", 7 * UNIT, date(2025, 12, 16))
+
+
+async def test_what_is_paid_pays_the_oldest_debt_first(late: Connection):
+    """November adds 10.00 to what was owed; a top-up of it pays October's debt, and both are late in full or in part."""
+    year = Year(late)
+    await year.book("adjustment", -10 * UNIT, "2025-11-28T12:00")
+    await closing.close(late, "acme", "2025-11", actor="ann")
+    await year.book("top_up", 65 * UNIT, "2025-12-10T12:00")
+    await late_fees.keep_fees(late, on("2026-01-10"))
+    # October: 100.00 for 8 days, 60.00 for 15, paid on December 10th; November: 10.00 less the 5.00 that were left of it, 24 days
+    assert [(one.cycle, one.owed, one.days, one.amount) for one in await store.proposals(late)] == [
+        ("2025-10", 100 * UNIT, 23, (8 * 100 + 15 * 60) * UNIT * 500 // UNIT),
+        ("2025-11", 10 * UNIT, 24, 24 * 5 * UNIT * 500 // UNIT),
+    ]
 
 
 async def test_a_fee_that_the_limit_does_not_cover_waits(late: Connection):

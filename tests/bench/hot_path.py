@@ -30,7 +30,6 @@ from smsgw.smpp import bodies, const, tlv
 from smsgw.smpp.pdu import HEADER, Pdu, encode, read_sm, sm_body
 from smsgw.smpp.session import Role, Session
 from smsgw.store.commit import Seat
-from smsgw.store.sealed import ContentKeys
 from smsgw.wire import Wire, WireLimits
 from tests.policy.sets import compiled
 
@@ -201,7 +200,7 @@ async def on_the_path(use: Any, directory: str, policies: dict[str, RuleSet] | N
     text = f'[node]\nid = 1\ndata_dir = "{directory}"\n[log]\nrecords = "{directory}/records.jsonl"\n'
     daemon: Any = Daemon(settings.parse(text))
     ground, daemon.directory = daemon.ground, _directory(policies or {})
-    ground.dsn, ground.pool, ground.key, ground.content_keys = "", None, Key(bytes(32)), ContentKeys(lambda: [bytes(32)])
+    ground.dsn, ground.pool, ground.key = "", None, Key(bytes(32))
     ground.seating = SimpleNamespace(seat=Seat(1, 1), last_ms=0, adopted={})
     async with daemon._stack:
         daemon._build()

@@ -11,12 +11,14 @@ import pytest
 
 from smsgw.journey.recall import SHORT_ID_BLOCK, Recall
 from smsgw.store.database import Connection, open_pool
+from smsgw.store.sealed import plain
 
 
 class _Desk:
     """As much of a desk as short ids need."""
 
     transit: Any = None
+    opened = staticmethod(plain)
 
 
 async def test_short_ids_are_leased_in_blocks(database: str, connection: Connection):

@@ -28,7 +28,7 @@ async def test_what_is_at_rest_is_sealed_and_goes_out_as_it_came(database: str):
         assert row["class"] == 1
         assert row["body"].startswith(MARK)
         assert TEXT not in row["body"]
-        opened = scene.daemon.ground.content_keys.open(number, row["body"])
+        opened = scene.daemon.content_keys.open(number, row["body"])
         assert opened == submit.pdu.body
         scene.smsc.receipt(submit)
         assert (await scene.receipt(tenant)).message_id == b"%d" % number

@@ -47,7 +47,26 @@ async def test_what_is_counted(connection: Connection):
     await message(connection, 2, state=State.QUEUED)
     await message(connection, 3)
     await contents.hold(connection, Filter(1, from_id=3, until_id=4), "court", "ann")
-    assert await contents.counted(connection, Filter(1)) == {"content": 1, "open": 1, "held": 1, "sent": 1}
+    assert await contents.counted(connection, Filter(1)) == {
+        "content": 1, "open": 1, "held": 1, "sent": 1, "by_law": 0, "law_until": 0,
+    }  # fmt: skip
+
+
+async def test_what_the_law_keeps_is_told_with_its_end(connection: Connection):
+    """Content of a cn_port class may not be purged before its time, and may afterwards."""
+    from smsgw.store import retentions
+    from smsgw.store.ids import least_id_at, seconds_of
+
+    cn = {"profile": "cn_port", "content_h": 3_600, "numbers_days": 0, "encrypted": False}
+    await retentions.put(connection, "cn", cn)
+    now = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8")
+    young, old = least_id_at(now - 149 * 86_400), least_id_at(now - 151 * 86_400)
+    for number in (young, old):
+        await message(connection, number)
+    await connection.execute("UPDATE content SET class = 1")
+    counts = await contents.counted(connection, Filter(1))
+    assert (counts["content"], counts["by_law"], counts["law_until"]) == (1, 1, int(seconds_of(young)) + 150 * 86_400)
+    assert [row["id"] for row in await contents.purgeable(connection, Filter(1), 0)] == [old]
 
 
 async def test_what_is_buried_leaves_a_tombstone_for_good(connection: Connection):
@@ -64,6 +83,6 @@ async def test_what_is_buried_leaves_a_tombstone_for_good(connection: Connection
 async def test_a_hold_ends_once(connection: Connection):
     """Released, it is still listed; again, there is none."""
     number = await contents.hold(connection, Filter(1), "court", "ann")
-    assert (await contents.release(connection, number), await contents.release(connection, number)) == (True, False)
+    assert (await contents.release(connection, number), await contents.release(connection, number)) == ("tenant 1", None)
     (row,) = await contents.holds(connection)
     assert row["released_at"] is not None

@@ -160,6 +160,19 @@ async def test_who_comes_to_a_class_brings_what_is_old(store: Connection):
     assert (await keep(store)).numbers == 1
 
 
+async def test_what_is_kept_too_long_is_told(store: Connection):
+    """Content an hour and numbers a day beyond their time; not what a round has still to come to, nor what is held."""
+    await message(store, 1, 24 * HOUR + 1_800)
+    await keep(store)
+    assert await retentions.behind(store, NOW) == []
+    await message(store, 1, 26 * HOUR)
+    await store.execute("UPDATE retention SET hashed_till = 0")
+    await message(store, 1, 31 * DAY + HOUR)
+    assert [text[:13] for text in await retentions.behind(store, NOW)] == ["content of eu", "numbers of eu"]
+    await keep(store)
+    assert await retentions.behind(store, NOW) == []
+
+
 async def test_one_node_at_a_time(store: Connection, database: str):
     """While another does it, nothing is done and nobody waits."""
     from smsgw.store.database import connect

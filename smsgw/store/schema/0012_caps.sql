@@ -11,6 +11,9 @@ CREATE TABLE recipient_cap (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 5000);
 CREATE INDEX recipient_cap_age ON recipient_cap (keep_h);
 
+-- When a step was last taken about an account's signs of pumping.
+CREATE INDEX audit_pumping ON audit (name, id) WHERE actor = 'smsgw' AND reason = 'pumping';
+
 CREATE FUNCTION capped(f_caps int8[]) RETURNS TABLE (
     n int4, message int8, cap int8, key int8, since int8, moment int8, most int8, keep_h int8
 ) LANGUAGE sql IMMUTABLE AS $$

@@ -1,0 +1,138 @@
+"""`smsgw report NAME`: a bundle of a tenant or an account for an authority. smsgw prepares it, a person sends it.
+
+write    what `smsgw report NAME …` does; its name in full for a tenant called list or verify
+list     what was reported, to whom, under which reference
+verify   check a bundle, by itself or against the store as well
+
+Exit codes: 0, 1 a bundle does not hold or cannot be written, 2 called wrongly, 3 no such name, 4 a file is there already or the
+state allows no freeze, 69 and 78 as in sysexits.h.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+
+from smsgw.cli import face, provisioning, stored
+from smsgw.cli.content import Since, Until, keys_of, span_of
+from smsgw.cli.state import Kind
+
+if TYPE_CHECKING:
+    from smsgw.store.database import Connection
+    from smsgw.store.standing import Subject
+
+CONFIG = Path(face.DEFAULT_CONFIG)
+
+
+class NameFirst(typer.core.TyperGroup):
+    """A group whose first word, where it is no command, is the name of whom a report is about."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Take `report NAME` for `report write NAME`."""
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["write", *args])
+
+
+app = typer.Typer(cls=NameFirst, help="Bundles for an authority: smsgw report NAME, list, verify.", no_args_is_help=True)
+
+
+@app.command()
+def write(
+    name: Annotated[str, typer.Argument(metavar="TENANT|ACCOUNT", help="The tenant's name, or the account's system_id.")],
+    *,
+    to: Annotated[str, typer.Option("--to", help="The authority.")],
+    ref: Annotated[str, typer.Option("--ref", help="Their reference.")],
+    config: face.ConfigPath = CONFIG,
+    since: Since = "",
+    until: Until = "",
+    kind: Annotated[Kind | None, typer.Option(help="tenant or account, where a name is both.")] = None,
+    freeze: Annotated[bool, typer.Option("--freeze", help="Stop it first: its submits are refused.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Where to write it; report-NAME-REF.zip if not given.")] = None,
+    json: stored.Json = False,
+) -> None:
+    """Write a bundle: messages with what they said, verdicts, profiles, audit rows with their proof, a manifest of hashes."""
+    keys, span = keys_of(config), span_of(since, until)
+    path = out or Path(f"report-{_plain(name)}-{_plain(ref)}.zip")
+
+    async def run(connection: Connection) -> dict[str, Any]:
+        from smsgw.admin import reporting
+        from smsgw.store.ids import least_id_at
+
+        of = await _subject(connection, kind, name)
+        ids = (span.get("from_id", 0), span.get("until_id", least_id_at(2**40)))
+        who = reporting.To(to, ref, provisioning.caller())
+        return await reporting.report(connection, of, ids, who, path, keys.open, freeze=freeze)
+
+    try:
+        made = stored.ask(config, run)
+    except OSError as error:
+        face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
+    face.print_one(made, json=json)
+    print(f"written, not sent: give {path} to {to} yourself; smsgw report verify {path} checks it", file=sys.stderr)
+
+
+@app.command("list")
+def list_(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+    """Show what was reported, the newest first."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.store import dossiers
+
+        return await dossiers.reports(connection)
+
+    stored.show(stored.ask(config, run), "reports", json=json, csv=csv)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A bundle.")],
+    config: face.ConfigPath = CONFIG,
+    *,
+    store: Annotated[
+        bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")
+    ] = False,
+    json: stored.Json = False,
+) -> None:
+    """Check every file of a bundle, and that its audit rows belong to the chain."""
+    from smsgw.reports.bundle import Broken
+    from smsgw.reports.bundle import verify as verified
+
+    async def run(connection: Connection) -> None:
+        from smsgw.admin import reporting
+
+        await reporting.verify_against(connection, manifest)
+
+    try:
+        manifest = verified(file)
+        if store:
+            stored.ask(config, run)
+    except OSError as error:
+        face.fail(2, f"{file}: cannot be read: {error.strerror}")
+    except Broken as error:
+        face.fail(face.FAILED, f"{file} does not hold: {error}")
+    keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256")
+    rows = {entry["file"]: entry["rows"] for entry in manifest["files"]}
+    face.print_one(
+        {**{key: manifest[key] for key in keys}, "rows": rows if json else list(rows.values()), "holds": True}, json=json
+    )
+
+
+async def _subject(connection: Connection, kind: Kind | None, name: str) -> Subject:
+    """Return whom a name means; ends the command where it means two."""
+    from smsgw.admin.standing import NotFound
+    from smsgw.store import standing
+
+    kinds = [kind] if kind is not None else list(Kind)
+    found = [of for one in kinds if (of := await standing.subject(connection, one, name)) is not None]
+    if len(found) > 1:
+        raise ValueError(f"{name!r} is a tenant and an account: say --kind")
+    if not found:
+        raise NotFound(f"there is no {' or '.join(kinds)} {name!r}")
+    return found[0]
+
+
+def _plain(word: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in word)[:60]

@@ -1,0 +1,118 @@
+"""What there is of a tenant or an account, for an authority: messages, verdicts, profiles, audit rows; and that it was written.
+
+Everything is read in the caller's snapshot, in pages by cursor. A row of the audit belongs to a tenant if it says so, or is of its
+name while the name was its own: nothing of anybody else comes with it.
+
+Never here: opening a seal; what a file looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import asyncpg
+
+from smsgw.store.audits import _COLUMNS
+from smsgw.store.chain import AuditRow
+from smsgw.store.contents import Filter
+from smsgw.store.database import Connection
+from smsgw.store.messages import ANY_CLASS
+from smsgw.store.standing import Subject
+
+PAGE: Final = 1_000
+
+_MESSAGES: Final = f"""
+    SELECT m.id, m.short_id, coalesce(a.system_id, 'account ' || m.account) AS account, m.command, m.source, m.destination, m.parts,
+           m.state, m.error, m.sent_ms, m.done_ms, m.upstream_id, coalesce(l.name, '') AS link, c.body, b.sha256, b.octets
+    FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN link l ON l.id = m.link
+    LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id LEFT JOIN tombstone b ON b.message = m.id
+    WHERE m.tenant = $1 AND ($2::int4 IS NULL OR m.account = $2) AND m.id >= $3 AND m.id < $4 ORDER BY m.id"""
+_VERDICTS: Final = """
+    SELECT m.id AS message, t.id AS text, p.part, t.total, t.state, t.rule, t.reason, t.error, t.actor
+    FROM message m JOIN held_part p ON p.message = m.id JOIN held_text t ON t.id = p.text
+    WHERE m.tenant = $1 AND ($2::int4 IS NULL OR m.account = $2) AND m.id >= $3 AND m.id < $4 ORDER BY m.id"""
+
+# Of the names of accounts that were another tenant's before: only what came after that.
+_AUDIT: Final = f"""
+    SELECT {_COLUMNS} FROM audit a WHERE number IS NOT NULL AND (
+        (kind IN ('tenant', 'tenant_state', 'tenant_warning', 'tenant_term', 'tenant_profile', 'balance', 'price_notice', 'export')
+            AND name = $1)
+        OR (kind = 'price' AND starts_with(name, $1 || '/'))
+        OR (kind IN ('account', 'account_state', 'account_warning', 'secret') AND name = ANY ($2) AND number > coalesce((
+            SELECT max(b.number) FROM audit b WHERE b.kind = 'account' AND b.name = a.name
+            AND coalesce(b.new, b.old) ->> 'tenant' <> $1), 0))
+        OR (kind IN ('content', 'legal_hold', 'report', 'refund') AND coalesce(new, old) ->> 'tenant' = $1
+            AND (cardinality($3::text[]) = 0 OR coalesce(new, old) ->> 'account' = ANY ($3))))
+    ORDER BY number"""
+
+
+async def messages(connection: Connection, meant: Filter) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield the messages of a tenant or an account with what they said, as it is stored."""
+    cursor = await connection.cursor(_MESSAGES, meant.tenant, meant.account, meant.from_id, meant.until_id)
+    while page := await cursor.fetch(PAGE):
+        yield page
+
+
+async def verdicts(connection: Connection, meant: Filter) -> AsyncIterator[list[asyncpg.Record]]:
+    """Yield what rules and people decided of its held messages."""
+    cursor = await connection.cursor(_VERDICTS, meant.tenant, meant.account, meant.from_id, meant.until_id)
+    while page := await cursor.fetch(PAGE):
+        yield page
+
+
+async def accounts(connection: Connection, of: Subject) -> list[str]:
+    """Return the system_ids that are meant: the account's own, or all of the tenant."""
+    if of.kind == "account":
+        return [of.name]
+    rows = await connection.fetch("SELECT system_id FROM account WHERE tenant = $1 ORDER BY system_id", of.tenant)
+    return [row["system_id"] for row in rows]
+
+
+async def audit(connection: Connection, of: Subject, names: list[str]) -> AsyncIterator[list[AuditRow]]:
+    """Yield the audit rows of a tenant, or those of its contract and of one account, in the order of the chain."""
+    only = names if of.kind == "account" else []
+    cursor = await connection.cursor(_AUDIT, of.tenant_name, names, only)
+    while page := await cursor.fetch(PAGE):
+        yield [AuditRow(**row) for row in page]
+
+
+async def keep(  # noqa: PLR0917 - the columns of its row
+    connection: Connection,
+    of: Subject,
+    meant: Filter,
+    authority: str,
+    reference: str,
+    sha256: str,
+    actor: str,
+    *,
+    frozen: bool,
+) -> int:
+    """Note that a bundle was written for an authority; returns its number."""
+    return int(
+        await connection.fetchval(
+            "INSERT INTO authority_report (kind, name, tenant, from_id, until_id, authority, reference, frozen, sha256, actor)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
+            of.kind, of.name, of.tenant, meant.from_id, meant.until_id, authority, reference, frozen, sha256, actor,
+        )
+    )  # fmt: skip
+
+
+async def reports(connection: Connection) -> list[dict[str, Any]]:
+    """Return all that was reported, the newest first."""
+    rows = await connection.fetch(
+        "SELECT id AS report, kind, name, authority AS reported_to, reference, reported_at, actor, frozen, sha256"
+        " FROM authority_report ORDER BY id DESC"
+    )
+    return [dict(row) for row in rows]
+
+
+async def was_reported(connection: Connection, sha256: str) -> bool:
+    """Whether a manifest of this hash was written, as both the register and the audit say."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM authority_report WHERE sha256 = $1) AND EXISTS (SELECT FROM audit"
+            " WHERE kind = 'report' AND new ->> 'sha256' = $1)",
+            sha256,
+        )
+    )
