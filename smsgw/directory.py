@@ -9,9 +9,10 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from contextlib import suppress
-from typing import TypeVar
+import sys
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -28,6 +29,10 @@ from smsgw.store.database import Connection
 from smsgw.store.provisioning import Unseal
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
+
+
+SHORT_TURN_S: Final = 0.001
+"""How long a thread that compiles a rule set keeps the interpreter from the loop, as far as it can be asked to give it up."""
 
 
 def _shared(new: Iterable[_Identified], old: Mapping[int, _Identified]) -> dict[int, _Identified]:
@@ -205,12 +210,24 @@ async def load_policies(
             continue
         try:
             content = await policies_store.content_of(connection, policy.version)
-            made[policy.name] = await asyncio.to_thread(_compiled, policy.name, content, number_key)
+            with _short_turns():
+                made[policy.name] = await asyncio.to_thread(_compiled, policy.name, content, number_key)
         except (PolicyFault, EngineFailed, msgspec.DecodeError) as error:
             faults.append((policy.name, f"{type(error).__name__}: {error}"))
             if old is not None:
                 made[policy.name] = old
     return made, tuple(faults)
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads change places sooner: the loop would wait 5 ms for its turn each time that it has slept."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SHORT_TURN_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _compiled(name: str, content: bytes, number_key: bytes) -> RuleSet:
