@@ -136,6 +136,16 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
 
 
+class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long parts wait for each other, late ones share a verdict, a review is open; how many parts may be held."""
+
+    wait_s: Seconds = 30.0
+    late_s: Seconds = 600.0
+    review_s: Seconds = 86_400.0
+    per_account: Some = 10_000
+    total: Some = 100_000
+
+
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
 
@@ -176,6 +186,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipts: Receipts = Receipts()
     limits: Limits = Limits()
     notices: Notices = Notices()
+    hold: Hold = Hold()
     secrets: Secrets = Secrets()
 
 

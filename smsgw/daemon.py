@@ -34,6 +34,7 @@ from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
 from smsgw.journey.due import Due
 from smsgw.journey.ending import Ending
+from smsgw.journey.hold import Hold
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
 from smsgw.journey.limits import Limits
@@ -196,7 +197,8 @@ class Daemon:
         )
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, spill_after_s=work.spill_after_s)
+        self._build_hold(ending)
+        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -241,17 +243,24 @@ class Daemon:
         )
         self.shown.register(meters)
 
+    def _build_hold(self, ending: Ending) -> None:
+        self.docket, key = Docket(self.directory.policies), self.key.derived("held")
+        parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
+        self.hold = Hold(self.desk, self.pool, *parties, key=key)
+        self.hold.register(self.meters)
+        self.commit.on_held = self.hold.on_held
+
     def _build_accept(self) -> None:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
         self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
         self.limits.register(self.meters)
-        self.docket = Docket(self.directory.policies)
         self.accept = Accept(
             self.desk,
             self.carriers,
             self.dispatch,
             throttle,
             self.docket,
+            self.hold,
             self.recall.short_id,
             max_undecided=self.config.unit_of_work.undecided,
             key=self.key.derived("duplicates"),
@@ -319,6 +328,7 @@ class Daemon:
         self._background = [
             group.create_task(self.recall.run(), name="recall"),
             group.create_task(self.recover.run(), name="recover"),
+            group.create_task(self.hold.run(), name="hold"),
             group.create_task(self.jobs.run(), name="jobs"),
             group.create_task(self.limits.run(), name="limits"),
             group.create_task(self._follow(), name="follow provisioning"),

@@ -25,7 +25,6 @@ MONEY_UNIT: Final = 1_000_000
 EPOCH_MS: Final = 1_735_689_600_000
 """MessageIds count milliseconds from 2025-01-01T00:00:00Z."""
 
-
 State = states.State
 FIRST_FINAL: Final = states.FIRST_FINAL
 TRANSITIONS: Final = states.TRANSITIONS
@@ -50,7 +49,7 @@ class Basis(enum.IntEnum):
 
 
 class InDoubt(enum.IntEnum):
-    """What to do with a message of which nobody knows whether the carrier took it."""
+    """What to do with a message that a carrier may have taken."""
 
     RESEND = 0
     HOLD = 1
@@ -58,10 +57,7 @@ class InDoubt(enum.IntEnum):
 
 
 class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric.
-
-    `rule`: which rule of which policy said so, for the record; "" where no policy did.
-    """
+    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric, with the `rule`."""
 
     status: int
     reason: str
@@ -360,11 +356,12 @@ class Provisioned:
 
 
 class Message(msgspec.Struct, gc=False):
-    """One submit_sm or data_sm of a tenant on its way, and what is known of it. The one mutable type of the domain.
+    """One submit_sm or data_sm of a tenant on its way, and what is known of it.
 
     `body` is the PDU after its header, as it goes upstream. `rev` counts the row's revisions: every update names the one it
-    read. `price` is Money for all parts. `registered` are the tenant's registered_delivery bits. Times are seconds (Unix).
-    Below the line stand things of this process only, never stored.
+    read. `price` is Money for all parts. `registered` are the tenant's registered_delivery bits. `content_class`: the retention
+    class of its content. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. Times are seconds
+    (Unix). Below the line stand things of this process only, never stored.
     """
 
     id: int
@@ -393,7 +390,9 @@ class Message(msgspec.Struct, gc=False):
     sent_at: float = 0.0
     done_at: float = 0.0
     links: tuple[int, ...] = ()
+    content_class: int = 0
     # ---- of this process only
+    held: tuple[str, int, int, int, str] | None = None
     session: Any = None
     sequence: int = 0
     bind: Any = None

@@ -8,15 +8,16 @@ Never here: the store; what a rule means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from smsgw.config import ConfigError
+from smsgw.policy.content import needs_store
 from smsgw.policy.file import PolicyFault
 from smsgw.policy.matcher import EngineFailed
-from smsgw.policy.ruleset import Bundle, compile_set, make_bundle
+from smsgw.policy.ruleset import Bundle, RuleSet, compile_set, make_bundle
 
 if TYPE_CHECKING:
     from smsgw.admin.provisioning_file import ProvisioningFile
@@ -37,7 +38,7 @@ def with_policies(file: ProvisioningFile, key: bytes) -> ProvisioningFile:
             continue
         try:
             bundle = make_bundle(values["files"], _reader(base), key)
-            compile_set(name, bundle, key)
+            made = compile_set(name, bundle, key)
         except PolicyFault as fault:
             errors += fault.errors
         except (OSError, UnicodeDecodeError, EngineFailed) as error:
@@ -46,9 +47,18 @@ def with_policies(file: ProvisioningFile, key: bytes) -> ProvisioningFile:
         else:
             bundles[bundle.version] = bundle
             entities[kind, name] = {**values, "version": bundle.version}
+            errors += _in_relay(file, made)
     if errors:
         raise ConfigError(errors)
     return replace(file, entities=entities, bundles=bundles)
+
+
+def _in_relay(file: ProvisioningFile, policy: RuleSet) -> Iterator[str]:
+    """Say for which accounts a set is none: a relay tenant is answered after its carrier, so its messages cannot wait."""
+    why = needs_store(policy)
+    for (kind, name), values in file.entities.items() if why else ():
+        if kind == "account" and values.get("policy") == policy.name and values.get("mode") == "relay":
+            yield f'{file.filename}: account.{name}: policy "{policy.name}" needs mode = "store": {why}'
 
 
 def contents(file: ProvisioningFile) -> Mapping[str, bytes]:

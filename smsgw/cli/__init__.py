@@ -18,7 +18,22 @@ from typing import Annotated
 
 import typer
 
-from smsgw.cli import balance, doctor, export, price, provisioning, quota, secret, serve, show, state, statement, tenant, trial
+from smsgw.cli import (
+    balance,
+    doctor,
+    export,
+    price,
+    provisioning,
+    quota,
+    review,
+    secret,
+    serve,
+    show,
+    state,
+    statement,
+    tenant,
+    trial,
+)
 from smsgw.cli.why import why
 
 
@@ -38,6 +53,7 @@ def build() -> typer.Typer:
     app.add_typer(tenant.accounts, name="account")
     app.add_typer(secret.app, name="secret")
     app.add_typer(state.app, name="state")
+    app.add_typer(review.app, name="review")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(price.app, name="price")
     app.command()(quota.quota)

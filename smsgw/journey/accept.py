@@ -17,7 +17,7 @@ from smsgw.journey.reading import count_by, fingerprint, read_submit
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
 from smsgw.policy.docket import refused as refusal_of
 from smsgw.policy.standing import Gate, reworded
-from smsgw.policy.statuses import refusal
+from smsgw.policy.statuses import STATUSES, refusal
 from smsgw.policy.throttle import REASONS
 from smsgw.policy.verdict import Action, Finding
 from smsgw.smpp import const
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
+    from smsgw.journey.hold import Hold
     from smsgw.policy.docket import Docket
     from smsgw.policy.throttle import Throttle
     from smsgw.smpp.pdu import Pdu
@@ -41,6 +42,7 @@ NO_PRICE: Final = Rejected(const.ESME_RSUBMITFAIL, "no_price")
 LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
+PARTS_IN_RELAY: Final = Rejected(STATUSES["parts"][0], "parts", "text.parts")
 NOT_FILED: Final = Finding(Action.REJECT, "signature", "signature.carrier")
 PARTS_REMEMBERED: Final = 10_000
 
@@ -55,6 +57,7 @@ class Accept:
         dispatch: Dispatch,
         throttle: Throttle,
         docket: Docket,
+        hold: Hold,
         short_id: Callable[[int], str],
         *,
         max_undecided: int,
@@ -69,6 +72,7 @@ class Accept:
         self._dispatch = dispatch
         self._throttle = throttle
         self._docket = docket
+        self._hold = hold
         self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
@@ -133,8 +137,13 @@ class Accept:
         """Ask the account's policy for the category; the carriers with which the signature is filed are all that may have it."""
         account, docket, directory = message.account, self._docket, self._desk.directory
         verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
-        if verdict.objection is not None:
-            return refusal_of(account, verdict.objection, docket.rule_of(account, verdict.objection))
+        objection = verdict.objection
+        if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
+            return refusal_of(account, objection, docket.rule_of(account, objection))
+        if objection is not None or verdict.part is not None:
+            if message.mode == Mode.RELAY:
+                return PARTS_IN_RELAY
+            return self._hold.place(message, verdict.part, now) or verdict.category
         if verdict.flags:
             message.rule = " ".join(docket.rule_of(account, flag) for flag in verdict.flags)
         if verdict.carriers is not None and message.links:
@@ -171,6 +180,10 @@ class Accept:
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
+        if message.held is not None:
+            message.link = message.links[0]
+            self._desk.commit.add(message, self.held)
+            return None
         bind = self._reserve(message)
         if bind is not None:
             message.bind = bind
@@ -227,6 +240,17 @@ class Accept:
             bind.submit(message, message.answered_at)
         else:
             self._dispatch.queue(message)
+
+    def held(self, message: Message, rejected: Rejected | None) -> None:
+        """The cycle has decided, and the message is held: its tenant is answered like any other, and memory lets go of it."""
+        session: TenantSession = message.session
+        if rejected is not None:
+            self._refused(session, message, rejected)
+            return
+        session.answer_submit(message.command, message.sequence, 0, message.text_id)
+        session.meter.accepted += 1
+        session.meter.accepted_parts += message.parts
+        self._observe_response(self._desk.clock.time() - message.accepted_at)
 
     def _refused(self, session: TenantSession, message: Message, rejected: Rejected) -> None:
         """A durable limit said no, or it is a duplicate: nothing was written. Give back the slot and answer."""

@@ -123,7 +123,8 @@ class Dispatch:
         """A message of the store that is ours now: to any link of its routes with room, else back for whoever has."""
         message.links = self._desk.directory.routes.choose(message.destination) or message.links
         message.waiting = True
-        bind = self._carriers.reserve(message.links) if message.links else None
+        first = (message.link,) if message.link in message.links else ()  # it has waited for that one
+        bind = self._carriers.reserve(first + message.links) if message.links else None
         if bind is not None:
             self._prepare(message, bind)
             return
@@ -133,13 +134,17 @@ class Dispatch:
 
     def _prepare(self, message: Message, bind: Any) -> None:
         """Make SUBMITTING durable before the first octet."""
+        self.take_slot(message, bind)
+        self._desk.commit.change(message, self.submit, message)
+
+    def take_slot(self, message: Message, bind: Any) -> None:
+        """The message is to go on this slot once that is durable: `submit`."""
         message.bind = bind
         message.link = bind.link.id
         message.attempt = min(message.attempt + 1, MOST_ATTEMPTS)
         message.state = State.SUBMITTING
         if message.expires_at:
             self._rebase(message)
-        self._desk.commit.change(message, self.submit, message)
 
     def _rebase(self, message: Message) -> None:
         """A relative validity counts from when the carrier gets it: take off what the message has waited, if over a second."""

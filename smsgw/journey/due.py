@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
     from smsgw.journey.ending import Ending
+    from smsgw.journey.hold import Hold
     from smsgw.journey.recall import Recall
 
 PAGE: Final = 500
@@ -31,8 +32,16 @@ OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})
 class Due:
     """The journey of time."""
 
-    def __init__(
-        self, desk: Desk, carriers: Carriers, dispatch: Dispatch, ending: Ending, recall: Recall, *, spill_after_s: float
+    def __init__(  # noqa: PLR0917 - whom it hands over to
+        self,
+        desk: Desk,
+        carriers: Carriers,
+        dispatch: Dispatch,
+        ending: Ending,
+        recall: Recall,
+        hold: Hold,
+        *,
+        spill_after_s: float,
     ) -> None:
         """Take the parties; `spill_after_s`: how long an open message is kept in memory."""
         self._desk = desk
@@ -40,6 +49,7 @@ class Due:
         self._dispatch = dispatch
         self._ending = ending
         self._recall = recall
+        self._hold = hold
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
         self.spilled = 0
@@ -121,7 +131,9 @@ class Due:
         """A claimed message is here again: expired, in doubt, or ready to go."""
         now = self._desk.clock.time()
         message.waiting = True
-        if message.state in OPEN_STATES and message.expires_at and now >= message.expires_at:
+        if message.state is State.HELD:
+            self._hold.take_up(message)
+        elif message.state in OPEN_STATES and message.expires_at and now >= message.expires_at:
             message.state = State.EXPIRED
             self._ending.end(message)
         elif message.state is State.QUEUED:

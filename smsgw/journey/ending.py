@@ -28,8 +28,11 @@ class Ending:
         self._desk = desk
         self._deliver = deliver
 
-    def end(self, message: Message) -> None:
-        """The message has come to a final state by our own word: book it, and owe its tenant the receipt it asked for."""
+    def end(self, message: Message, reason: str = "") -> None:
+        """The message has come to a final state by our own word: book it, and owe its tenant the receipt it asked for.
+
+        `reason`: a word of `policy.statuses` that the receipt says as its text.
+        """
         desk = self._desk
         now = desk.clock.time()
         message.done_at = now
@@ -42,7 +45,7 @@ class Ending:
             return
         owed: Owed | None = None
         if wants(message.registered, message.state) and (message.mode != Mode.RELAY or message.sent_at):
-            owed = self.owe(message, own_receipt(message, now))
+            owed = self.owe(message, own_receipt(message, now, reason.encode()))
         desk.commit.change(message, self._ended_owing if owed is not None else self.ended, owed or message, owed)
         if owed is not None:
             owed.session = message  # the effect needs both; `deliver` gets the session from the message

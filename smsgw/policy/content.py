@@ -13,7 +13,7 @@ from typing import Final
 
 from smsgw.policy.file import Opposed
 from smsgw.policy.matcher import Hit, Patterns
-from smsgw.policy.ruleset import ACTIONS, RuleSet
+from smsgw.policy.ruleset import ACTIONS, Rule, RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
 from smsgw.smpp import tlv
@@ -36,12 +36,52 @@ PHONE: Final = re.compile(
 )
 
 
+def reads_text(policy: RuleSet) -> bool:
+    """Tell whether any rule of a set looks at what a text says: only then does it matter that a part is not the whole."""
+    table = policy.table
+    worded = table.category is not None and bool(table.category.words)
+    framed = table.signature is not None or table.templates is not None or bool(table.template)
+    return bool(
+        worded
+        or framed
+        or policy.term_rules
+        or table.pattern
+        or table.links is not None
+        or table.phones is not None
+        or table.opt_out
+    )
+
+
+def joins(policy: RuleSet) -> bool:
+    """Tell whether parts of long messages are held until they can be judged as one text. Trials change nothing."""
+    text = policy.table.text
+    return text.parts == "hold" and text.mode == "enforce" and not policy.shadow and reads_text(policy)
+
+
+def needs_store(policy: RuleSet) -> str:
+    """Say why a set is none for a relay account, whose messages can wait for nothing; "" where it is."""
+    if joins(policy):
+        return 'it joins the parts of long messages: say [text] parts = "reject" or "each"'
+    table = policy.table
+    holding = [rule.id for rules in (policy.term_rules, *policy.pattern_rules.values()) for rule in rules if _holds(rule)]
+    opposed = {"links": table.links, "phones": table.phones}
+    holding += [name for name, rule in opposed.items() if rule is not None and rule.action == "hold"]
+    if table.templates is not None and table.templates.only and table.templates.action == "hold":
+        holding.append("templates")
+    holding += [f"opt_out.{at}" for at, rule in enumerate(table.opt_out, 1) if rule.action == "hold"]
+    return f"{', '.join(holding)} would hold messages for a person: say reject or flag" if holding else ""
+
+
+def _holds(rule: Rule) -> bool:
+    return rule.action is Action.HOLD and not rule.shadow
+
+
 def readable(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """What cannot be read cannot be judged: the set says what becomes of it, and of the parts of a long message."""
     rule = policy.table.text
     shadow = rule.mode == "shadow"
     part = submission.part
-    if part is not None and part.total > 1 and rule.parts != "each":
+    if part is not None and part.total > 1 and rule.parts != "each" and reads_text(policy):
         return (Finding(ACTIONS[rule.parts], "parts", "text.parts", shadow),)
     if rule.unreadable != "pass" and not submission.shown.exact:
         return (Finding(ACTIONS[rule.unreadable], "unreadable", "text.unreadable", shadow),)

@@ -1,8 +1,8 @@
 """The docket: what was judged, by which set, with what end; and what happens when judging itself fails.
 
 A set that breaks (an engine's exception, a canary that is not found, files that could not be compiled) judges by its fail mode,
-`hold` if it says nothing else: never does a message pass because nobody could look at it. Until messages can be held, held means
-refused, with a status of its own.
+`hold` if it says nothing else: never does a message pass because nobody could look at it. Parts of a long text are judged twice:
+at the door by what needs no text, and, joined, by everything.
 
 Must never: await, keep content.
 """
@@ -10,13 +10,14 @@ Must never: await, keep content.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import structlog
 
 from smsgw.model import Account, Rejected
-from smsgw.policy.judging import Rule, judge, plain_steps_of, steps_of
+from smsgw.policy.handset import content_of
+from smsgw.policy.judging import Rule, at_door, door_of, judge, plain_steps_of, steps_of
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
@@ -30,6 +31,15 @@ _ACTIONS: Final = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "rej
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
 
 
+class _InForce(NamedTuple):
+    """A set with its rules: all, those for a plain message, those for a part that will be joined (None: parts are not)."""
+
+    policy: RuleSet
+    steps: tuple[Rule, ...]
+    plain: tuple[Rule, ...]
+    door: tuple[Rule, ...] | None
+
+
 class Docket:
     """The rule sets in force, by name, and what came of them. `policies` is replaced as a whole."""
 
@@ -40,12 +50,14 @@ class Docket:
         self.hits: Counter[tuple[str, ...]] = Counter()
         self.failures: Counter[tuple[str, ...]] = Counter()
         self._told: set[str] = set()
-        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...], tuple[Rule, ...]]] = {}
+        self._steps: dict[str, _InForce] = {}
         self.apply(policies)
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
         """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {name: (policy, steps_of(policy), plain_steps_of(policy)) for name, policy in policies.items()}
+        self._steps = {
+            name: _InForce(policy, steps_of(policy), plain_steps_of(policy), door_of(policy)) for name, policy in policies.items()
+        }
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 
@@ -58,7 +70,7 @@ class Docket:
 
     def rule_sets(self) -> list[RuleSet]:
         """Return the sets in force."""
-        return [policy for policy, _, _ in self._steps.values()]
+        return [one.policy for one in self._steps.values()]
 
     def __call__(  # noqa: PLR0917 - a message, as the journey has it
         self, account: Account, source: str, destination: str, pdu: bytes, now: float, owner: Owner, command: int, version: int
@@ -68,12 +80,19 @@ class Docket:
         found = self._steps.get(name)
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, plain_steps = found
+        policy, steps, plain_steps, door = found
         try:
             submission = Submission(
                 policy, account, source, destination, pdu, now=now, owner=owner, command=command, version=version
             )
-            verdict = judge(policy, plain_steps if submission.plain else steps, submission)
+            if submission.plain:
+                verdict = judge(policy, plain_steps, submission)
+            elif door is not None and submission.part is not None and submission.part.total > 1:
+                verdict = at_door(policy, door, submission)
+                if verdict.objection is None:
+                    return verdict  # counted once the whole is judged
+            else:
+                verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
         if verdict.objection is None and not verdict.flags:
@@ -81,6 +100,41 @@ class Docket:
         else:
             self._count(name, verdict)
         return verdict
+
+    def held(  # noqa: PLR0917 - a text, as the journey has it
+        self,
+        account: Account,
+        source: str,
+        destination: str,
+        parts: Sequence[tuple[bytes, int]],
+        now: float,
+        owner: Owner,
+        *,
+        joined: bool,
+    ) -> Verdict:
+        """Judge what was held: the (PDU, command) of all parts of a text in their order, read as one; or a message by itself."""
+        name = account.policy
+        found = self._steps.get(name)
+        if not name:
+            return Verdict()  # it is judged no longer
+        if found is None:
+            return self._failed(name, None, EngineFailed("it is not loaded"))
+        policy, steps = found.policy, found.steps
+        try:
+            contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
+            submission = Submission(
+                policy, account, source, destination, parts[0][0], now=now, owner=owner, command=parts[0][1], joined=contents
+            )
+            verdict = judge(policy, steps, submission)
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._failed(name, policy, error)
+        self._count(name, verdict)
+        return verdict
+
+    def releases_missing(self, account: Account) -> bool:
+        """Tell whether parts may go whose text never became whole."""
+        found = self._steps.get(account.policy)
+        return found is not None and found.policy.table.text.missing == "release"
 
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection
@@ -112,17 +166,17 @@ class Docket:
 
     def check(self) -> None:
         """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
-        for name, (policy, _, _) in list(self._steps.items()):
+        for name, (policy, _, _, door) in list(self._steps.items()):
             try:
                 policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = (policy, (_broken,), (_broken,))
+                self._steps[name] = _InForce(policy, (_broken,), (_broken,), door)
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:
         """Return how a finding is named in record lines: set, version, rule, and where it matched."""
         found = self._steps.get(account.policy)
-        version = found[0].version[:8] if found is not None else ""
+        version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{finding.rule}" + (f":{finding.span}" if finding.span else "")
 
 
@@ -136,7 +190,7 @@ def _broken(_policy: RuleSet, _submission: Submission) -> tuple[Finding, ...]:
 
 
 def refused(account: Account, finding: Finding, rule: str) -> Rejected:
-    """Return what the tenant and the record are told of an objection. What is to be held is refused, as `held`."""
+    """Return what the tenant and the record are told of an objection. What is to be held, and cannot be, is refused as `held`."""
     reason = HELD if finding.action is Action.HOLD and finding.reason != BROKEN else finding.reason
     told = refusal(reason, strict_34=account.strict_34)
     assert told is not None, reason

@@ -26,11 +26,15 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Text(_Table, frozen=True):
-    """How octets are read. `alphabet`: what data_coding 0 means to this account; `parts`: parts of a long message."""
+    """How octets are read. `alphabet`: what data_coding 0 means to this account; `parts`: parts of a long message.
+
+    `missing`: what becomes of parts that nothing speaks against, but whose text never became whole.
+    """
 
     alphabet: Literal["gsm7", "gsm7_packed", "ascii", "latin1", "utf8"] = "gsm7"
     unreadable: Literal["reject", "hold", "flag", "pass"] = "hold"
     parts: Literal["reject", "hold", "each"] = "hold"
+    missing: Literal["refuse", "release"] = "refuse"
     mode: Mode = "enforce"
 
 

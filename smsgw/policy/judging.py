@@ -3,18 +3,20 @@
 A rule is a function of a set and a submission that returns findings. Shadow findings, of a rule or of a whole set, change nothing
 and are told; flags let a message go and are told too.
 
-Must never: edit a message, count (that is `docket`), judge half a message as if it were a whole one (`text.parts`).
+Must never: edit a message, count (that is `docket`), judge half a message as if it were a whole one: of a part that will be joined
+only the rules are asked that read no text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
 from typing import Final
 
 from smsgw.policy import address, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.submission import Submission
-from smsgw.policy.verdict import Action, Finding, Verdict
+from smsgw.policy.verdict import Action, Finding, Part, Verdict
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
 
@@ -36,6 +38,9 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
 """(name, rule, whether a set has such a rule), in the order in which they are asked."""
 
 
+_DOOR: Final = frozenset({"sender", "recipient", "tlv"})
+
+
 def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
     """Return the rules that a set has."""
     return tuple(rule for _, rule, there in RULES if there(policy))
@@ -46,8 +51,38 @@ def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
     return tuple(step for step in steps_of(policy) if step is not content.readable)
 
 
+def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
+    """Return the rules that are asked of a part before its text is joined; None where parts are not joined."""
+    if not content.joins(policy):
+        return None
+    return tuple(rule for name, rule, there in RULES if name in _DOOR and there(policy))
+
+
+def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Verdict:
+    """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet."""
+    objection, flags = _asked(policy, door, submission)
+    category = submission.category_unread if policy.table.category is not None else ""
+    part, (octets, coding, header, _, _) = submission.part, submission.content
+    assert part is not None
+    shifts = (header.single_shift, header.locking_shift) if header is not None else None
+    digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
+    named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
+    return Verdict(category, objection, flags, None, named)
+
+
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
     """Ask the rules in their order until one says no."""
+    objection, flags = _asked(policy, steps, submission)
+    carriers = None
+    if policy.filed:
+        filed = policy.filed.get(submission.signed.signature)
+        carriers = filed[1] if filed is not None and filed[1] else None
+    category = submission.category if policy.table.category is not None or policy.templates is not None else ""
+    return Verdict(category, objection, flags, carriers)
+
+
+def _asked(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> tuple[Finding | None, tuple[Finding, ...]]:
+    """Return the objection that decides, and the flags up to it."""
     flags: list[Finding] | None = None
     objection: Finding | None = None
     for step in steps:
@@ -59,12 +94,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
                 objection = finding
         if objection is not None:
             break
-    carriers = None
-    if policy.filed:
-        filed = policy.filed.get(submission.signed.signature)
-        carriers = filed[1] if filed is not None and filed[1] else None
-    category = submission.category if policy.table.category is not None or policy.templates is not None else ""
-    return Verdict(category, objection, tuple(flags) if flags else (), carriers)
+    return objection, tuple(flags) if flags else ()
 
 
 def every_finding(policy: RuleSet, submission: Submission) -> Iterator[tuple[str, Sequence[Finding]]]:

@@ -5,11 +5,12 @@ Never here: a rule.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
+from smsgw.policy.file import Categories
 from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
 from smsgw.policy.matcher import Scan
 from smsgw.policy.normal import n1, n2
@@ -25,7 +26,10 @@ _new = tuple.__new__
 
 
 class Submission:
-    """One message before the rules. `pdu`: all its octets, header included; `now`: Unix seconds."""
+    """One message before the rules. `pdu`: all its octets, header included; `now`: Unix seconds.
+
+    `joined`: the contents of all parts of a long text in their order, to be read as one; `pdu` is that of the first.
+    """
 
     __slots__ = (
         "_category",
@@ -41,6 +45,7 @@ class Submission:
         "destination",
         "now",
         "owner",
+        "part",
         "pdu",
         "plain",
         "policy",
@@ -60,6 +65,7 @@ class Submission:
         owner: Owner,
         command: int = const.SUBMIT_SM,
         version: int = const.V34,
+        joined: Sequence[Content] = (),
     ) -> None:
         """Read the content."""
         self.policy = policy
@@ -71,15 +77,17 @@ class Submission:
         self.owner = owner
         self._command = command
         self._version = version
-        self._content: Content | None = None
         alphabet = policy.table.text.alphabet
-        text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM else None
+        text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM and not joined else None
+        self.plain = text is not None
+        self.part: Concat | None = None
         if text is not None:
-            self.plain = True
+            self._content: Content | None = None
             self.shown: Shown = _new(Shown, (text, (), True))
         else:
-            self.plain = False
-            self.shown = shown((self.content,), alphabet)
+            content = self._content = joined[0] if joined else content_of(pdu, command, version)
+            self.part = None if joined else content.part
+            self.shown = shown(joined or (content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
         self._scans: tuple[Scan, ...] | None = None
         self._signed: Signed | None = None
@@ -94,11 +102,6 @@ class Submission:
         if found is None:
             found = self._content = content_of(self.pdu, self._command, self._version)
         return found
-
-    @property
-    def part(self) -> Concat | None:
-        """Which part of a long message it is; None: it is whole. What is `plain` has neither header nor TLV."""
-        return None if self.plain else self.content.part
 
     @property
     def first_forms(self) -> tuple[tuple[str, str], ...]:
@@ -164,9 +167,9 @@ class Submission:
         rules = self.policy.table.category
         if rules is None:
             return "notice"
-        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
-        if longest is not None:
-            return rules.sender[longest]
+        of_sender = self._of_sender(rules)
+        if of_sender is not None:
+            return of_sender
         words = self.policy.category_words
         if words is not None:
             names = {self.policy.category_names[hit.owner] for _, form in self.first_forms for hit in words.find(form)}
@@ -174,6 +177,16 @@ class Submission:
                 if category in names:
                     return category
         return rules.default
+
+    def _of_sender(self, rules: Categories) -> str | None:
+        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
+        return rules.sender[longest] if longest is not None else None
+
+    @property
+    def category_unread(self) -> str:
+        """What kind of message it is as far as its sender tells; else the set's default."""
+        rules = self.policy.table.category
+        return "notice" if rules is None else self._of_sender(rules) or rules.default
 
     def second_forms(self) -> tuple[str, ...]:
         """N2 of every reading."""

@@ -28,17 +28,28 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     span: str = ""
 
 
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """Which part of which long text a message is: "width:reference" of the text, from 1 to `total`; hash of coding and octets."""
+
+    reference: str
+    number: int
+    total: int
+    digest: str
+
+
 class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What the rules say of a message.
 
     `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
-    `carriers`: the carriers that its signature is filed with; None: any.
+    `carriers`: the carriers that its signature is filed with; None: any. `part`: it is part of a text that has to be judged as a
+    whole, so only what needs no text has been asked yet.
     """
 
     category: str = ""
     objection: Finding | None = None
     flags: tuple[Finding, ...] = ()
     carriers: frozenset[str] | None = None
+    part: Part | None = None
 
 
 NO_FINDINGS: tuple[Finding, ...] = ()

@@ -49,8 +49,8 @@ def addresses(message: Message) -> Ends:
     return (sm.source_ton, sm.source_npi, sm.source), (sm.dest_ton, sm.dest_npi, sm.dest)
 
 
-def own_receipt(message: Message, now: float) -> bytes:
-    """Build the deliver_sm body for a final state that smsgw itself came to (SMPP 3.4 Appendix B)."""
+def own_receipt(message: Message, now: float, text: bytes = b"") -> bytes:
+    """Build the deliver_sm body for a final state that smsgw itself came to (SMPP 3.4 Appendix B); `text`: why."""
     source, dest = addresses(message)
     state = message.state
     return receipt.build(
@@ -64,4 +64,5 @@ def own_receipt(message: Message, now: float) -> bytes:
         done_date=format_receipt_date(datetime.fromtimestamp(now, UTC)),
         sub=message.parts,
         dlvrd=message.parts if state is State.DELIVERED else 0,
+        text=text,
     )

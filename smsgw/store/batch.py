@@ -18,10 +18,11 @@ from smsgw.smpp.const import ESME_ROK
 NO_ROWS: Final[tuple[tuple[Any, ...], ...]] = ()
 
 # Columns of each group of arrays, in the order in which cycle() takes them. "t" is text, everything else an integer type.
-NEW: Final = "int8 int4 int4 int2 int2 int2 int2 int2 int2 int4 int4 int8 int8 t t int4 int4".split()
+NEW: Final = "int8 int4 int4 int2 int2 int2 int2 int2 int2 int4 int4 int8 int8 t t int4 int4 int2".split()
 QUOTA: Final = "int4 int2 int8 int8 int8 int8 int8".split()
 DOUBLE: Final = "int8 int4 t int8".split()
 SHORT: Final = "int8 int4 t".split()
+HELD: Final = "int8 int4 t int2 int2 int8 t".split()
 CHANGED: Final = "int8 int4 int2 int2 int2 int4 int8 int8 int8 int8 int4 t".split()
 OWED: Final = "int8 int4 int8 int2 int4 int4 int8 int4 int4".split()
 DONE: Final = ["int8"]
@@ -34,7 +35,7 @@ REFER: Final = "int4 int8 t t".split()
 PARK: Final = "int8 int4 int4 t int8 int4 int4".split()
 UNPARK: Final = ["int8"]
 
-GROUPS: Final = (NEW, QUOTA, DOUBLE, SHORT, CHANGED, OWED, DONE, PUT_BACK, LEASE, WAIT, UNWAIT, CLAIM, REFER, PARK, UNPARK)
+GROUPS: Final = (NEW, QUOTA, DOUBLE, SHORT, HELD, CHANGED, OWED, DONE, PUT_BACK, LEASE, WAIT, UNWAIT, CLAIM, REFER, PARK, UNPARK)
 """The groups in the order of cycle()'s parameters; the reference group has one scalar before it."""
 
 _FIRST: Final = "$1::int4, $2::int8, $3::int8, $4::int4, $5::int8, $6::int8, $7::bytea"
@@ -91,6 +92,7 @@ class Batch:
         "done",
         "double",
         "effects",
+        "held",
         "leased",
         "leases",
         "low_water",
@@ -121,6 +123,7 @@ class Batch:
         self.quota: list[tuple[Any, ...]] = []
         self.double: list[tuple[Any, ...]] = []
         self.short: list[tuple[Any, ...]] = []
+        self.held: list[tuple[Any, ...]] = []
         self.changed: list[tuple[Any, ...]] = []
         self.owed: list[tuple[Any, ...]] = []
         self.done: list[tuple[Any, ...]] = []
@@ -152,6 +155,7 @@ class Batch:
             self.quota,
             self.double,
             self.short,
+            self.held,
             self.changed,
             self.owed,
             self.done,
@@ -196,7 +200,9 @@ def duplicate_of(batch: Batch, first: int, short_id: str) -> Duplicate:
 # ---- when a cycle fails for its data ----------------------------------------------------------------------------------
 
 # The rows of each group that say whose they are: a message's own rows stay together, whatever happens to it.
-_KEY: Final = dict.fromkeys(("double", "short", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {"refer": 1}
+_KEY: Final = dict.fromkeys(("double", "short", "held", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {
+    "refer": 1
+}
 
 
 def keys_of(batch: Batch) -> list[int]:
@@ -233,7 +239,7 @@ def _entries(batch: Batch) -> Iterable[tuple[int, str, tuple[Any, ...], tuple[st
     for row, entry in zip(batch.new, batch.news, strict=True):
         yield row[0], "new", row, ("news", entry)
     loose = dict(zip((row[0] for row in batch.rows_with_effects()), batch.effects, strict=True))
-    for name in ("double", "short", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
+    for name in ("double", "short", "held", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
         for row in getattr(batch, name):
             key = row[_KEY[name]]
             if name == "owed" and row[2] in ofs:

@@ -89,6 +89,7 @@ class Commit(Queues):
         self.available = False
         self.on_conflict: Callable[[Message], None] = _ignore
         self.on_poison: Callable[[Message], None] = _ignore
+        self.on_held: Callable[[list[int]], None] = _nobody_judges
         # ---- what is told
         self.cycles = 0
         self.rows = 0
@@ -286,6 +287,8 @@ class Commit(Queues):
         rows = batch.rows_with_effects()
         for (effect, argument), row in zip(batch.effects, rows, strict=True):
             self._tell(effect, argument, None if verdicts is None else verdicts.get(row[0]))
+        if "held" in answer:
+            self._tell(self.on_held, answer["held"])
         self._share_out(batch.claims, answer.get("claimed", []))
         self._share_out(batch.leases, answer.get("leased", []))
         if self._probe is not None:
@@ -329,6 +332,10 @@ def _disown(batch: Batch, answer: dict[str, Any]) -> None:
 
 def _ignore(_message: Message) -> None:
     """Nobody has said what to do with a conflict."""
+
+
+def _nobody_judges(_texts: list[int]) -> None:
+    """Nobody has said what to do with texts that are whole."""
 
 
 def _observe_nothing(_seconds: float) -> None:

@@ -34,3 +34,17 @@ async def content_of(connection: Connection, version: str) -> bytes:
     """Return what a version is made of; b"" when it is not there."""
     content = await connection.fetchval("SELECT content FROM policy_content WHERE version = $1", version)
     return zlib.decompress(content) if content is not None else b""
+
+
+async def version_for(connection: Connection, account: str) -> str:
+    """Return the version of the set that judges an account, by its system_id; "" for none."""
+    version = await connection.fetchval(
+        "SELECT p.version FROM account a JOIN policy p ON p.name = a.settings ->> 'policy' WHERE a.system_id = $1", account
+    )
+    return version or ""
+
+
+async def strict(connection: Connection, account: str) -> bool:
+    """Tell whether an account has the strict 3.4 profile of statuses."""
+    said = await connection.fetchval("SELECT a.settings ->> 'strict_34' FROM account a WHERE a.system_id = $1", account)
+    return bool(said == "true")

@@ -33,9 +33,8 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
-_PROVISIONED: Final = (
-    "kind NOT IN ('balance', 'refund', 'statement', 'export')"  # what people do to the books is audited, not provisioned
-)
+_PROVISIONED: Final = "kind NOT IN ('balance', 'refund', 'statement', 'export', 'review')"
+"""What people do to books and messages is audited, not provisioned."""
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}

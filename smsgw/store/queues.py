@@ -77,6 +77,7 @@ class Queues:
         self.new = Turns()
         self.changed: dict[int, Message] = {}
         self._second: list[Message] = []
+        self._together: dict[int, list[Message]] = {}
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
         self.done: list[int] = []
         self.put_back: list[tuple[Any, ...]] = []
@@ -107,6 +108,12 @@ class Queues:
                 message.pending.append((effect, argument, owed))
         if self._asleep:
             self._wake.set()
+
+    def change_all(self, messages: list[Message], effect: Effect) -> None:
+        """All of these have changed, and are written in one cycle: all or none; effect(message, None | CONFLICT) for each."""
+        for message in messages:
+            self.change(message, effect, message)
+            self._together[message.id] = messages
 
     def owe(self, owed: Owed, effect: Effect, argument: Any) -> None:
         """Something is owed that belongs to no message of ours (MO); effect(argument, None | Rejected)."""
@@ -207,10 +214,13 @@ class Queues:
             rows.append((
                 message.id, account.tenant.id, account.id, int(message.state), message.mode, message.basis, message.registered,
                 message.parts, message.attempt, message.command, message.link, message.price, int(message.expires_at * 1000),
-                quote(message.source), quote(message.destination), *blob(message.body),
+                quote(message.source), quote(message.destination), *blob(message.body), message.content_class,
             ))  # fmt: skip
             if message.short_id:
                 batch.short.append((message.id, account.id, quote(message.short_id)))
+            if message.held is not None:
+                key, part, total, due, digest = message.held
+                batch.held.append((message.id, account.id, quote(key), part, total, due, quote(digest)))
             if account.quotas:
                 quotas.append(message)
             if message.fingerprint:
@@ -253,6 +263,12 @@ class Queues:
         else:
             ids = [key for key, _ in zip(changed, range(self.caps.changed), strict=False)]
             messages = [changed.pop(key) for key in ids]
+            if self._together:
+                others = [other for key in ids for other in self._together.get(key, ()) if changed.get(other.id) is other]
+                messages += [changed.pop(key) for key in dict.fromkeys(other.id for other in others)]
+        if self._together:
+            for message in messages:
+                self._together.pop(message.id, None)
         messages.sort(key=_ID)  # every cycle of every node locks rows in this order
         for message in messages:
             rows.append((

@@ -47,3 +47,26 @@ def test_the_packs_that_come_with_smsgw_compile(pack: str):
     text, _ = provisioning_of(PACKS, f"{pack}.toml")
     file = with_policies(parse_provisioning(text, str(PACKS / "provisioning.toml")), NO_KEY)
     assert len(file.bundles) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        ("[signature]\n", "it joins the parts of long messages"),
+        ('[text]\nparts = "each"\n[links]\naction = "hold"\n', "links would hold messages"),
+        ('[text]\nparts = "each"\n[[terms]]\nid = "x"\nwords = ["abc"]\nmust = ["abc"]\naction = "hold"\n', "terms.x would hold"),
+        ('[text]\nparts = "each"\n[[terms]]\nid = "x"\nwords = ["abc"]\nmust = ["abc"]\n', ""),
+    ],
+)
+def test_a_relay_account_can_wait_for_nothing(tmp_path: Path, policy: str, why: str):
+    """A set that joins texts, or holds any for a person, is refused for an account in mode relay, which says what to do."""
+    (tmp_path / "a.toml").write_text(policy)
+    text, name = provisioning_of(tmp_path, "a.toml")
+    account = '[[tenant]]\nname = "t"\ncurrency = "CNY"\n[[account]]\ntenant = "t"\nsystem_id = "a"\npolicy = "set"\n'
+    with_policies(parse_provisioning(account + text, name), NO_KEY)
+    file = parse_provisioning(account + 'mode = "relay"\n' + text, name)
+    if not why:
+        with_policies(file, NO_KEY)
+        return
+    with pytest.raises(ConfigError, match=f'account.a: policy "set" needs mode = "store": .*{why}'):
+        with_policies(file, NO_KEY)

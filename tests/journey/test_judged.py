@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from smsgw.config import ConfigError
+from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
@@ -95,7 +96,7 @@ async def status_of(tenant: Esme, text: str, **fields: object) -> int:
 
 
 async def test_rules_refuse_with_their_own_status_and_the_rest_passes(database: str, tmp_path: Path):
-    """Content, signature, sender, recipient, block list and a held text each say their own status; the others go unaltered."""
+    """Content, signature, sender, recipient and block list each say their own status; the others go unaltered, held ones wait."""
     async with scene_of(database, tmp_path).playing() as scene:
         tenant = await scene.tenant()
         own = {reason: status for reason, (status, _) in STATUSES.items()}
@@ -107,16 +108,17 @@ async def test_rules_refuse_with_their_own_status_and_the_rest_passes(database: 
         assert await status_of(tenant, "【某某】您好", dest=b"447700900123") == own["scope"]
         assert await status_of(tenant, "【某某】您好", dest=b"86138") == const.ESME_RINVDSTADR
         assert await status_of(tenant, "【某某】您好", dest=b"8613900000000") == own["blocked"]
-        assert await status_of(tenant, "【某某】快加微信") == own["held"]
         assert await scene.count("message") == 0
+        assert await status_of(tenant, "【某某】快加微信") == const.ESME_ROK
+        await scene.until(lambda: scene.daemon.hold.fates["review", "rules"] == 1)
         passing = "【某某】您好，试一试，稀奇"
         assert await status_of(tenant, passing) == const.ESME_ROK
         assert [submit.content for submit in await scene.smsc.submitted(1)] == [passing.encode("utf-16-be")]
         refused = scene.daemon.meters.account("acme1").refused
-        assert (refused["content"], refused["signature"], refused["held"], refused["sender"]) == (1, 3, 1, 1)
+        assert (refused["content"], refused["signature"], refused["held"], refused["sender"]) == (1, 3, 0, 1)
         hits = scene.daemon.docket.hits
         assert hits["china", "terms.gambling", "reject"] == 1
-        assert hits["china", "terms.bait", "hold"] == 1
+        assert hits["china", "terms.bait", "hold"] == 2  # at the door, and when it was put before a person
         assert hits["china", "terms.odd", "flag"] == 1
         assert hits["china", "terms.trial", "would_reject"] == 1
         assert scene.daemon.docket.verdicts["china", "flag"] == 1
@@ -131,18 +133,21 @@ async def test_the_strict_profile_gets_statuses_of_the_specification(database: s
 
 
 async def test_parts_are_held_unless_the_set_judges_each(database: str, tmp_path: Path):
-    """A part of a long message cannot be judged alone: by default it is held; `each` judges what stands in it."""
+    """A part of a long message cannot be judged alone: by default it waits for the others; `each` judges what stands in it."""
     long = POLICY.replace('parts = "each"', "")
     header = write_udh([concat_element(Concat(7, 8, 2, 1))])
     body = header + "【某某】您好".encode("utf-16-be")
     fields = {"esm_class": 0x40, **NUMBERED}
     async with scene_of(database, tmp_path, long).playing() as scene:
         tenant = await scene.tenant()
-        assert (await tenant.submit(text=body, **fields)).status == STATUSES["held"][0]  # type: ignore[arg-type]
+        held = id_of(await tenant.submit(text=body, **fields))  # type: ignore[arg-type]
+        assert (await scene.row(held))["state"] == State.HELD
         text = policed(tmp_path)
         await scene.provision(provisioning(scene.smsc.port, account='policy = "china"') + text)
         await scene.until(lambda: scene.daemon.docket.rule_sets()[0].table.text.parts == "each")
-        assert (await tenant.submit(text=body, **fields)).status == const.ESME_ROK  # type: ignore[arg-type]
+        gone = id_of(await tenant.submit(text=body, **fields))  # type: ignore[arg-type]
+        await scene.in_state(gone, State.SENT)
+        assert (await scene.row(held))["state"] == State.HELD
 
 
 async def test_a_new_version_takes_over_and_the_old_one_comes_back(database: str, tmp_path: Path):
@@ -163,19 +168,21 @@ async def test_a_new_version_takes_over_and_the_old_one_comes_back(database: str
 
 
 async def test_a_policy_that_is_not_loaded_lets_nothing_pass(database: str, tmp_path: Path):
-    """Content that cannot be compiled any more: its accounts are refused, all others go on, and it is told."""
+    """Content that cannot be compiled any more: what its accounts send is held, all others go on, and it is told."""
     async with scene_of(database, tmp_path).playing() as scene:
         await scene.connection.execute("UPDATE policy_content SET content = $1", b"x\x9c\x03\x00\x00\x00\x00\x01")
         await scene.stop()
         await scene.start()
         tenant = await scene.tenant()
-        assert await status_of(tenant, "【某某】您好") == STATUSES["policy_failed"][0]
+        assert await status_of(tenant, "【某某】您好") == const.ESME_ROK
+        await scene.until(lambda: scene.daemon.hold.fates["review", "rules"] == 1)
         assert scene.daemon.directory.policy_faults[0][0] == "china"
-        assert scene.daemon.docket.failures["china",] == 1
+        assert scene.daemon.docket.failures["china",] == 2
+        assert scene.smsc.submits == []
 
 
 async def test_an_engine_that_breaks_judges_by_the_fail_mode(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """An exception in a rule refuses that message as `policy_failed`; a set that says `pass` lets it go, marked."""
+    """An exception in a rule has that message held or refused; a set that says `pass` lets it go, marked."""
 
     def broken(*_: object) -> None:
         raise RuntimeError
@@ -183,6 +190,13 @@ async def test_an_engine_that_breaks_judges_by_the_fail_mode(database: str, tmp_
     async with scene_of(database, tmp_path).playing() as scene:
         tenant = await scene.tenant()
         monkeypatch.setattr("smsgw.policy.docket.judge", broken)
+        assert await status_of(tenant, "【某某】您好") == const.ESME_ROK
+        await scene.until(lambda: scene.daemon.hold.fates["review", "rules"] == 1)
+        assert scene.smsc.submits == []
+        await scene.provision(
+            provisioning(scene.smsc.port, account='policy = "china"') + policed(tmp_path, f'fail = "reject"\n{POLICY}')
+        )
+        await scene.until(lambda: scene.daemon.docket.rule_sets()[0].table.fail == "reject")
         assert await status_of(tenant, "【某某】您好") == STATUSES["policy_failed"][0]
         await scene.provision(
             provisioning(scene.smsc.port, account='policy = "china"') + policed(tmp_path, f'fail = "pass"\n{POLICY}')

@@ -46,7 +46,7 @@ class Cycles:
     def new(self, number: int, *, tenant: int = 1, account: int = 1, price: int = 1, state: State = State.SUBMITTING) -> Any:
         """A new message."""
         at = self.octets(b"body %d" % number)
-        return (number, tenant, account, int(state), 0, 0, 1, 1, 1, 4, 7, price, 0, quote("1069"), quote("86138"), *at)
+        return (number, tenant, account, int(state), 0, 0, 1, 1, 1, 4, 7, price, 0, quote("1069"), quote("86138"), *at, 0)
 
     def owed(self, number: int, *, account: int = 1, message: int = 0, node: int = 0, kind: int = 0) -> Any:
         """Something owed."""

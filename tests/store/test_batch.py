@@ -103,7 +103,7 @@ def test_groups_are_in_the_order_of_the_statement():
         rows.extend([(0,)] * number)
     assert [len(rows) for rows in batch.groups()] == list(range(len(GROUPS)))
     assert batch.rows == sum(range(len(GROUPS)))
-    assert len(NEW) == 17
+    assert len(NEW) == 18
 
 
 # ---- halves ---------------------------------------------------------------------------------------------------------
@@ -122,6 +122,7 @@ def full() -> Batch:
         batch.new.append((number, "new"))
         batch.news.append((message(ids), nothing))
         batch.short.append((number, 1, "short"))
+        batch.held.append((number, 1, "key"))
     for number in (3, 4):
         batch.changed.append((number, 0))
         batch.changes.append((message(ids, state=State.SENT), None))
@@ -153,6 +154,7 @@ def test_halves_hold_every_row_once():
     for name in (
         "new",
         "short",
+        "held",
         "changed",
         "owed",
         "wait",

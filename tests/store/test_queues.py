@@ -287,4 +287,4 @@ def test_a_message_is_packed_with_all_its_columns(clock: FakeClock, ids: Ids):
     )
     waiting.add(each, nothing)
     row = waiting._pack().new[0]
-    assert row == (each.id, 1, 1, 3, 1, 2, 1, 3, 1, 0x103, 7, 38_000, 5500, "1069", "8613800138000", 1, 4)
+    assert row == (each.id, 1, 1, 3, 1, 2, 1, 3, 1, 0x103, 7, 38_000, 5500, "1069", "8613800138000", 1, 4, 0)

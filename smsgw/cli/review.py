@@ -1,0 +1,94 @@
+"""`smsgw review`: what a rule wants a person to see before it goes.
+
+list   show          look; who looked at a text is audited
+accept   refuse      decide, with a reason
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import face, stored
+
+if TYPE_CHECKING:
+    from smsgw.store.database import Connection
+
+Id = Annotated[int, typer.Argument(help="The id of the entry, as list tells it.", metavar="ID")]
+Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID...")]
+CONFIG = Path(face.DEFAULT_CONFIG)
+
+app = typer.Typer(help="Messages held for a person: list, show, accept, refuse.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    *,
+    config: face.ConfigPath = CONFIG,
+    account: Annotated[str, typer.Option(help="Only of this system_id.")] = "",
+    json: stored.Json = False,
+    csv: stored.Csv = False,
+) -> None:
+    """Show what waits, the most urgent first; numbers are masked."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin import reviewing
+
+        return await reviewing.waiting(connection, account or None)
+
+    stored.show(stored.ask(config, run), "reviews", json=json, csv=csv)
+
+
+@app.command()
+def show(number: Id, config: face.ConfigPath = CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
+    """Show one with its text, joined from all its parts. It is audited who looked."""
+    who = stored.who(actor)
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin import reviewing
+
+        return [await reviewing.look(connection, number, who)]
+
+    stored.show(stored.ask(config, run), "reviews", json=json)
+
+
+@app.command()
+def accept(
+    numbers: Ids,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Let them go, as they are."""
+    _decide(numbers, config, reason, actor, accepted=True, dry_run=dry_run, json=json)
+
+
+@app.command()
+def refuse(
+    numbers: Ids,
+    *,
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+    json: stored.Json = False,
+) -> None:
+    """Refuse them: the tenant gets receipts that say REJECTD, and its money back."""
+    _decide(numbers, config, reason, actor, accepted=False, dry_run=dry_run, json=json)
+
+
+def _decide(numbers: list[int], config: Path, reason: str, actor: str, *, accepted: bool, dry_run: bool, json: bool) -> None:
+    who = stored.who(actor)
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin import reviewing
+
+        return await reviewing.decide(connection, numbers, accept=accepted, actor=who, reason=reason, dry_run=dry_run)
+
+    stored.show(stored.ask(config, run), "reviews", json=json)
+    stored.done(dry_run=dry_run)

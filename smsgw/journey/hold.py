@@ -1,0 +1,365 @@
+"""hold: parts of a long text are kept until the whole can be judged; what a rule wants a person to see, until one has decided.
+
+A held message was answered like any other: it is durable and paid for, in state HELD. `place` is asked by accept; the unit of work
+puts parts to their text in the accept transaction and tells which texts are whole (`on_held`); what time brings (parts that never
+came, reviews that nobody decided, what a dead node has left) is looked for each second. Then, for all texts at hand at once:
+
+    load → judge, as the handset will join it → decide, which only one node can → carry out: release all, in order, or refuse all
+
+Promises: a verdict falls on a text once, wherever it is judged, and holds for all its parts, late ones too (a late part that makes
+a released text objectionable is refused); all messages of a text change in one cycle; bodies stay as they came.
+Must never: judge what it did not read from the store; keep content; hold more than its settings say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from smsgw.journey.accept import NOT_FILED
+from smsgw.model import Account, Message, Rejected, State
+from smsgw.policy.docket import refused
+from smsgw.policy.statuses import refusal
+from smsgw.policy.verdict import Action, Part, Verdict
+from smsgw.smpp import const
+from smsgw.smpp.pdu import encode
+from smsgw.store import holds, messages, provisioning
+from smsgw.store.holds import Decision, Fate, Text
+
+if TYPE_CHECKING:
+    from smsgw.carriers.pool import Carriers
+    from smsgw.config import Hold as HoldSettings
+    from smsgw.journey.desk import Desk
+    from smsgw.journey.dispatch import Dispatch
+    from smsgw.journey.ending import Ending
+    from smsgw.policy.docket import Docket
+    from smsgw.telemetry import Meters
+
+PAGE: Final = 200
+LEASE_S: Final = 5.0
+SUBMITTING_S: Final = 86_400.0
+"""Until when the row of a message that is on the wire is nobody else's business."""
+FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
+ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
+
+
+class Hold:
+    """The journey of what may not go yet."""
+
+    def __init__(  # noqa: PLR0917 - the parties
+        self,
+        desk: Desk,
+        pool: Any,
+        docket: Docket,
+        carriers: Carriers,
+        dispatch: Dispatch,
+        ending: Ending,
+        settings: HoldSettings,
+        *,
+        key: bytes,
+    ) -> None:
+        """Take the parties; `key` is for the hashes of texts, which contain phone numbers."""
+        self._desk = desk
+        self._pool = pool
+        self._docket = docket
+        self._carriers = carriers
+        self._dispatch = dispatch
+        self._ending = ending
+        self._settings = settings
+        self._key = key
+        self._wake = asyncio.Event()
+        self._ready: dict[int, None] = {}
+        self._owners: list[int] = []
+        self._done: list[tuple[int, int]] = []
+        self._held: Counter[int] = Counter()
+        self._counted: list[tuple[int, bool, int, int, float]] = []
+        self._looked_at = 0.0
+        self._log = structlog.get_logger().bind()
+        self.fates: Counter[tuple[str, ...]] = Counter()
+
+    # ---- on the way in --------------------------------------------------------------------------------------------
+
+    def place(self, message: Message, part: Part | None, now: float) -> Rejected | None:
+        """Have a new message held, as part of a long text or by itself; or refuse it, when too much is held already."""
+        account, settings = message.account, self._settings
+        if self._held[account.id] >= settings.per_account:
+            return ACCOUNT_FULL
+        if self._held.total() >= settings.total:
+            return FULL
+        self._held[account.id] += 1
+        wait_s = min(settings.wait_s, message.expires_at) if message.expires_at else settings.wait_s
+        due_ms = int((now + wait_s) * 1000)
+        if part is None:
+            message.held = ("", 1, 1, due_ms, "")
+        else:
+            whole = f"{account.id}/{message.source}/{message.destination}/{part.reference}:{part.total}"
+            key = blake2b(whole.encode(), digest_size=16, key=self._key).hexdigest()
+            message.held = (key, part.number, part.total, due_ms, part.digest)
+        message.state = State.HELD
+        return None
+
+    def on_held(self, texts: Iterable[int]) -> None:
+        """The unit of work says that these are to be judged."""
+        self._ready.update(dict.fromkeys(texts))
+        self._wake.set()
+
+    def take_up(self, message: Message) -> None:
+        """A held message that a start, or the end of another node, has left: its text is looked for."""
+        self._owners.append(message.id)
+        self._wake.set()
+
+    # ---- rounds ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Judge what is to be judged, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._wake.wait()
+            self._wake.clear()
+            if not self._desk.commit.available:
+                continue
+            try:
+                await self._round()
+            except provisioning.LOST as error:
+                self._log.warning("hold_failed", error=type(error).__name__)
+                await asyncio.sleep(0.5)
+
+    async def _round(self) -> None:
+        late: set[int] = set()
+        if self._desk.clock.now() - self._looked_at >= 1.0:
+            self._looked_at = self._desk.clock.now()
+            late = await self._look()
+        if self._done:
+            done, self._done = self._done, []
+            await holds.done(self._pool, done)
+        if self._owners:
+            owners, self._owners = self._owners[:PAGE], self._owners[PAGE:]
+            self._ready.update(dict.fromkeys(await holds.of_messages(self._pool, owners)))
+        ids = list(dict.fromkeys([*late, *self._ready]))[: PAGE + len(late)]
+        for number in ids:
+            self._ready.pop(number, None)
+        if ids:
+            await self._settle(ids, late)
+        if self._ready or self._owners:
+            self._wake.set()
+
+    async def _look(self) -> set[int]:
+        """Once a second: what is due, how much is held, what can be forgotten."""
+        late = set(await holds.due(self._pool, LEASE_S, PAGE))
+        self._counted = await holds.counts(self._pool)
+        self._held = Counter()
+        for account, _, _, held, _ in self._counted:
+            self._held[account] += held
+        await holds.forget(self._pool, PAGE * 5)
+        return late
+
+    async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
+        """Judge, decide and carry out for these texts; of those in `late` the time is over."""
+        texts = await holds.load(self._pool, ids)
+        numbers = [message for text in texts for _, message in text.parts]
+        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of)}
+        verdicts: dict[int, Verdict] = {}
+        decisions = {}
+        for text in texts:
+            made = self._decision(text, loaded, verdicts, late=text.id in late)
+            if made is not None:
+                decisions[text.id] = made
+        fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        for text in texts:
+            decided = decisions.get(text.id)
+            if decided is not None:
+                if text.id not in fell:
+                    continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
+                if text.fate is Fate.REVIEW:
+                    await self._audit_expired(text)
+                text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
+                self.fates[decided.fate.name.lower(), "rules"] += 1
+            if text.fate <= Fate.REVIEW:
+                continue
+            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state is State.HELD]
+            if not held:
+                self._done.append((text.id, text.seen))
+                continue
+            if text.actor and decided is None:
+                self.fates[text.fate.name.lower(), "person"] += 1
+            self._carry_out(text, held, loaded, verdicts.get(text.id))
+
+    async def _audit_expired(self, text: Text) -> None:
+        """Nobody has decided a review in time."""
+        said = {"decision": "expired", "rule": text.rule}
+        await provisioning.audit(
+            self._pool, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
+        )
+
+    # ---- deciding -------------------------------------------------------------------------------------------------
+
+    def _decision(self, text: Text, loaded: dict[int, Message], verdicts: dict[int, Verdict], *, late: bool) -> Decision | None:
+        """Return what is to become of a text; None: what was decided before, or nothing yet."""
+        now = self._desk.clock.time()
+        parts = [loaded[message] for _, message in text.parts if message in loaded]
+        held = [message for message in parts if message.state is State.HELD]
+        if not held:
+            return None
+        expires = min((message.expires_at for message in held if message.expires_at), default=0.0)
+        if text.fate is Fate.REVIEW:
+            return self._decided(text, Fate.EXPIRED) if late else None
+        if text.fate is Fate.OPEN and expires and now >= expires:
+            return self._decided(text, Fate.EXPIRED)
+        if text.fate is Fate.OPEN and text.conflict:
+            return self._refuse(text, held[0].account, "parts_conflict", "text.parts")
+        if text.fate is Fate.OPEN and not text.complete and not late:
+            return None
+        if text.fate > Fate.RELEASED or (text.fate is Fate.RELEASED and text.seen == text.judged):
+            return None
+        account = held[0].account
+        if not account.system_id:
+            return self._refuse(text, account, "held", "account.deleted")
+        verdict = verdicts[text.id] = self._judge(text, loaded, now)
+        objection = verdict.objection
+        if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
+            objection = None  # somebody has seen it and let it go: what comes late goes, too
+        if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
+            told = refused(account, objection, self._docket.rule_of(account, objection))
+            return self._decided(text, Fate.REFUSED, error=told.status, reason=told.reason, rule=told.rule)
+        if not text.complete and text.fate is Fate.OPEN and not self._docket.releases_missing(account):
+            return self._refuse(text, account, "parts_missing", "text.missing")
+        if objection is not None:
+            until = min(now + self._settings.review_s, expires or now + self._settings.review_s)
+            rule = self._docket.rule_of(account, objection)
+            return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
+        rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
+        return self._decided(text, Fate.RELEASED, rule=rules)
+
+    def _judge(self, text: Text, loaded: dict[int, Message], now: float) -> Verdict:
+        """Judge the parts that are there, each once, in their order."""
+        numbered = {number: loaded[message] for number, message in reversed(text.parts) if message in loaded}
+        parts = [numbered[number] for number in sorted(numbered)]
+        first = parts[0]
+        pdus = [(encode(one.command, 0, 0, one.body), one.command) for one in parts]
+        owner = self._desk.directory.owner_of
+        return self._docket.held(first.account, first.source, first.destination, pdus, now, owner, joined=text.total > 1)
+
+    def _refuse(self, text: Text, account: Account, reason: str, rule: str) -> Decision:
+        told = refusal(reason, strict_34=account.strict_34)
+        assert told is not None, reason
+        return self._decided(text, Fate.REFUSED, error=told.status, reason=reason, rule=rule)
+
+    def _decided(self, text: Text, fate: Fate, *, error: int = 0, reason: str = "", rule: str = "") -> Decision:
+        """A verdict; whoever made it has some seconds to carry it out, and parts that come late share it for a while."""
+        now = self._desk.clock.time()
+        due, forget = int((now + LEASE_S) * 1000), int((now + self._settings.late_s) * 1000)
+        return Decision(text, fate, due, forget, error, reason or text.reason, rule or text.rule)
+
+    # ---- carrying out ---------------------------------------------------------------------------------------------
+
+    def _carry_out(self, text: Text, held: list[Message], loaded: dict[int, Message], verdict: Verdict | None) -> None:
+        """Let all messages of a text that are still held go the way that was decided."""
+        for message in held:
+            message.rule = text.rule
+            message.waiting = True  # a start may have put it among what waits
+        if text.fate is Fate.RELEASED:
+            if verdict is None:
+                verdict = self._judge(text, loaded, self._desk.clock.time())
+            filed = verdict.carriers
+            first = held[0]
+            links = self._desk.directory.routes.choose(first.destination) or (first.link,)
+            allowed = links if filed is None else self._desk.directory.links_of(links, filed)
+            if allowed:
+                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state > State.HELD]
+                self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
+                return
+            told = refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
+            text.error, text.reason = told.status, told.reason
+            for message in held:
+                message.rule = told.rule
+        wave = _Wave(held, lambda _: self._told(text))
+        for message in held:
+            message.state = State.EXPIRED if text.fate is Fate.EXPIRED else State.REJECTED
+            message.error = text.error
+            self._ending.end(message, text.reason)
+        self._desk.commit.change_all(held, wave.effect)
+
+    def _release(self, text: Text, held: list[Message], links: tuple[int, ...], same: int) -> None:
+        """All on one link, in the order of their parts; those that find no room there wait for it in the store."""
+        link = same or self._link_for(len(held), links)
+        later = self._desk.clock.time() + SUBMITTING_S
+        commit, room = self._desk.commit, True
+        for message in held:
+            message.link, message.links = link, links
+            bind = self._carriers.reserve((link,)) if room else None
+            room = bind is not None
+            if bind is not None:
+                self._dispatch.take_slot(message, bind)
+            else:
+                message.state, message.waiting, message.spilled = State.QUEUED, False, True
+
+        def released(told: list[tuple[Message, Rejected | None]]) -> None:
+            self._told(text)
+            for message, verdict in told:
+                if message.bind is not None:
+                    self._dispatch.submit(message, verdict)
+
+        commit.change_all(held, _Wave(held, released).effect)
+        for message in held:
+            sending = message.bind is not None
+            commit.wait(message, link, later if sending else 0.0, claimed=sending)
+
+    def _link_for(self, count: int, links: tuple[int, ...]) -> int:
+        """Return the first link with room for all, else the first that is bound, else the first."""
+        bound = [link for link in links if self._carriers.bound(link)]
+        return next((link for link in bound if self._carriers.room(link) >= count), (bound or links)[0])
+
+    def _told(self, text: Text) -> None:
+        """The verdict is carried out, and durable."""
+        self._held[text.account] -= len(text.parts)
+        self._done.append((text.id, text.seen))
+
+    # ---- seen from outside ----------------------------------------------------------------------------------------
+
+    def register(self, meters: Meters) -> None:
+        """Export what is held and what became of it."""
+        kinds = ("kind",)
+        meters.gauge("smsgw_held_messages", "Messages that are held: parts of texts, and in review.", self._sum(3), kinds)
+        meters.gauge("smsgw_held_texts", "Texts that are held: until they are whole, and in review.", self._sum(2), kinds)
+        meters.gauge("smsgw_held_oldest_seconds", "Age of the oldest held text.", self._oldest, kinds)
+        meters.counter(
+            "smsgw_held_decided", "Verdicts on held texts, and whose they are.", lambda: dict(self.fates), ("verdict", "by")
+        )
+
+    def _sum(self, column: int) -> Callable[[], dict[tuple[str, ...], float]]:
+        def read() -> dict[tuple[str, ...], float]:
+            found: dict[tuple[str, ...], float] = {("parts",): 0, ("review",): 0}
+            for row in self._counted:
+                found["review" if row[1] else "parts",] += row[column]
+            return found
+
+        return read
+
+    def _oldest(self) -> dict[tuple[str, ...], float]:
+        found: dict[tuple[str, ...], float] = {("parts",): 0.0, ("review",): 0.0}
+        for row in self._counted:
+            kind = ("review" if row[1] else "parts",)
+            found[kind] = max(found[kind], row[4])
+        return found
+
+
+class _Wave:
+    """The effects of messages that change in one cycle, gathered: `then` gets all in order, with their verdicts."""
+
+    def __init__(self, messages: list[Message], then: Callable[[list[tuple[Message, Rejected | None]]], None]) -> None:
+        self._order = messages
+        self._verdicts: dict[int, Rejected | None] = {}
+        self._then = then
+
+    def effect(self, message: Message, verdict: Rejected | None) -> None:
+        """One has been told."""
+        self._verdicts[message.id] = verdict
+        if len(self._verdicts) == len(self._order):
+            self._then([(one, self._verdicts[one.id]) for one in self._order])
