@@ -89,11 +89,9 @@ async def reload(dsn: str, directory: Path, *, rate: float, versions: int, terms
             async with asyncio.TaskGroup() as group:
                 began = time.time()
                 sending = group.create_task(_load(gateway.port, directory, rate, seconds))
-                await _sent(dsn, calm["sent"] + rate / 2)
-                for _ in range(versions):
-                    pause = asyncio.ensure_future(asyncio.sleep((seconds - 2) / versions))
+                for number in range(versions):
+                    await _sent(dsn, calm["sent"] + rate * (0.5 + (seconds - 2) * number / versions))
                     await files.apply()
-                    await pause
                 said: dict[str, Any] = await sending
             report.stalls = await _stalls(socket, began)
         finally:

@@ -2,7 +2,7 @@
 
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
-    price  quota                         what messages cost, how many there may be
+    price  quota  policy                 what messages cost, how many there may be; a rule set tried on what was sent
     balance                              what tenants have to spend: top up, adjust, settle, refund, history
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     show  why  doctor  health  version   look at one
@@ -22,6 +22,7 @@ from smsgw.cli import (
     balance,
     doctor,
     export,
+    policy,
     price,
     provisioning,
     quota,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
     app.add_typer(state.app, name="state")
     app.add_typer(review.app, name="review")
     app.add_typer(tenant.notices, name="notice")
+    app.add_typer(policy.app, name="policy")
     app.add_typer(price.app, name="price")
     app.command()(quota.quota)
     app.add_typer(balance.build())
