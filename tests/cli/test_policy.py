@@ -82,3 +82,28 @@ def test_what_cannot_be_tried_is_told(sent: Command, tmp_path: Path):
     assert sent("policy", "replay", "content", new, "--account", "nobody").exit_code == 3
     assert sent("policy", "replay", "other", new).exit_code == 3
     assert "3 texts judged, 1 of them" in sent("policy", "replay", "other", new, "--account", "acme1").stderr
+
+
+def test_versions_are_forgotten_and_no_rollback_goes_to_one(sent: Command, tmp_path: Path):
+    """What the settings do not keep goes with the next apply, and a rollback that would need it is refused."""
+    text = sent.file.read_text(encoding="utf-8")
+    sent.config.write_text(
+        sent.config.read_text(encoding="utf-8") + "[rules]\nkeep_versions = 1\nkeep_days = 1\n", encoding="utf-8"
+    )
+    (tmp_path / "old.toml").write_text(TERMS.format(id="bait", word="加我微信"), encoding="utf-8")
+    assert "forgot" not in sent.apply(text=text).stderr
+    assert sent("rollback", "--dry-run").exit_code == 0
+    found = re.search(r'dsn = "([^"]+)"', sent.config.read_text(encoding="utf-8"))
+    assert found is not None
+
+    async def age() -> None:
+        connection = await connect(found[1])
+        await connection.execute("UPDATE policy_content SET at = at - interval '9 days'")
+        await connection.execute("UPDATE provisioning_version SET at = at - interval '9 days'")
+        await connection.close()
+
+    asyncio.run(age())
+    assert "forgot 1 old versions" in sent.apply(text=text).stderr
+    refused = sent("rollback")
+    assert refused.exit_code == 4
+    assert "not kept any more" in refused.stdout
