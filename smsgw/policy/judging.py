@@ -17,6 +17,7 @@ from smsgw.policy import address, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import Action, Finding, Part, Verdict
+from smsgw.smpp import tlv
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
 
@@ -67,7 +68,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    return Verdict(category, objection, flags, None, named)
+    return Verdict(category, objection, flags, None, named, _tlvs(submission))
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -78,7 +79,12 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
     category = submission.category if policy.table.category is not None or policy.templates is not None else ""
-    return Verdict(category, objection, flags, carriers)
+    return Verdict(category, objection, flags, carriers, None, _tlvs(submission) if submission.added else b"")
+
+
+def _tlvs(submission: Submission) -> bytes:
+    """Return the TLVs that are put into a message."""
+    return b"".join(tlv.append(tag, value) for tag, value in submission.added.items())
 
 
 def _asked(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> tuple[Finding | None, tuple[Finding, ...]]:

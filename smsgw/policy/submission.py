@@ -42,6 +42,7 @@ class Submission:
         "_template",
         "_version",
         "account",
+        "added",
         "destination",
         "now",
         "owner",
@@ -75,6 +76,7 @@ class Submission:
         self.pdu = pdu
         self.now = now
         self.owner = owner
+        self.added: dict[int, bytes] = {}
         self._command = command
         self._version = version
         alphabet = policy.table.text.alphabet

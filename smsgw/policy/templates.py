@@ -37,13 +37,17 @@ _URL_PATH: Final = r"(?:/[0-9A-Za-z/_.~%?=&+-]*)?"
 
 
 class Template(NamedTuple):
-    """A template. `signature`: whose it is, "" for any; `category`: what its messages are, "" for what else says so."""
+    """A template. `signature`: whose it is, "" for any; `category`: what its messages are, "" for what else says so.
+
+    `inject`: (tag, value) of TLVs that its messages get where they lack them.
+    """
 
     id: str
     text: str
     signature: str = ""
     category: str = ""
     domains: tuple[str, ...] = ()
+    inject: tuple[tuple[int, bytes], ...] = ()
 
 
 def expression(template: Template) -> str:

@@ -42,7 +42,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
     `carriers`: the carriers that its signature is filed with; None: any. `part`: it is part of a text that has to be judged as a
-    whole, so only what needs no text has been asked yet.
+    whole, so only what needs no text has been asked yet. `added`: TLVs that the set puts there, for the end of the message.
     """
 
     category: str = ""
@@ -50,6 +50,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     flags: tuple[Finding, ...] = ()
     carriers: frozenset[str] | None = None
     part: Part | None = None
+    added: bytes = b""
 
 
 NO_FINDINGS: tuple[Finding, ...] = ()

@@ -166,7 +166,7 @@ def _as_a_client(text: str) -> bytes:
 
 @pytest.mark.parametrize("rules", [lambda: policy("hold"), large], ids=["small", "large"])
 def test_harmless_texts_pass(rules: Callable[[], RuleSet], record_property: Callable[[str, object], None]):
-    """Of at least 2,000 fewer than 0.5 % are stopped, in UCS-2 and in what a client would choose, by a small set and a large one."""
+    """Of at least 2,000 fewer than 0.5 % are stopped, in UCS-2 and as a client would choose, by a small set and a large one."""
     texts = harmless.texts(6_000)
     stopped = [text for text in texts if rule(rules(), text) or rule(rules(), pdu=_as_a_client(text))]
     record_property("harmless", len(texts))
