@@ -43,7 +43,8 @@ def _shared(new: Iterable[_Identified], old: Mapping[int, _Identified]) -> dict[
 class Directory:
     """The snapshot. `version` rises with every change; `faults`: (link, why its password cannot be had).
 
-    `policies`: rule sets by name, compiled; `policy_faults`: (policy, why what the store has of it cannot be had or compiled).
+    `policies`: rule sets by name, compiled; `policies_before`: the version that each took over from, so that going back to it
+    takes no compiling; `policy_faults`: (policy, why what the store has of it cannot be had or compiled).
     """
 
     __slots__ = (
@@ -57,6 +58,7 @@ class Directory:
         "_tenants",
         "faults",
         "policies",
+        "policies_before",
         "policy_faults",
         "routes",
         "tariff",
@@ -72,6 +74,7 @@ class Directory:
     ) -> None:
         """Build from rows; `previous` lends what did not change."""
         self.policies: Mapping[str, RuleSet] = policies or {}
+        self.policies_before = _taken_over(previous, self.policies)
         self.policy_faults = policy_faults
         self.version = rows.version
         self.faults = rows.faults
@@ -157,6 +160,17 @@ class Directory:
         return None
 
 
+def _taken_over(previous: Directory | None, policies: Mapping[str, RuleSet]) -> Mapping[str, RuleSet]:
+    """Return the rule set that was in force before each."""
+    found: dict[str, RuleSet] = {}
+    for name, policy in policies.items() if previous is not None else ():
+        old = previous.policies.get(name)  # type: ignore[union-attr]
+        before = previous.policies_before.get(name) if old is policy else old  # type: ignore[union-attr]
+        if before is not None:
+            found[name] = before
+    return found
+
+
 def _kept_routes(old: Directory | None, rows: Provisioned, link_ids: Mapping[str, int]) -> RoutingTable | None:
     """Return the table of the version before, if neither routes nor links' ids changed."""
     if old is None or old.routes.routes != rows.routes or link_ids != {link.name: link.id for link in old.links()}:
@@ -207,6 +221,10 @@ async def load_policies(
         old = before.get(policy.name)
         if old is not None and old.version == policy.version:
             made[policy.name] = old
+            continue
+        spare = previous.policies_before.get(policy.name) if previous is not None else None
+        if spare is not None and spare.version == policy.version:
+            made[policy.name] = spare
             continue
         try:
             content = await policies_store.content_of(connection, policy.version)
