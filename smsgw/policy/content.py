@@ -130,7 +130,7 @@ def terms(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     engine = policy.terms_n2
     if engine is not None:
         for form in submission.second_forms():
-            hits = engine.find(form)
+            hits, _ = engine.scan(form)
             if hits:
                 found = _noted(found, policy, hits, "n2")
     return tuple(found.values()) if found else NO_FINDINGS

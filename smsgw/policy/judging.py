@@ -15,7 +15,7 @@ from typing import Final
 
 from smsgw.policy import address, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
-from smsgw.policy.submission import Submission
+from smsgw.policy.submission import DEFAULT, Submission
 from smsgw.policy.verdict import Action, Finding, Part, Verdict
 from smsgw.smpp import tlv
 
@@ -78,7 +78,11 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
     if policy.filed:
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
-    category = submission.category if policy.table.category is not None or policy.templates is not None else ""
+    templates = policy.templates
+    if policy.table.category is not None or (templates is not None and templates.may_fit(submission.shown.text)):
+        category = submission.category
+    else:
+        category = "" if templates is None else DEFAULT
     return Verdict(category, objection, flags, carriers, None, _tlvs(submission) if submission.added else b"")
 
 

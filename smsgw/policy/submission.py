@@ -21,6 +21,8 @@ from smsgw.smpp import const
 from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
+DEFAULT: Final = "notice"
+"""What a message is where nothing says what."""
 _UNKNOWN: Final = Template("", "")
 _new = tuple.__new__
 
@@ -141,7 +143,7 @@ class Submission:
         if self._template is _UNKNOWN:
             found = None
             templates = self.policy.templates
-            if templates is not None and (templates.unsigned or "【" in self.shown.text):
+            if templates is not None and templates.may_fit(self.shown.text):
                 signature, body, _, _ = self.signed
                 found = templates.find(signature, body)
             self._template = found
@@ -168,7 +170,7 @@ class Submission:
             return template.category
         rules = self.policy.table.category
         if rules is None:
-            return "notice"
+            return DEFAULT
         of_sender = self._of_sender(rules)
         if of_sender is not None:
             return of_sender
@@ -188,7 +190,7 @@ class Submission:
     def category_unread(self) -> str:
         """What kind of message it is as far as its sender tells; else the set's default."""
         rules = self.policy.table.category
-        return "notice" if rules is None else self._of_sender(rules) or rules.default
+        return DEFAULT if rules is None else self._of_sender(rules) or rules.default
 
     def second_forms(self) -> tuple[str, ...]:
         """N2 of every reading."""

@@ -118,6 +118,10 @@ class Templates:
         for _, patterns, _ in self._by_signature.values():
             patterns.check()
 
+    def may_fit(self, text: str) -> bool:
+        """Tell whether one might fit: a text without a signature fits none where all have one."""
+        return self.unsigned or "【" in text
+
     def find(self, signature: str, body: str) -> Template | None:
         """Return the first template that a text without its signature fits; those for any signature come last."""
         for key in (signature, "") if signature else ("",):
