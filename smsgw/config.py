@@ -171,6 +171,13 @@ class Statements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     close_after_s: Seconds = 86_400.0
 
 
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Versions of rule sets that `apply` keeps: those of the last files, and those in force within so many days."""
+
+    keep_versions: Some = 10
+    keep_days: Some = 180
+
+
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an argon2id hash costs whoever makes or verifies one: KiB of memory, passes over it, lanes."""
 
@@ -227,6 +234,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     notices: Notices = Notices()
     hold: Hold = Hold()
+    rules: Rules = Rules()
     secrets: Secrets = Secrets()
     anomalies: Anomalies = Anomalies()
     statements: Statements = Statements()

@@ -94,7 +94,9 @@ def findings() -> set[tuple[str, str]]:
         faults = _faults(tree)
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding" and len(node.args) > 2:
-                reason, rule = node.args[1:3]
+                action, reason, rule = node.args[:3]
+                if isinstance(action, ast.Attribute) and action.attr == "FLAG":
+                    continue  # it lets the message go
                 if isinstance(reason, ast.Constant) and isinstance(rule, ast.Constant | ast.JoinedStr):
                     found |= {(name, str(reason.value)) for name in _names(rule, faults)}
                 elif isinstance(reason, ast.Constant):

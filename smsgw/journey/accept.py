@@ -147,6 +147,8 @@ class Accept:
         if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
             return refusal_of(account, objection, docket.rule_of(account, objection))
         message.caps = verdict.caps
+        if verdict.added:
+            message.body += verdict.added
         if objection is not None or verdict.part is not None:
             if message.mode == Mode.RELAY:
                 return PARTS_IN_RELAY

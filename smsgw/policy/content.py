@@ -91,16 +91,34 @@ def readable(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
 
 
 def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """Each TLV that the set requires is there, and its value looks as it should."""
+    """Each TLV that the set requires is there, or is put there, and its value looks as it should."""
+    added: list[Finding] = []
     for at, rule in enumerate(policy.table.tlv):
         value = tlv.find(submission.pdu, submission.content.tlv_at, rule.tag)
         name = rule.id or f"{rule.tag:04X}"
         if value is None:
-            return (Finding(Action.REJECT, "tlv_missing", f"tlv.{name}", rule.mode == "shadow"),)
+            given = _given(policy, submission, rule.tag) if rule.mode == "enforce" and not policy.shadow else b""
+            if not given:
+                return (Finding(Action.REJECT, "tlv_missing", f"tlv.{name}", rule.mode == "shadow"),)
+            if rule.tag not in submission.added:
+                submission.added[rule.tag] = given
+                added.append(Finding(Action.FLAG, "tlv_missing", f"tlv.{name}.injected"))
+            continue
         patterns = policy.tlv_patterns[at]
         if patterns is not None and not patterns.find(value.rstrip(b"\0").decode("latin-1")):
             return (Finding(Action.REJECT, "tlv_value", f"tlv.{name}", rule.mode == "shadow"),)
-    return NO_FINDINGS
+    return added or NO_FINDINGS
+
+
+def _given(policy: RuleSet, submission: Submission, tag: int) -> bytes:
+    """Return what is put where a TLV is missing: that of the message's template, else the set's; b"" for nothing."""
+    part = submission.part
+    if part is None or part.total < 2:  # of a part nobody knows yet which template the whole fits
+        template = submission.template
+        for of, value in template.inject if template is not None else ():
+            if of == tag:
+                return value
+    return policy.injected.get(tag, b"")
 
 
 def terms(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
@@ -114,7 +132,7 @@ def terms(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     engine = policy.terms_n2
     if engine is not None:
         for form in submission.second_forms():
-            hits = engine.find(form)
+            hits, _ = engine.scan(form)
             if hits:
                 found = _noted(found, policy, hits, "n2")
     return tuple(found.values()) if found else NO_FINDINGS

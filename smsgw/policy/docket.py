@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -33,6 +33,15 @@ CHECK_EVERY_S: Final = 60
 _ACTIONS: Final = {Action.FLAG: "flag", Action.DEFER: "defer", Action.HOLD: "hold", Action.REJECT: "reject"}
 _UNDELIVERED: Final = frozenset({State.FAILED, State.REFUSED})
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
+
+
+class _InForce(NamedTuple):
+    """A set with its rules: all, those for a plain message, those for a part that will be joined (None: parts are not)."""
+
+    policy: RuleSet
+    steps: tuple[Rule, ...]
+    plain: tuple[Rule, ...]
+    door: tuple[Rule, ...] | None
 
 
 class Docket:
@@ -58,12 +67,14 @@ class Docket:
         self.hits: Counter[tuple[str, ...]] = Counter()
         self.failures: Counter[tuple[str, ...]] = Counter()
         self._told: set[str] = set()
-        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...], tuple[Rule, ...], tuple[Rule, ...] | None]] = {}
+        self._steps: dict[str, _InForce] = {}
         self.apply(policies)
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
         """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {name: (one, steps_of(one), plain_steps_of(one), door_of(one)) for name, one in policies.items()}
+        self._steps = {
+            name: _InForce(policy, steps_of(policy), plain_steps_of(policy), door_of(policy)) for name, policy in policies.items()
+        }
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 
@@ -76,7 +87,7 @@ class Docket:
 
     def rule_sets(self) -> list[RuleSet]:
         """Return the sets in force."""
-        return [found[0] for found in self._steps.values()]
+        return [one.policy for one in self._steps.values()]
 
     def __call__(  # noqa: PLR0917 - a message, as the journey has it
         self, account: Account, source: str, destination: str, pdu: bytes, now: float, owner: Owner, command: int, version: int
@@ -136,7 +147,7 @@ class Docket:
             return Verdict()  # it is judged no longer
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, _, _ = found
+        policy, steps = found.policy, found.steps
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(
@@ -170,7 +181,7 @@ class Docket:
     def releases_missing(self, account: Account) -> bool:
         """Tell whether parts may go whose text never became whole."""
         found = self._steps.get(account.policy)
-        return found is not None and found[0].table.text.missing == "release"
+        return found is not None and found.policy.table.text.missing == "release"
 
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection
@@ -212,7 +223,7 @@ class Docket:
             try:
                 policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = (policy, (_broken,), (_broken,), door)
+                self._steps[name] = _InForce(policy, (_broken,), (_broken,), door)
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:
@@ -221,7 +232,7 @@ class Docket:
 
     def _named(self, account: Account, rule: str) -> str:
         found = self._steps.get(account.policy)
-        version = found[0].version[:8] if found is not None else ""
+        version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"
 
 

@@ -41,10 +41,14 @@ class Text(_Table, frozen=True):
 
 
 class Tlv(_Table, frozen=True):
-    """A TLV that must be there. `pattern`: what its value, as text without trailing NULs, must be."""
+    """A TLV that must be there. `pattern`: what its value, as text without trailing NULs, must be.
+
+    `inject`: what is put there where it is missing, octet for octet: the one change that a policy makes, and only if it says so.
+    """
 
     tag: int
     pattern: str = ""
+    inject: str = ""
     id: str = ""
     mode: Mode = "enforce"
 
@@ -132,7 +136,7 @@ class Templates(_Table, frozen=True):
 
 
 class Template(_Table, frozen=True):
-    """A template; `must`: texts, signature included, that it must fit."""
+    """A template; `must`: texts, signature included, that it must fit; `inject`: TLVs of its own, by tag ("0x1401")."""
 
     id: str
     text: str
@@ -140,6 +144,7 @@ class Template(_Table, frozen=True):
     signature: str = ""
     category: Literal["", "otp", "notice", "marketing"] = ""
     domains: list[str] = []
+    inject: dict[str, str] = {}
 
 
 class Terms(_Table, frozen=True):

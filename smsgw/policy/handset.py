@@ -83,6 +83,8 @@ def plainly(pdu: bytes, source: str, destination: str, default_alphabet: str) ->
         octets = pdu[at + 11 :]
         if len(octets) != pdu[at + 10]:
             return None  # TLVs
+        if not pdu[at + 8] and default_alphabet == "gsm7":  # as `_plain_text`, which most messages thus need not call
+            return None if octets.translate(None, _SAME) else octets.decode("ascii")
         return _plain_text(octets, pdu[at + 8], default_alphabet)
     except IndexError:
         return None

@@ -15,8 +15,9 @@ from typing import Final
 
 from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
-from smsgw.policy.submission import Submission
+from smsgw.policy.submission import DEFAULT, Submission
 from smsgw.policy.verdict import Action, Finding, Part, Verdict
+from smsgw.smpp import tlv
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
 
@@ -47,6 +48,11 @@ def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
     return tuple(rule for _, rule, there in RULES if there(policy))
 
 
+def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
+    """Return those of them that can object to a plain message, which is whole and reads in one way."""
+    return tuple(step for step in steps_of(policy) if step is not content.readable)
+
+
 def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
     """Return the rules that are asked of a part before its text is joined; None where parts are not joined."""
     if not content.joins(policy):
@@ -67,12 +73,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
     caps = policy.caps(submission) if policy.caps is not None and part.sequence == 1 else ()
-    return Verdict(category, objection, flags, caps=caps, part=named)
-
-
-def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
-    """Return those of them that can object to a plain message, which is whole and reads in one way."""
-    return tuple(step for step in steps_of(policy) if step is not content.readable)
+    return Verdict(category, objection, flags, caps=caps, part=named, added=_tlvs(submission))
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -87,10 +88,19 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
     if policy.filed:
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
-    category = submission.category if policy.table.category is not None or policy.templates is not None else ""
+    templates = policy.templates
+    if policy.table.category is not None or (templates is not None and templates.may_fit(submission.shown.text)):
+        category = submission.category
+    else:
+        category = "" if templates is None else DEFAULT
     kept = objection is None or objection.action is Action.HOLD
     caps = policy.caps(submission) if policy.caps is not None and kept else ()
-    return Verdict(category, objection, flags, carriers, caps, None, due)
+    return Verdict(category, objection, flags, carriers, caps, None, due, _tlvs(submission) if submission.added else b"")
+
+
+def _tlvs(submission: Submission) -> bytes:
+    """Return the TLVs that are put into a message."""
+    return b"".join(tlv.append(tag, value) for tag, value in submission.added.items())
 
 
 def _asked(

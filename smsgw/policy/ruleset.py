@@ -38,6 +38,7 @@ LATIN_LEAST_N2: Final = 6
 MAX_TERMS: Final = 200_000
 MAX_PATTERNS: Final = 2_000
 MAX_TEMPLATES: Final = 20_000
+MAX_INJECTED: Final = 254
 _MINUTES: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 ACTIONS: Final[Mapping[str, Action]] = {"reject": Action.REJECT, "hold": Action.HOLD, "flag": Action.FLAG}
 
@@ -141,6 +142,7 @@ class RuleSet:
     hours: tuple[tuple[int, int], ...] = ()
     caps: Caps | None = None
     tlv_patterns: tuple[Patterns | None, ...] = ()
+    injected: Mapping[int, bytes] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -208,7 +210,8 @@ class _Making:
             "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
             "keywords": self._keywords(),
             "hours": tuple(self._hours(at) for at in range(len(table.hours))),
-            "tlv_patterns": tuple(self._tlv(at) for at in range(len(table.tlv))),
+            "tlv_patterns": (patterns_of := tuple(self._tlv(at) for at in range(len(table.tlv)))),
+            "injected": self._injected(templates, patterns_of),
             "size": {
                 "terms": sum(len(found) for found in (terms["terms_n1"], terms["terms_n2"]) if found is not None),
                 "patterns": len(table.pattern),
@@ -294,7 +297,8 @@ class _Making:
         if len(self.table.template) > MAX_TEMPLATES:
             self._fault("template", 0, f"{len(self.table.template)} templates, more than {MAX_TEMPLATES}")
         for at, one in enumerate(self.table.template):
-            template = Template(one.id, one.text, one.signature, one.category, tuple(one.domains))
+            given = tuple((_tag(name), value.encode("latin-1", "replace")) for name, value in one.inject.items())
+            template = Template(one.id, one.text, one.signature, one.category, tuple(one.domains), given)
             try:
                 expression(template)
             except ValueError as error:
@@ -327,6 +331,28 @@ class _Making:
         if fault:
             self._fault("tlv", at, f"tlv 0x{rule.tag:04X}: RE2 refuses its pattern: {fault}")
         return Patterns([rule.pattern], whole=True) if rule.pattern and not fault else None
+
+    def _injected(self, templates: Sequence[Template], patterns: Sequence[Patterns | None]) -> dict[int, bytes]:
+        """Return what is put where a TLV is missing, by tag; each value, those of templates too, must be what its rule wants."""
+        rules = self.table.tlv
+        found = {rule.tag: rule.inject.encode("latin-1", "replace") for rule in rules if rule.inject}
+        given = [("tlv", at, rule.tag, found[rule.tag]) for at, rule in enumerate(rules) if rule.inject]
+        given += [("template", at, tag, value) for at, one in enumerate(templates) for tag, value in one.inject]
+        for kind, at, tag, value in given:
+            wanted = [one for rule, one in zip(rules, patterns, strict=True) if rule.tag == tag]
+            told = value.rstrip(b"\0").decode("latin-1")
+            if not wanted:
+                self._fault(kind, at, f"inject: there is no [[tlv]] with the tag 0x{tag:04X}")
+            elif len(value) > MAX_INJECTED or any(one is not None and not one.find(told) for one in wanted):
+                self._fault(
+                    kind, at, f"inject for 0x{tag:04X}: {told!r} is not what its pattern wants, or longer than {MAX_INJECTED}"
+                )
+        return found
+
+
+def _tag(name: str) -> int:
+    """Return a tag as it is written, such as 0x1401; 0 for none."""
+    return int(name, 0) if re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4}", name) else 0
 
 
 def _in_form(word: str, form: str) -> str:

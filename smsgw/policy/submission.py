@@ -22,6 +22,8 @@ from smsgw.smpp import const
 from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
+DEFAULT: Final = "notice"
+"""What a message is where nothing says what."""
 _UNKNOWN: Final = Template("", "")
 _new = tuple.__new__
 
@@ -37,17 +39,18 @@ class Submission:
         "_command",
         "_content",
         "_forms",
-        "_joined",
         "_place",
         "_scans",
         "_signed",
         "_template",
         "_version",
         "account",
+        "added",
         "destination",
         "marks",
         "now",
         "owner",
+        "part",
         "pdu",
         "plain",
         "policy",
@@ -79,18 +82,20 @@ class Submission:
         self.now = now
         self.marks = marks
         self.owner = owner
+        self.added: dict[int, bytes] = {}
         self._command = command
         self._version = version
-        self._joined = bool(joined)
-        self._content: Content | None = joined[0] if joined else None
         alphabet = policy.table.text.alphabet
         text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM and not joined else None
+        self.plain = text is not None
+        self.part: Concat | None = None
         if text is not None:
-            self.plain = True
+            self._content: Content | None = None
             self.shown: Shown = _new(Shown, (text, (), True))
         else:
-            self.plain = False
-            self.shown = shown(joined or (self.content,), alphabet)
+            content = self._content = joined[0] if joined else content_of(pdu, command, version)
+            self.part = None if joined else content.part
+            self.shown = shown(joined or (content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
         self._scans: tuple[Scan, ...] | None = None
         self._signed: Signed | None = None
@@ -105,11 +110,6 @@ class Submission:
         if found is None:
             found = self._content = content_of(self.pdu, self._command, self._version)
         return found
-
-    @property
-    def part(self) -> Concat | None:
-        """Which part of a long message it is; None: it is whole. What is `plain` has neither header nor TLV."""
-        return None if self.plain or self._joined else self.content.part
 
     @property
     def first_forms(self) -> tuple[tuple[str, str], ...]:
@@ -147,7 +147,7 @@ class Submission:
         if self._template is _UNKNOWN:
             found = None
             templates = self.policy.templates
-            if templates is not None and (templates.unsigned or "【" in self.shown.text):
+            if templates is not None and templates.may_fit(self.shown.text):
                 signature, body, _, _ = self.signed
                 found = templates.find(signature, body)
             self._template = found
@@ -174,7 +174,7 @@ class Submission:
             return template.category
         rules = self.policy.table.category
         if rules is None:
-            return "notice"
+            return DEFAULT
         of_sender = self._of_sender(rules)
         if of_sender is not None:
             return of_sender
@@ -194,7 +194,7 @@ class Submission:
     def category_unread(self) -> str:
         """What kind of message it is as far as its sender tells; else the set's default."""
         rules = self.policy.table.category
-        return "notice" if rules is None else self._of_sender(rules) or rules.default
+        return DEFAULT if rules is None else self._of_sender(rules) or rules.default
 
     def second_forms(self) -> tuple[str, ...]:
         """N2 of every reading."""

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smsgw.policy.content import _MAY_LINK, _MAY_PHONE, LINK, PHONE, needs_store
+from smsgw.policy.file import PolicyFault
 from smsgw.smpp import tlv
 from tests.policy.sets import compiled, raw, rule, submission, verdict
 
@@ -149,3 +150,52 @@ def test_a_set_says_what_it_needs_a_store_for():
     assert "hours defer" in needs_store(compiled(each + '[[hours]]\nbegin = "08:00"\nend = "21:00"\naction = "defer"\n'))
     assert "templates would hold" in needs_store(compiled(each + '[templates]\nonly = true\naction = "hold"\n'))
     assert needs_store(compiled(each + term)) == ""
+
+
+INJECTED = """
+[[tlv]]
+id = "entity"
+tag = 0x1400
+pattern = "[0-9]{1,20}"
+[[tlv]]
+tag = 0x1400
+inject = "1101\\u0000"
+[[tlv]]
+id = "template"
+tag = 0x1401
+[templates]
+[[template]]
+id = "code"
+text = "Your code is {code:digits:4-6}"
+must = ["Your code is 1234"]
+inject = { "0x1401" = "1107" }
+"""
+
+
+def test_a_missing_tlv_is_put_there():
+    """Only where it is missing, once, told by a flag; that of a template where its text fits. What nobody gives is refused."""
+    policy = compiled(INJECTED)
+    found = verdict(policy, pdu=raw(b"Your code is 1234"))
+    assert found.objection is None
+    assert found.added == tlv.append(0x1400, b"1101\0") + tlv.append(0x1401, b"1107")
+    assert [flag.rule for flag in found.flags] == ["tlv.entity.injected", "tlv.template.injected"]
+    own = tlv.append(0x1400, b"99") + tlv.append(0x1401, b"88")
+    assert verdict(policy, pdu=raw(b"Your code is 1234", tlvs=own)).added == b""
+    assert rule(policy, pdu=raw(b"Your code is gone")) == "tlv.template"
+    assert rule(compiled(f'mode = "shadow"\n{INJECTED}'), pdu=raw(b"Your code is 1234")) == ""
+    assert verdict(compiled(f'mode = "shadow"\n{INJECTED}'), pdu=raw(b"Your code is 1234")).added == b""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('inject = "1101\\u0000"', 'inject = "ABC"', "inject for 0x1400: 'ABC' is not what its pattern wants"),
+        ('"0x1401" = ', '"0x1402" = ', "inject: there is no [[tlv]] with the tag 0x1402"),
+        ('"0x1401" = ', '"x" = ', "inject: there is no [[tlv]] with the tag 0x0000"),
+    ],
+)
+def test_what_is_put_there_must_be_what_is_wanted(before: str, after: str, told: str):
+    """A value that the set itself would refuse, or for a TLV that it does not want, makes the set nothing."""
+    with pytest.raises(PolicyFault) as fault:
+        compiled(INJECTED.replace(before, after))
+    assert told in fault.value.errors[0]

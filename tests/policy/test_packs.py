@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.policy.file import PolicyFault
 from smsgw.policy.ruleset import RuleSet, compile_set, make_bundle
 from smsgw.smpp import tlv
 from tests.policy.sets import KEY, MORNING_IN_CHINA, NOON_UTC, raw, rule, verdict
@@ -88,6 +89,22 @@ def test_india():
     assert found(tlv.append(0x1400, b"1101234567890123456")) == "tlv.template"
     assert found(tlv.append(0x1400, b"ACME") + tlv.append(0x1401, b"1")) == "tlv.entity"
     assert found(both, "8613800138000") == "recipient.countries"
+
+
+def test_a_tenant_in_india_may_have_its_ids_put_in():
+    """Off unless a file of its own beside the pack says so; what is put in has to be what the pack wants."""
+    own = '[[tlv]]\ntag = 0x1400\ninject = "1101234567890123456"\n[[tlv]]\ntag = 0x1401\ninject = "1107123456789012345"\n'
+
+    def read(source: str, _listed: str) -> str:
+        return own if source == "own.toml" else (PACKS / source).read_text(encoding="utf-8")
+
+    both = compile_set("india", make_bundle(["india.toml", "own.toml"], read, KEY), KEY)
+    found = verdict(both, destination="919812345678", pdu=raw(b"Your code is 1"))
+    assert found.objection is None
+    assert found.added == tlv.append(0x1400, b"1101234567890123456") + tlv.append(0x1401, b"1107123456789012345")
+    own = own.replace("1101234567890123456", "ACME")
+    with pytest.raises(PolicyFault):
+        compile_set("india", make_bundle(["india.toml", "own.toml"], read, KEY), KEY)
 
 
 @pytest.mark.parametrize(
