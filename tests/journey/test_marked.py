@@ -18,6 +18,7 @@ from tests.admin.test_reviewing import in_review, submitted
 from tests.admin.test_why import why
 from tests.journey.parted import put_all
 from tests.journey.scene import Scene
+from tests.journey.test_defer import Window
 from tests.journey.test_optout import CODE, HANDSET, NOTICE, OFFER, OPTED_OUT, said, scene_of, told
 
 OPS = By("ops", "ticket 7")
@@ -157,6 +158,24 @@ async def test_who_refuses_while_a_text_is_reviewed_does_not_get_it(database: st
             return
         row = await scene.in_state(each, State.REJECTED)
         assert (row["error"], row["refund"]) == (STATUSES[reason][0], row["price"])
+        assert scene.smsc.submits == []
+
+
+@pytest.mark.parametrize(("how", "went"), [("TD", False), ("好的", True)])
+async def test_who_refuses_before_the_hours_begin_does_not_get_it(database: str, tmp_path: Path, how: str, went: bool):  # noqa: FBT001
+    """Marketing that waits for its hours is asked again when they begin: rejected and paid back, or sent (C08)."""
+    window = Window()
+    hours = f'[[hours]]\nid = "day"\naction = "defer"\n{window.hours}'
+    async with scene_of(database, tmp_path, hours).playing() as scene:
+        each = await submitted(await scene.tenant(), OFFER)
+        assert (await scene.row(each))["state"] == State.SCHEDULED
+        assert await said(scene, how) == const.ESME_ROK
+        await scene.later(window.opens_s + 60.0)
+        if went:
+            await scene.smsc.submitted(1)
+            return
+        row = await scene.in_state(each, State.REJECTED)
+        assert (row["error"], row["refund"]) == (OPTED_OUT, row["price"])
         assert scene.smsc.submits == []
 
 
