@@ -103,7 +103,7 @@ def findings() -> set[tuple[str, str]]:
                     found.add((CHOSEN_WHILE_RUNNING[str(reason.value)], str(reason.value)))
                 elif path.name == "content.py":
                     found |= {(CHOSEN_WHILE_RUNNING[word], word) for word in ("link", "phone")}
-                else:
+                elif path.name != "judging.py":  # which repeats what the hours have found
                     assert path.name == "docket.py", (path, node.lineno)
                     found.add(("fail", "policy_failed"))
     return found
