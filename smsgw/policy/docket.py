@@ -123,7 +123,7 @@ class Docket:
                 verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
-        if verdict.objection is None and not verdict.flags:
+        if verdict.objection is None and not verdict.flags and not verdict.due:
             self.verdicts[name, "pass"] += 1
         else:
             self._count(name, verdict)
