@@ -177,7 +177,7 @@ async def test_sealed_and_hashed_messages_are_found(database: str, tmp_path: Pat
         retained = number_hash(scene.daemon.ground.key.derived("retained numbers"))
         await scene.connection.execute("UPDATE message SET destination = $1", retained(NUMBER))
         by = rules(scene.daemon.opt_outs.marks)
-        known = Rules(by.known, by.limits, by.calendar, retained, scene.daemon.ground.content_keys.open)
+        known = Rules(by.known, by.limits, by.calendar, retained, scene.daemon.desk.opened)
         made = await complaints.add(scene.connection, known, complaint(number=f"+{NUMBER}"), OPS)
         assert made.messages == (int(id_of(answer)),)
         assert await scene.connection.fetchval("SELECT signature FROM complaint_message") == "某某"
