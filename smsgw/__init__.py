@@ -40,10 +40,16 @@ Receipts and MO, in two halves joined by a durable row:
     receipt, inbound   a carrier's deliver_sm → its message, or the number's owner → COMMIT → deliver_sm_resp
     deliver            what is owed → a bound receiver of the account → its answer → done
 
+What may not go yet, in two halves joined by a durable text:
+
+    accept     a part of a long text, or what a person has to see → HELD, answered → COMMIT
+    hold       the text is whole, decided, or its time is over → judged once → released in order, or all refused
+    defer      SCHEDULED until its recipient's hours begin → judged afresh → on its way, or refused
+
 Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node
 left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know, `limits` tells the other nodes what
 token buckets have let through. Journeys of messages never await: they hand work to `store.commit` and name the effect that follows
-its COMMIT; only what runs beside them (recall, recover, limits) waits for the store.
+its COMMIT; only what runs beside them (recall, recover, limits, hold) waits for the store.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 

@@ -29,6 +29,7 @@ from smsgw.admin.why import Why
 from smsgw.carriers.pool import Carriers
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.journey.accept import Accept
+from smsgw.journey.defer import Defer
 from smsgw.journey.deliver import Deliver
 from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
@@ -197,12 +198,9 @@ class Daemon:
         )
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        docket = self.docket = Docket(self.directory.policies, watched=config.limits.watched)
-        self.hold = Hold(
-            self.desk, self.pool, docket, self.carriers, self.dispatch, ending, config.hold, key=self.key.derived("held")
-        )
-        self.hold.register(meters)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
+        self._build_hold(ending)
+        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
+        self.due = Due(*parties, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -223,7 +221,6 @@ class Daemon:
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
-        self.commit.on_held = self.hold.on_held
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known
@@ -234,19 +231,17 @@ class Daemon:
         events.on_deliver = self.receipt.on_deliver
         events.on_room = self.due.on_room
         self._build_listener()
-        self.shown = Shown(
-            self.desk,
-            self.registry,
-            self.carriers,
-            self.dispatch,
-            self.deliver,
-            self.due,
-            self.recover,
-            self.pool,
-            self._is_draining,
-            self.docket,
-        )
+        journeys = self.dispatch, self.deliver, self.due, self.recover
+        self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.pool, self._is_draining, self.docket)
         self.shown.register(meters)
+
+    def _build_hold(self, ending: Ending) -> None:
+        self.docket = Docket(self.directory.policies, watched=self.config.limits.watched)
+        parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
+        self.hold = Hold(self.desk, self.pool, *parties, key=self.key.derived("held"), probe=self.probe)
+        self.defer = Defer(self.desk, self.docket, self.carriers, self.dispatch, ending, self.hold)
+        self.hold.register(self.meters)
+        self.commit.on_held = self.hold.on_held
 
     def _build_accept(self) -> None:
         throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)

@@ -20,6 +20,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import structlog
 
 from smsgw.journey.accept import NOT_FILED
@@ -30,7 +31,8 @@ from smsgw.policy.verdict import Action, Part, Verdict
 from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.holds import Decision, Fate, Text
+from smsgw.store.batch import FREQUENCY
+from smsgw.store.holds import Capped, Decision, Fate, Text
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -45,6 +47,8 @@ PAGE: Final = 200
 LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
+KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
+"""States of messages on whose text a verdict may still fall."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
 
@@ -63,8 +67,9 @@ class Hold:
         settings: HoldSettings,
         *,
         key: bytes,
+        probe: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the parties; `key` is for the hashes of texts, which contain phone numbers."""
+        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
         self._docket = docket
@@ -73,9 +78,11 @@ class Hold:
         self._ending = ending
         self._settings = settings
         self._key = key
+        self._probe = probe or _unwatched
         self._wake = asyncio.Event()
         self._ready: dict[int, None] = {}
         self._owners: list[int] = []
+        self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
         self._held: Counter[int] = Counter()
         self._counted: list[tuple[int, bool, int, int, float]] = []
@@ -114,6 +121,11 @@ class Hold:
         self._owners.append(message.id)
         self._wake.set()
 
+    def adopt(self, message: Message) -> None:
+        """A message that waited for its hours is to be seen by a person now: it is held by itself."""
+        self._adopted.append(message)
+        self._wake.set()
+
     # ---- rounds ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -139,6 +151,13 @@ class Hold:
         if self._done:
             done, self._done = self._done, []
             await holds.done(self._pool, done)
+        if self._adopted:
+            adopted = self._adopted[:PAGE]
+            await holds.put(self._pool, [(one.id, one.account.id) for one in adopted], LEASE_S)
+            del self._adopted[: len(adopted)]
+            for one in adopted:
+                self._desk.commit.unwait(one.id)
+                self._ready[one.id] = None
         if self._owners:
             owners, self._owners = self._owners[:PAGE], self._owners[PAGE:]
             self._ready.update(dict.fromkeys(await holds.of_messages(self._pool, owners)))
@@ -147,7 +166,7 @@ class Hold:
             self._ready.pop(number, None)
         if ids:
             await self._settle(ids, late)
-        if self._ready or self._owners:
+        if self._ready or self._owners or self._adopted:
             self._wake.set()
 
     async def _look(self) -> set[int]:
@@ -171,7 +190,9 @@ class Hold:
             made = self._decision(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        fell = await self._decide(decisions, verdicts, loaded) if decisions else set()
+        if fell:
+            self._probe("held_judged")
         for text in texts:
             decided = decisions.get(text.id)
             if decided is not None:
@@ -179,17 +200,44 @@ class Hold:
                     continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
                 if text.fate is Fate.REVIEW:
                     await self._audit_expired(text)
+                if decided.deferred:
+                    self.fates["deferred", "rules"] += 1
+                    continue
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
                 self.fates[decided.fate.name.lower(), "rules"] += 1
             if text.fate <= Fate.REVIEW:
                 continue
-            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state is State.HELD]
+            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state in KEPT]
             if not held:
                 self._done.append((text.id, text.seen))
                 continue
             if text.actor and decided is None:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
+
+    async def _decide(self, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]) -> set[int]:
+        """Let verdicts fall; a text that may go and whose recipient has had enough is refused by the statement that counts it."""
+        capped: dict[int, Capped] = {}
+        accounts: dict[int, Account] = {}
+        for number, one in decisions.items():
+            caps = verdicts[number].caps if number in verdicts else ()
+            if caps and one.fate is Fate.RELEASED and one.text.fate is Fate.OPEN and not one.deferred:
+                account = accounts[number] = next(loaded[message].account for _, message in one.text.parts if message in loaded)
+                told = refusal(FREQUENCY, strict_34=account.strict_34)
+                assert told is not None
+                capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
+        if not capped:
+            return await holds.decide(self._pool, list(decisions.values()))
+        fell, full, over = await holds.decide_capped(self._pool, list(decisions.values()), capped)
+        for number in fell & capped.keys():
+            counted = capped[number]
+            if number in full:
+                at = full[number]
+                over[number] = [at]
+                changed = {"fate": Fate.REFUSED, "error": counted.error, "reason": FREQUENCY, "rule": counted.rules[at]}
+                decisions[number] = msgspec.structs.replace(decisions[number], **changed)
+            self._docket.capped(accounts[number], [counted.caps[at] for at in over.get(number, ())])
+        return fell
 
     async def _audit_expired(self, text: Text) -> None:
         """Nobody has decided a review in time."""
@@ -204,7 +252,7 @@ class Hold:
         """Return what is to become of a text; None: what was decided before, or nothing yet."""
         now = self._desk.clock.time()
         parts = [loaded[message] for _, message in text.parts if message in loaded]
-        held = [message for message in parts if message.state is State.HELD]
+        held = [message for message in parts if message.state in KEPT]
         if not held:
             return None
         expires = min((message.expires_at for message in held if message.expires_at), default=0.0)
@@ -216,13 +264,15 @@ class Hold:
             return self._refuse(text, held[0].account, "parts_conflict", "text.parts")
         if text.fate is Fate.OPEN and not text.complete and not late:
             return None
-        if text.fate > Fate.RELEASED or (text.fate is Fate.RELEASED and text.seen == text.judged):
+        if text.fate > Fate.RELEASED:
             return None
         account = held[0].account
         if not account.system_id:
             return self._refuse(text, account, "held", "account.deleted")
         verdict = verdicts[text.id] = self._judge(text, loaded, now)
         objection = verdict.objection
+        if text.fate is Fate.RELEASED and text.seen == text.judged:
+            objection = None  # what was let go stays so; only the hours are asked once more
         if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
             objection = None  # somebody has seen it and let it go: what comes late goes, too
         if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
@@ -234,6 +284,13 @@ class Hold:
             until = min(now + self._settings.review_s, expires or now + self._settings.review_s)
             rule = self._docket.rule_of(account, objection)
             return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
+        if verdict.due:
+            due = min(verdict.due, expires or verdict.due)
+            return Decision(
+                text, text.fate, int(due * 1000), int((due + self._settings.late_s) * 1000), rule=text.rule, deferred=True
+            )
+        if text.fate is Fate.RELEASED and text.seen == text.judged:
+            return None
         rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
         return self._decided(text, Fate.RELEASED, rule=rules)
 
@@ -272,7 +329,7 @@ class Hold:
             links = self._desk.directory.routes.choose(first.destination) or (first.link,)
             allowed = links if filed is None else self._desk.directory.links_of(links, filed)
             if allowed:
-                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state > State.HELD]
+                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state not in KEPT]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
             told = refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
@@ -318,6 +375,7 @@ class Hold:
 
     def _told(self, text: Text) -> None:
         """The verdict is carried out, and durable."""
+        self._probe("held_carried_out")
         self._held[text.account] -= len(text.parts)
         self._done.append((text.id, text.seen))
 
@@ -348,6 +406,10 @@ class Hold:
             kind = ("review" if row[1] else "parts",)
             found[kind] = max(found[kind], row[4])
         return found
+
+
+def _unwatched(_point: str) -> None:
+    """No crash test is watching."""
 
 
 class _Wave:

@@ -50,9 +50,10 @@ def reads_text(policy: RuleSet) -> bool:
 
 
 def joins(policy: RuleSet) -> bool:
-    """Tell whether parts of long messages are held until they can be judged as one text. Trials change nothing."""
+    """Tell whether parts of long messages are held until they can be judged, or counted by a cap, as one. Trials change nothing."""
     text = policy.table.text
-    return text.parts == "hold" and text.mode == "enforce" and not policy.shadow and reads_text(policy)
+    whole = reads_text(policy) or any(cap.mode == "enforce" and cap.action == "reject" for cap in policy.table.cap)
+    return text.parts == "hold" and text.mode == "enforce" and not policy.shadow and whole
 
 
 def needs_store(policy: RuleSet) -> str:
@@ -65,6 +66,8 @@ def needs_store(policy: RuleSet) -> str:
     holding += [name for name, rule in opposed.items() if rule is not None and rule.action == "hold"]
     if table.templates is not None and table.templates.only and table.templates.action == "hold":
         holding.append("templates")
+    if any(rule.action == "defer" and rule.mode == "enforce" for rule in table.hours):
+        return "its hours defer messages: say reject"
     holding += [f"opt_out.{at}" for at, rule in enumerate(table.opt_out, 1) if rule.action == "hold"]
     return f"{', '.join(holding)} would hold messages for a person: say reject or flag" if holding else ""
 

@@ -29,7 +29,7 @@ from smsgw.policy.verdict import Action, Finding, Verdict
 BROKEN: Final = "policy_failed"
 HELD: Final = "held"
 CHECK_EVERY_S: Final = 60
-_ACTIONS: Final = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}
+_ACTIONS: Final = {Action.FLAG: "flag", Action.DEFER: "defer", Action.HOLD: "hold", Action.REJECT: "reject"}
 _UNDELIVERED: Final = frozenset({State.FAILED, State.REFUSED})
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
 
@@ -148,7 +148,7 @@ class Docket:
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection
         if objection is None:
-            self.verdicts[name, "flag" if verdict.flags else "pass"] += 1
+            self.verdicts[name, "defer" if verdict.due else "flag" if verdict.flags else "pass"] += 1
         else:
             self.verdicts[name, _ACTIONS[objection.action]] += 1
             self.hits[name, objection.rule, _ACTIONS[objection.action]] += 1
@@ -160,7 +160,7 @@ class Docket:
         """Count caps that a message of an account was over, as the store has decided; returns how record lines name them."""
         for cap in caps:
             self.hits[account.policy, cap.rule, cap.told] += 1
-        return " ".join(self._named(account, cap.rule) for cap in caps)
+        return " ".join(self.named(account, cap.rule) for cap in caps)
 
     def _failed(self, name: str, policy: RuleSet | None, error: Exception) -> Verdict:
         """Judge by the fail mode."""
@@ -190,9 +190,10 @@ class Docket:
 
     def rule_of(self, account: Account, finding: Finding) -> str:
         """Return how a finding is named in record lines: set, version, rule, and where it matched."""
-        return self._named(account, finding.rule) + (f":{finding.span}" if finding.span else "")
+        return self.named(account, finding.rule) + (f":{finding.span}" if finding.span else "")
 
-    def _named(self, account: Account, rule: str) -> str:
+    def named(self, account: Account, rule: str) -> str:
+        """Return a rule with its set and version."""
         found = self._steps.get(account.policy)
         version = found[0].version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"

@@ -55,7 +55,7 @@ def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
 
 def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Verdict:
     """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet."""
-    objection, flags = _asked(policy, door, submission)
+    objection, flags, _ = _asked(policy, door, submission)
     category = submission.category_unread if policy.table.category is not None else ""
     part, (octets, coding, header, _, _) = submission.part, submission.content
     assert part is not None
@@ -67,30 +67,40 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
     """Ask the rules in their order until one says no."""
-    objection, flags = _asked(policy, steps, submission)
+    objection, flags, deferred = _asked(policy, steps, submission)
+    due = 0.0
+    if deferred is not None and (objection is None or objection.action is Action.HOLD):
+        due = kinds.opens_at(policy, submission)
+        if not due:
+            objection = Finding(Action.REJECT, deferred.reason, deferred.rule)
     carriers = None
     if policy.filed:
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
     category = submission.category if policy.table.category is not None or policy.templates is not None else ""
     caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
-    return Verdict(category, objection, flags, carriers, caps)
+    return Verdict(category, objection, flags, carriers, caps, due=due)
 
 
-def _asked(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> tuple[Finding | None, tuple[Finding, ...]]:
-    """Return the objection that decides, and the flags up to it."""
+def _asked(
+    policy: RuleSet, steps: Sequence[Rule], submission: Submission
+) -> tuple[Finding | None, tuple[Finding, ...], Finding | None]:
+    """Return the objection that decides, the flags up to it, and what wants the message to wait."""
     flags: list[Finding] | None = None
     objection: Finding | None = None
+    deferred: Finding | None = None
     for step in steps:
         for finding in step(policy, submission):
             if finding.shadow or policy.shadow or finding.action is Action.FLAG:
                 flags = flags or []
                 flags.append(finding)
+            elif finding.action is Action.DEFER:
+                deferred = finding
             elif objection is None or finding.action > objection.action:
                 objection = finding
         if objection is not None:
             break
-    return objection, tuple(flags) if flags else ()
+    return objection, tuple(flags) if flags else (), deferred
 
 
 def every_finding(policy: RuleSet, submission: Submission) -> Iterator[tuple[str, Sequence[Finding]]]:

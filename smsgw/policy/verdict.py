@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 
 class Action(enum.IntEnum):
-    """What a rule asks for. Of several the greatest holds."""
+    """What a rule asks for. Of several the greatest holds. DEFER: later, unless something else stops it."""
 
     FLAG = 1
-    HOLD = 2
-    REJECT = 3
+    DEFER = 2
+    HOLD = 3
+    REJECT = 4
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -46,7 +47,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
     `carriers`: the carriers that its signature is filed with; None: any. `caps`: the counters that decide yet whether it may.
-    `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
+    `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet. `due`: it may go
+    then (Unix seconds), and not before; 0: at once.
     """
 
     category: str = ""
@@ -55,6 +57,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     carriers: frozenset[str] | None = None
     caps: tuple[Counted, ...] = ()
     part: Part | None = None
+    due: float = 0.0
 
 
 NO_FINDINGS: tuple[Finding, ...] = ()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, State
-from smsgw.store.batch import Batch, quote
+from smsgw.store.batch import Batch, caps_rows, quote
 from smsgw.store.ids import seconds_of
 from smsgw.store.quotas import windows_of
 from smsgw.store.turns import Turns
@@ -139,7 +139,7 @@ class Queues:
     def wait(self, message: Message, link: int, due_at: float, *, claimed: bool) -> None:
         """Put the message into `waiting`: for the link, not before `due_at`, ours when `claimed`."""
         node = self.seat.node if claimed else 0
-        expires = int(message.expires_at * 1000) if message.state is State.QUEUED else 0
+        expires = int(message.expires_at * 1000) if message.state in {State.QUEUED, State.SCHEDULED} else 0
         row = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
         self.waits[message.id] = (message.account.id, row)
         self._wake.set()
@@ -224,10 +224,7 @@ class Queues:
             if message.caps:
                 batch.counted[message.id] = caps = message.caps
                 message.caps = ()
-                batch.capped += [
-                    (message.id, number, cap.key, cap.since, cap.moment, cap.limit, cap.keep_h, int(cap.enforced))
-                    for number, cap in enumerate(caps)
-                ]
+                batch.capped += caps_rows(message.id, caps)
             if account.quotas:
                 quotas.append(message)
             if message.fingerprint:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from smsgw.policy.content import needs_store
 from smsgw.smpp import tlv
 from tests.policy.sets import compiled, raw, rule, submission, verdict
 
@@ -126,3 +127,16 @@ def test_readings_under_another_name_are_judged():
     assert rule(policy, pdu=raw("来百家乐吧".encode("utf-16-be"), 4)) == "terms.plain"
     assert rule(policy, pdu=raw("来百家乐吧".encode(), 0)) == "terms.plain"
     assert submission(policy, pdu=raw(b"fine", 0)).shown.others == ()
+
+
+def test_a_set_says_what_it_needs_a_store_for():
+    """Joining, rules that hold, and hours that defer; a set without them may judge what is relayed."""
+    term = '[[terms]]\nid = "t"\nwords = ["abc"]\nmust = ["abc"]\n'
+    each = '[text]\nparts = "each"\n'
+    assert "joins the parts" in needs_store(compiled(term))
+    assert "terms.t, links, opt_out.1 would hold" in needs_store(
+        compiled(each + term + 'action = "hold"\n[links]\naction = "hold"\n[[opt_out]]\nwords = ["stop"]\naction = "hold"\n')
+    )
+    assert "hours defer" in needs_store(compiled(each + '[[hours]]\nbegin = "08:00"\nend = "21:00"\naction = "defer"\n'))
+    assert "templates would hold" in needs_store(compiled(each + '[templates]\nonly = true\naction = "hold"\n'))
+    assert needs_store(compiled(each + term)) == ""

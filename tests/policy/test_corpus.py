@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -11,13 +12,15 @@ from typing import Any
 
 import pytest
 
+from smsgw.policy.docket import Docket
 from smsgw.policy.handset import content_of, shown
 from smsgw.policy.ruleset import RuleSet, lines_of
 from smsgw.policy.selftest import pdu_of
+from smsgw.smpp import const
 from smsgw.smpp.text import encode
 from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.policy.corpus import harmless, make
-from tests.policy.sets import compiled, raw, rule
+from tests.policy.sets import ACCOUNT, compiled, owner, raw, rule
 
 HERE = Path(__file__).resolve().parent / "corpus"
 ENTRIES: list[dict[str, Any]] = [json.loads(line) for line in (HERE / "evasion.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -55,10 +58,28 @@ def policy(unreadable: str = "pass", parts: str = "hold") -> RuleSet:
 
 def objection(entry: dict[str, Any]) -> str:
     """Return the rule that objects to an entry; "" for none."""
+    if "parts" in entry:
+        return joined(policy(), *pdus_of(entry))
     if "octets" not in entry:
         return rule(policy(), entry["text"])
     pdu = raw(bytes.fromhex(entry["octets"]), entry["data_coding"], esm_class=entry["esm_class"])
     return rule(policy(), pdu=pdu)
+
+
+def pdus_of(entry: dict[str, Any]) -> list[bytes]:
+    """Return the parts of an entry, in the order in which they come."""
+    return [raw(bytes.fromhex(octets), entry["data_coding"], esm_class=entry["esm_class"]) for octets in entry["parts"]]
+
+
+def joined(rules: RuleSet, *pdus: bytes) -> str:
+    """Return the rule that objects to a long text whose parts come in this order, as journey/hold has it judged; "" for none."""
+    docket = Docket({"set": rules})
+    came = [docket(ACCOUNT, "10690001", "8613800138000", pdu, 0.0, owner, const.SUBMIT_SM, const.V34).part for pdu in pdus]
+    assert None not in came, "a part was not held"
+    numbered = dict(zip([part.number for part in came if part is not None], pdus, strict=True))
+    parts = [(numbered[number], const.SUBMIT_SM) for number in sorted(numbered)]
+    verdict = docket.held(ACCOUNT, "10690001", "8613800138000", parts, 0.0, owner, joined=True)
+    return "" if verdict.objection is None else verdict.objection.rule
 
 
 def test_the_corpus_is_what_its_maker_makes():
@@ -97,6 +118,28 @@ def test_a_word_split_over_parts_is_held_and_seen_when_joined():
         ]
         assert {rule(policy(), pdu=part) for part in reversed(parts)} == {"text.parts"}
         assert rule(policy(), shown([content_of(part) for part in parts]).text)
+
+
+def test_harmless_texts_pass_in_parts():
+    """A harmless text that is cut into two to five parts anywhere passes as it does whole."""
+    chance = random.Random(5)
+    stopped = []
+    for at, text in enumerate(harmless.texts()[::10]):
+        octets = text.encode("utf-16-be")
+        count = min(2 + at % 4, len(octets) - 1)
+        cuts = [0, *sorted(chance.sample(range(1, len(octets)), count - 1)), len(octets)]
+        pdus = [
+            raw(
+                write_udh([concat_element(Concat(at, 16, count, part + 1))]) + octets[cuts[part] : cuts[part + 1]],
+                8,
+                esm_class=0x40,
+            )
+            for part in range(count)
+        ]
+        chance.shuffle(pdus)
+        if joined(policy("hold"), *pdus) != rule(policy("hold"), text):
+            stopped.append(text)
+    assert stopped == []
 
 
 def _as_a_client(text: str) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 from smsgw.policy.ruleset import lines_of
 from smsgw.smpp import gsm7
-from smsgw.smpp.udh import write_udh
+from smsgw.smpp.udh import Concat, concat_element, write_udh
 
 HERE = Path(__file__).resolve().parent
 WORDS = lines_of((HERE / "words.txt").read_text(encoding="utf-8"))
@@ -89,6 +89,31 @@ def _octets() -> Iterator[dict[str, Any]]:
             yield {"class": name, "octets": octets.hex(), "data_coding": 0, "esm_class": 0x40}
 
 
+def _split() -> Iterator[dict[str, Any]]:
+    """Yield texts cut into two to five parts, in the order in which they come: in words, disguises, surrogate pairs, escapes."""
+    chance = random.Random(47)
+    disguises: tuple[Callable[[str], str], ...] = (str, lambda word: between(word, "😀"), lambda word: between(word, "\u200b"))
+    for at, word in enumerate(WORDS):
+        octets = f"来{disguises[at % 3](word)}吧".encode("utf-16-be")
+        yield {"class": "split", **_parts(octets, 8, at, chance)}
+        if word.isascii():
+            septets = gsm7.encode(f"[{between(word, '€')}]")
+            assert septets is not None
+            yield {"class": "split in the default alphabet", **_parts(septets, 0, at, chance)}
+        shifted = "UCS-2 in 8 bit, split"
+        yield {"class": shifted, **_parts(f"来{word}吧".encode("utf-16-be"), 4, at, chance)}
+
+
+def _parts(octets: bytes, data_coding: int, at: int, chance: random.Random) -> dict[str, Any]:
+    """Cut octets into parts anywhere: every other text has a reference of 16 bits."""
+    count = 2 + at % 4
+    cuts = [0, *sorted(chance.sample(range(1, len(octets)), count - 1)), len(octets)]
+    header = [write_udh([concat_element(Concat(at, 8 + 8 * (at % 2), count, part + 1))]) for part in range(count)]
+    parts = [(header[part] + octets[cuts[part] : cuts[part + 1]]).hex() for part in range(count)]
+    chance.shuffle(parts)
+    return {"parts": parts, "data_coding": data_coding, "esm_class": 0x40}
+
+
 def entries() -> Iterator[dict[str, Any]]:
     """Yield the whole corpus."""
     chance = random.Random(31)
@@ -97,7 +122,7 @@ def entries() -> Iterator[dict[str, Any]]:
         for name, (words, disguise) in classes.items():
             for word in words:
                 yield {"class": name, "caught": caught, "text": chance.choice(frames).format(disguise(word))}
-    yield from ({**one, "caught": True} for one in _octets())
+    yield from ({**one, "caught": True} for one in (*_octets(), *_split()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""hold(), as cycle() calls it: which texts parts are put to, and which of them are then to be judged."""
+"""Held texts: hold(), as cycle() calls it, puts parts to them and tells which are to be judged; verdicts fall on them once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from smsgw.model import State
+from smsgw.store import holds
 from smsgw.store.batch import quote
 from smsgw.store.database import Connection
+from smsgw.store.holds import Decision, Fate
 from tests.store.cycles import Cycles
 from tests.store.work import fund, seat
 
@@ -105,3 +107,57 @@ async def test_what_was_refused_is_not_held(parts: Parts):
 async def test_a_message_by_itself(parts: Parts):
     """A message that is no part of a long one is a text of its own, and judged at once."""
     assert await parts.put((1, 1, 1), (2, 1, 1), key="") == [1, 2]
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_verdict_falls_once_and_on_what_was_judged(parts: Parts):
+    """Of two decisions one falls; none does when a part has come since the text was read."""
+    await parts.put((1, 1, 3))
+    (text,) = await holds.load(parts.connection, [1])
+    assert (text.fate, text.seen, text.parts) == (Fate.OPEN, 1, [(1, 1)])
+    await parts.put((2, 2, 3))
+    assert await holds.decide(parts.connection, [Decision(text, Fate.REFUSED, 5)]) == set()
+    (text,) = await holds.load(parts.connection, [1])
+    decision = Decision(text, Fate.REFUSED, 5, 6, error=7, reason="content", rule="set@1:terms.x")
+    assert await holds.decide(parts.connection, [decision]) == {1}
+    assert await holds.decide(parts.connection, [decision]) == set()
+    (text,) = await holds.load(parts.connection, [1])
+    assert (text.fate, text.judged, text.error, text.reason, text.rule) == (Fate.REFUSED, 2, 7, "content", "set@1:terms.x")
+
+
+async def test_due_texts_are_taken_once(parts: Parts):
+    """Whoever takes a text that is due has it for a while."""
+    await parts.put((1, 1, 2), due=5)
+    assert await holds.due(parts.connection, 60.0, 10) == [1]
+    assert await holds.due(parts.connection, 60.0, 10) == []
+    assert await holds.of_messages(parts.connection, [1, 9]) == [1]
+
+
+async def test_what_is_done_is_forgotten_in_time(parts: Parts):
+    """A decided text is done once its messages are, and goes when no late part is waited for; one with a new part is not done."""
+    await parts.put((1, 1, 2))
+    (text,) = await holds.load(parts.connection, [1])
+    await holds.decide(parts.connection, [Decision(text, Fate.REFUSED, 5, 6)])
+    await holds.done(parts.connection, [(1, 2)])
+    assert await holds.forget(parts.connection, 10) == 0
+    await holds.done(parts.connection, [(1, 1)])
+    assert await holds.forget(parts.connection, 10) == 1
+    assert await parts.connection.fetchval("SELECT count(*) FROM held_part") == 0
+
+
+async def test_what_is_held_is_counted_by_account(parts: Parts):
+    """Open texts and those in review, with their messages and the age of the oldest; what is decided is not counted."""
+    await parts.put((1, 1, 3), (2, 2, 3))
+    await parts.put((3, 1, 3), key=OTHER)
+    (text,) = await holds.load(parts.connection, [3])
+    await holds.decide(parts.connection, [Decision(text, Fate.REVIEW, DUE)])
+    found = sorted(await holds.counts(parts.connection))
+    assert [row[:4] for row in found] == [(1, False, 1, 2), (1, True, 1, 1)]
+    assert all(0 <= row[4] < 60 for row in found)
+    assert [row["id"] for row in await holds.reviews(parts.connection)] == [3]
+    assert await holds.review(parts.connection, 1) is None
+    assert await holds.settle(parts.connection, 3, Fate.RELEASED, actor="ann")
+    assert not await holds.settle(parts.connection, 3, Fate.REFUSED, actor="bob")
+    assert [row[:4] for row in await holds.counts(parts.connection)] == [(1, False, 1, 2)]
