@@ -101,24 +101,24 @@ DECLARE
     full_ids int8[];
 BEGIN
     PERFORM lock_caps(d_id, f_caps);
-    told := caps_in_order(d_id, f_caps, ARRAY(SELECT DISTINCT f.key FROM capped(f_caps) AS f));
+    SELECT coalesce(array_agg(l.id), '{}') INTO fell FROM (
+        SELECT h.id FROM held_text h JOIN unnest(d_id, d_parts, d_was) AS d(id, parts, was)
+            ON h.id = d.id AND h.parts = d.parts AND h.state = d.was
+        ORDER BY h.id FOR UPDATE OF h SKIP LOCKED) l;
+    told := caps_in_order(ARRAY(SELECT d.id FROM unnest(d_id) WITH ORDINALITY AS d(id, n) WHERE d.id = ANY (fell) ORDER BY d.n),
+                          f_caps, ARRAY(SELECT DISTINCT f.key FROM capped(f_caps) AS f));
     SELECT coalesce(array_agg((r ->> 0)::int8), '{}') INTO full_ids FROM jsonb_array_elements(told -> 'refused') AS r;
-    WITH u AS (
-        SELECT d.id, d.parts, d.was, d.due, d.forget, CASE WHEN o.n IS NULL THEN d.state ELSE 3 END AS state,
+    UPDATE held_text h SET state = u.state, judged = h.parts, due_ms = u.due, forget_ms = u.forget, error = u.error,
+           reason = u.reason, rule = u.rule
+    FROM (
+        SELECT d.id, d.due, d.forget, CASE WHEN o.n IS NULL THEN d.state ELSE 3 END AS state,
                CASE WHEN o.n IS NULL THEN d.error ELSE f_error[o.n] END AS error,
                CASE WHEN o.n IS NULL THEN d.reason ELSE 'frequency' END AS reason,
                CASE WHEN o.n IS NULL THEN d.rule ELSE f_rule[o.n] END AS rule
-        FROM unnest(d_id, d_parts, d_was, d_state, d_due, d_forget, d_error, d_reason, d_rule)
-            AS d(id, parts, was, state, due, forget, error, reason, rule)
+        FROM unnest(d_id, d_state, d_due, d_forget, d_error, d_reason, d_rule) AS d(id, state, due, forget, error, reason, rule)
         LEFT JOIN (SELECT f.message, f.n FROM jsonb_array_elements(told -> 'refused') AS r
                    JOIN capped(f_caps) AS f ON f.message = (r ->> 0)::int8 AND f.cap = (r ->> 2)::int8) o ON o.message = d.id
-    ), l AS (
-        SELECT h.id FROM held_text h JOIN u ON u.id = h.id AND h.parts = u.parts AND h.state = u.was
-        ORDER BY h.id FOR UPDATE OF h SKIP LOCKED
-    ), done AS (
-        UPDATE held_text h SET state = u.state, judged = h.parts, due_ms = u.due, forget_ms = u.forget, error = u.error,
-               reason = u.reason, rule = u.rule FROM u JOIN l USING (id) WHERE h.id = u.id RETURNING h.id
-    ) SELECT coalesce(array_agg(id), '{}') INTO fell FROM done;
+    ) u WHERE h.id = u.id AND h.id = ANY (fell);
     PERFORM count_caps(ARRAY(SELECT f FROM unnest(fell) AS f WHERE f <> ALL (full_ids)), f_caps);
     RETURN told || jsonb_build_object('fell', to_jsonb(fell));
 END $$;
