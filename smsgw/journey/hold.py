@@ -20,6 +20,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import structlog
 
 from smsgw.journey.accept import NOT_FILED
@@ -30,7 +31,8 @@ from smsgw.policy.verdict import Action, Part, Verdict
 from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.holds import Decision, Fate, Text
+from smsgw.store.batch import FREQUENCY
+from smsgw.store.holds import Capped, Decision, Fate, Text
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -190,7 +192,7 @@ class Hold:
             made = self._decision(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        fell = await self._decide(decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
         for text in texts:
@@ -214,6 +216,30 @@ class Hold:
             if text.actor and decided is None:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
+
+    async def _decide(self, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]) -> set[int]:
+        """Let verdicts fall; a text that may go and whose recipient has had enough is refused by the statement that counts it."""
+        capped: dict[int, Capped] = {}
+        accounts: dict[int, Account] = {}
+        for number, one in decisions.items():
+            caps = verdicts[number].caps if number in verdicts else ()
+            if caps and one.fate is Fate.RELEASED and one.text.fate is Fate.OPEN and not one.deferred:
+                account = accounts[number] = next(loaded[message].account for _, message in one.text.parts if message in loaded)
+                told = refusal(FREQUENCY, strict_34=account.strict_34)
+                assert told is not None
+                capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
+        if not capped:
+            return await holds.decide(self._pool, list(decisions.values()))
+        fell, full, over = await holds.decide_capped(self._pool, list(decisions.values()), capped)
+        for number in fell & capped.keys():
+            counted = capped[number]
+            if number in full:
+                at = full[number]
+                over[number] = [at]
+                changed = {"fate": Fate.REFUSED, "error": counted.error, "reason": FREQUENCY, "rule": counted.rules[at]}
+                decisions[number] = msgspec.structs.replace(decisions[number], **changed)
+            self._docket.capped(accounts[number], [counted.caps[at] for at in over.get(number, ())])
+        return fell
 
     async def _audit_expired(self, text: Text) -> None:
         """Nobody has decided a review in time."""

@@ -53,9 +53,10 @@ def reads_text(policy: RuleSet) -> bool:
 
 
 def joins(policy: RuleSet) -> bool:
-    """Tell whether parts of long messages are held until they can be judged as one text. Trials change nothing."""
+    """Tell whether parts of long messages are held until they can be judged, or counted by a cap, as one. Trials change nothing."""
     text = policy.table.text
-    return text.parts == "hold" and text.mode == "enforce" and not policy.shadow and reads_text(policy)
+    whole = reads_text(policy) or any(cap.mode == "enforce" and cap.action == "reject" for cap in policy.table.cap)
+    return text.parts == "hold" and text.mode == "enforce" and not policy.shadow and whole
 
 
 def needs_store(policy: RuleSet) -> str:
