@@ -49,8 +49,13 @@ def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
 
 
 def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
-    """Return those of them that can object to a plain message, which is whole and reads in one way."""
-    return tuple(step for step in steps_of(policy) if step is not content.readable)
+    """Return those of them that can object to a plain message: it is whole, reads in one way, and its words are looked at once."""
+    steps: list[Rule] = []
+    for name, rule, there in RULES:
+        if there(policy) and name != "text":
+            step = content.words if name in {"terms", "patterns"} else rule
+            steps += [step] if step not in steps else []
+    return tuple(steps)
 
 
 def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
