@@ -90,7 +90,7 @@ async def reload(dsn: str, directory: Path, *, rate: float, versions: int, terms
                 began = time.time()
                 sending = group.create_task(_load(gateway.port, directory, rate, seconds))
                 for number in range(versions):
-                    await _sent(dsn, calm["sent"] + rate * (0.5 + (seconds - 2) * number / versions))
+                    await _due(dsn, calm["sent"] + rate * (0.5 + (seconds - 2) * number / versions), sending)
                     await files.apply()
                 said: dict[str, Any] = await sending
             report.stalls = await _stalls(socket, began)
@@ -102,6 +102,13 @@ async def reload(dsn: str, directory: Path, *, rate: float, versions: int, terms
     report.applied = files.applied
     _judged(records, report)
     return report
+
+
+async def _due(dsn: str, count: float, sending: asyncio.Task[Any]) -> None:
+    """Wait until so many messages are stored, or no more are sent."""
+    stored = asyncio.ensure_future(_sent(dsn, count))
+    await asyncio.wait({stored, sending}, return_when=asyncio.FIRST_COMPLETED)
+    stored.cancel()
 
 
 async def _stalls(socket: Path, since: float) -> dict[str, list[float]]:

@@ -43,9 +43,10 @@ class Ladder:
     def register(self, meters: Meters) -> None:
         """Export signs, steps, and how many accounts are watched."""
         pumping = self._pumping
-        signs, steps = ("signal", "mode"), ("step",)
-        meters.counter("smsgw_pumping_signs", "Blocks of attempts with a sign of pumping.", lambda: dict(pumping.counted), signs)
-        meters.counter("smsgw_pumping_steps", "Steps taken about signs of pumping.", lambda: dict(self.steps), steps)
+        meters.counter(
+            "smsgw_pumping_signs", "Blocks of attempts with a sign of pumping.", lambda: dict(pumping.counted), ("signal", "mode")
+        )
+        meters.counter("smsgw_pumping_steps", "Steps taken about signs of pumping.", lambda: dict(self.steps), ("step",))
         meters.gauge("smsgw_pumping_accounts", "Accounts watched for pumping.", lambda: len(pumping))
         meters.counter("smsgw_pumping_accounts_dropped", "Accounts forgotten for limits.watched.", lambda: pumping.dropped)
 

@@ -146,13 +146,13 @@ class Accept:
         objection = verdict.objection
         if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
             return refusal_of(account, objection, docket.rule_of(account, objection))
-        message.caps = verdict.caps
         if verdict.added:
             message.body += verdict.added
         if objection is not None or verdict.part is not None:
             if message.mode == Mode.RELAY:
                 return PARTS_IN_RELAY
             return self._hold.place(message, verdict.part, now) or verdict.category
+        message.caps = verdict.caps
         if verdict.due:
             if message.mode == Mode.RELAY:
                 return HOURS_IN_RELAY
@@ -265,6 +265,8 @@ class Accept:
         if rejected is not None:
             self._refused(session, message, rejected)
             return
+        if message.caps:
+            self._capped(message, refused=False)
         session.answer_submit(message.command, message.sequence, 0, message.text_id)
         session.meter.accepted += 1
         session.meter.accepted_parts += message.parts

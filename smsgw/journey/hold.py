@@ -20,6 +20,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import structlog
 
 from smsgw.journey.accept import NOT_FILED
@@ -30,7 +31,8 @@ from smsgw.policy.verdict import Action, Part, Verdict
 from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.holds import Decision, Fate, Text
+from smsgw.store.batch import FREQUENCY
+from smsgw.store.holds import Capped, Decision, Fate, Text
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from smsgw.policy.docket import Docket
     from smsgw.telemetry import Meters
 
-PAGE: Final = 200
+PAGE: Final = 64
+"""Texts that are judged in one go; the loop goes on to other things behind them."""
+FORGOTTEN: Final = 5_000
 LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
@@ -85,6 +89,7 @@ class Hold:
         self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
         self._held: Counter[int] = Counter()
+        self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
         self._log = structlog.get_logger().bind()
@@ -97,9 +102,10 @@ class Hold:
         account, settings = message.account, self._settings
         if self._held[account.id] >= settings.per_account:
             return ACCOUNT_FULL
-        if self._held.total() >= settings.total:
+        if self._total >= settings.total:
             return FULL
         self._held[account.id] += 1
+        self._total += 1
         wait_s = min(settings.wait_s, message.expires_at) if message.expires_at else settings.wait_s
         due_ms = int((now + wait_s) * 1000)
         if part is None:
@@ -130,7 +136,9 @@ class Hold:
 
     async def run(self) -> None:
         """Judge what is to be judged, until cancelled."""
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a connection that is lost at the same moment may swallow the cancellation
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
@@ -176,7 +184,8 @@ class Hold:
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
             self._held[account] += held
-        await holds.forget(self._pool, PAGE * 5)
+        self._total = self._held.total()
+        await holds.forget(self._pool, FORGOTTEN)
         return late
 
     async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
@@ -190,7 +199,7 @@ class Hold:
             made = self._decision(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        fell = await self._decide(decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
         for text in texts:
@@ -214,6 +223,30 @@ class Hold:
             if text.actor and decided is None:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
+
+    async def _decide(self, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]) -> set[int]:
+        """Let verdicts fall; a text that may go and whose recipient has had enough is refused by the statement that counts it."""
+        capped: dict[int, Capped] = {}
+        accounts: dict[int, Account] = {}
+        for number, one in decisions.items():
+            caps = verdicts[number].caps if number in verdicts else ()
+            if caps and one.fate is Fate.RELEASED and one.text.fate is Fate.OPEN and not one.deferred:
+                account = accounts[number] = next(loaded[message].account for _, message in one.text.parts if message in loaded)
+                told = refusal(FREQUENCY, strict_34=account.strict_34)
+                assert told is not None
+                capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
+        if not capped:
+            return await holds.decide(self._pool, list(decisions.values()))
+        fell, full, over = await holds.decide_capped(self._pool, list(decisions.values()), capped)
+        for number in fell & capped.keys():
+            counted = capped[number]
+            if number in full:
+                at = full[number]
+                over[number] = [at]
+                changed = {"fate": Fate.REFUSED, "error": counted.error, "reason": FREQUENCY, "rule": counted.rules[at]}
+                decisions[number] = msgspec.structs.replace(decisions[number], **changed)
+            self._docket.capped(accounts[number], [counted.caps[at] for at in over.get(number, ())])
+        return fell
 
     async def _audit_expired(self, text: Text) -> None:
         """Nobody has decided a review in time."""
@@ -366,6 +399,7 @@ class Hold:
         """The verdict is carried out, and durable."""
         self._probe("held_carried_out")
         self._held[text.account] -= len(text.parts)
+        self._total -= len(text.parts)
         self._done.append((text.id, text.seen))
 
     # ---- seen from outside ----------------------------------------------------------------------------------------

@@ -198,7 +198,7 @@ class Docket:
         """Count caps that a message of an account was over, as the store has decided; returns how record lines name them."""
         for cap in caps:
             self.hits[account.policy, cap.rule, cap.told] += 1
-        return " ".join(self._named(account, cap.rule) for cap in caps)
+        return " ".join(self.named(account, cap.rule) for cap in caps)
 
     def _failed(self, name: str, policy: RuleSet | None, error: Exception) -> Verdict:
         """Judge by the fail mode."""
@@ -228,9 +228,10 @@ class Docket:
 
     def rule_of(self, account: Account, finding: Finding) -> str:
         """Return how a finding is named in record lines: set, version, rule, and where it matched."""
-        return self._named(account, finding.rule) + (f":{finding.span}" if finding.span else "")
+        return self.named(account, finding.rule) + (f":{finding.span}" if finding.span else "")
 
-    def _named(self, account: Account, rule: str) -> str:
+    def named(self, account: Account, rule: str) -> str:
+        """Return a rule with its set and version."""
         found = self._steps.get(account.policy)
         version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"

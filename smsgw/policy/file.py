@@ -306,6 +306,7 @@ class Source:
         """Take both."""
         self.name = name
         self.text = text
+        self.read: tuple[PolicyFile, frozenset[str]] | None = None
         self._lines = text.splitlines()
         self._headers: dict[str, list[int]] = {}
         for number, line in enumerate(self._lines, 1):
@@ -331,12 +332,23 @@ class Source:
 
 def parse(source: Source) -> PolicyFile:
     """Read one file. Raises PolicyFault."""
+    return _read(source)[0]
+
+
+def _read(source: Source) -> tuple[PolicyFile, frozenset[str]]:
+    """Read one file, once; also returns what stands in it. Raises PolicyFault."""
+    if source.read is None:
+        source.read = _parsed(source)
+    return source.read
+
+
+def _parsed(source: Source) -> tuple[PolicyFile, frozenset[str]]:
     try:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyFault([f"{source.name}: {error}"]) from None
     try:
-        return msgspec.convert(raw, PolicyFile)
+        return msgspec.convert(raw, PolicyFile), frozenset(raw)
     except msgspec.ValidationError as error:
         raise PolicyFault([_told(source, str(error))]) from None
 
@@ -368,12 +380,11 @@ def merged(sources: list[Source]) -> tuple[PolicyFile, dict[tuple[str, int], str
     places: dict[tuple[str, int], str] = {}
     for source in sources:
         try:
-            one = parse(source)
+            one, given = _read(source)
         except PolicyFault as fault:
             errors += fault.errors
             continue
-        given = tomllib.loads(source.text)
-        for name in given:
+        for name in sorted(given):
             value = getattr(one, name)
             if name in _LISTS:
                 before = len(values.setdefault(name, []))

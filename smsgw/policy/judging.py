@@ -49,8 +49,13 @@ def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
 
 
 def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
-    """Return those of them that can object to a plain message, which is whole and reads in one way."""
-    return tuple(step for step in steps_of(policy) if step is not content.readable)
+    """Return those of them that can object to a plain message: it is whole, reads in one way, and its words are looked at once."""
+    steps: list[Rule] = []
+    for name, rule, there in RULES:
+        if there(policy) and name != "text":
+            step = content.words if name in {"terms", "patterns"} else rule
+            steps += [step] if step not in steps else []
+    return tuple(steps)
 
 
 def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
@@ -61,10 +66,7 @@ def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
 
 
 def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Verdict:
-    """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet.
-
-    A long message counts once for its recipient, by its first part: the signature stands there.
-    """
+    """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet."""
     objection, flags, _ = _asked(policy, door, submission)
     category = submission.category_unread if policy.table.category is not None else ""
     part, (octets, coding, header, _, _) = submission.part, submission.content
@@ -72,8 +74,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    caps = policy.caps(submission) if policy.caps is not None and part.sequence == 1 else ()
-    return Verdict(category, objection, flags, caps=caps, part=named, added=_tlvs(submission))
+    return Verdict(category, objection, flags, part=named, added=_tlvs(submission))
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -93,8 +94,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         category = submission.category
     else:
         category = "" if templates is None else DEFAULT
-    kept = objection is None or objection.action is Action.HOLD
-    caps = policy.caps(submission) if policy.caps is not None and kept else ()
+    caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
     return Verdict(category, objection, flags, carriers, caps, None, due, _tlvs(submission) if submission.added else b"")
 
 

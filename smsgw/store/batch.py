@@ -89,12 +89,25 @@ def quote(text: str) -> str:
 _BRACES: Final = str.maketrans("()", "{}")
 
 
+def matrix(rows: Sequence[tuple[int, ...]]) -> str:
+    """Return the literal of an array of rows of integers; each row has at least two."""
+    return "{" + str(list(rows))[1:-1].translate(_BRACES) + "}"
+
+
+def caps_rows(message: int, caps: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Return the rows by which a message is counted for its recipient."""
+    return [
+        (message, number, cap.key, cap.since, cap.moment, cap.limit, cap.keep_h, int(cap.enforced))
+        for number, cap in enumerate(caps)
+    ]
+
+
 def literals(group: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Iterable[str]:
     """Turn rows into one array literal a column."""
     if not rows:
         return ["{}"] * len(group)
     if group is CAPPED:
-        return ["{" + str(rows)[1:-1].translate(_BRACES) + "}"]
+        return [matrix(rows)]
     columns = zip(*rows, strict=True)
     if len(rows) == 1:  # the text of a tuple of one ends in a comma
         return [f"{{{column[0]}}}" for column in columns]

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from smsgw.store.database import Connection
 
-PRUNED: Final = 100_000
-"""Counters of caps that are forgotten at a time."""
+PRUNED: Final = 5_000
+"""Counters of caps that are forgotten at a time: a cycle that wants one of them waits so long."""
 _CAPS_LOCK: Final = 0x736D_6361_7073
 _EVER: Final = 2_147_483_647
 # Without waiting: whoever waits for a row while it holds others would be a party to a deadlock with a cycle.
@@ -78,18 +78,29 @@ async def caps_used(connection: Any, counters: Sequence[tuple[int, int]]) -> lis
 async def prune_caps(connection: Any, most: int) -> tuple[int, int]:
     """Forget counters of caps whose window is over, and of more than `most` those whose window is over first.
 
-    Returns how many there are, about, and how many were dropped before their time. One node at a time, and never waits for a cycle.
+    Returns how many there are, about, and how many were dropped before their time. One node at a time, in short transactions, and
+    never waits for a cycle.
     """
+    hour = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::int8 / 3600")
+    while await _forget(connection, hour, PRUNED) == PRUNED:
+        pass
+    there = await _counters(connection)
+    dropped = 0
+    while there - dropped > most:
+        gone = await _forget(connection, _EVER, min(there - dropped - most, PRUNED))
+        if not gone:
+            break
+        dropped += gone
+    return there - dropped, dropped
+
+
+async def _forget(connection: Any, before_h: int, count: int) -> int:
+    """Forget so many counters that need not be kept until an hour; returns how many were, 0 while another node is at it."""
     async with connection.transaction():
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _CAPS_LOCK):
-            return await _counters(connection), 0
-        hour = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::int8 / 3600")
-        await connection.execute(_FORGET, hour, PRUNED)
-        there = await _counters(connection)
-        if there <= most:
-            return there, 0
-        dropped = int((await connection.execute(_FORGET, _EVER, min(there - most, PRUNED))).rpartition(" ")[2])
-        return there - dropped, dropped
+            return 0
+        done: str = await connection.execute(_FORGET, before_h, count)
+    return int(done.rpartition(" ")[2])
 
 
 async def _counters(connection: Any) -> int:

@@ -220,7 +220,7 @@ async def _connected() -> Any:
     return _Store()
 
 
-def calls(count: int, directory: str) -> float:
+def calls(count: int, directory: str, policies: dict[str, RuleSet] | None = None) -> float:
     """Return how many functions of smsgw are called for a message."""
 
     async def use(path: HotPath) -> float:
@@ -231,7 +231,7 @@ def calls(count: int, directory: str) -> float:
         profile.disable()
         return sum(entry.callcount for entry in profile.getstats() if _ours(entry.code)) / count
 
-    return asyncio.run(on_the_path(use, directory))
+    return asyncio.run(on_the_path(use, directory, policies))
 
 
 def _ours(code: Any) -> bool:

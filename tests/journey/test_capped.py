@@ -15,6 +15,7 @@ from smsgw.smpp import const
 from smsgw.store import invariants
 from smsgw.store.database import Connection
 from tests.admin.test_why import why
+from tests.journey.parted import put
 from tests.journey.scene import Scene, id_of
 from tests.journey.test_judged import policed, scene_of, status_of
 from tests.peers import Esme
@@ -26,6 +27,7 @@ FREQUENCY = STATUSES["frequency"][0]
 BALANCE = STATUSES["balance"][0]
 OK = const.ESME_ROK
 ONE_A_MINUTE = '[[cap]]\nid = "minute"\nlimit = 1\nspan = "minute"\nwindow = "natural"\n'
+ONE_A_DAY = '[[cap]]\nid = "day"\nlimit = 1\n'
 TWO_A_DAY = '[[cap]]\nid = "day"\nlimit = 2\n'
 
 
@@ -176,7 +178,7 @@ async def test_a_flag_and_a_shadow_let_go_and_are_told(database: str, tmp_path: 
 
 async def test_a_relay_account_is_capped_too(database: str, tmp_path: Path):
     """In mode relay the refusal comes before the carrier is asked."""
-    async with scene_of(database, tmp_path, TWO_A_DAY.replace("2", "1"), 'mode = "relay"').playing() as scene:
+    async with scene_of(database, tmp_path, '[text]\nparts = "each"\n' + ONE_A_DAY, 'mode = "relay"').playing() as scene:
         tenant = await scene.tenant()
         first = asyncio.create_task(tenant.submit(text="一".encode("utf-16-be"), data_coding=8))
         await scene.smsc.submit()
@@ -254,3 +256,39 @@ async def test_16_at_once_over_two_processes_and_a_kill(database: str, connectio
     assert math.prod(await connection.fetchval("SELECT array_agg(cardinality(times)) FROM recipient_cap")) == limit ** (2 * rounds)
     assert await invariants.check(connection) == []
     assert await deadlocks(connection) == before
+
+
+async def test_a_long_text_counts_once_and_is_refused_by_receipt(database: str, tmp_path: Path):
+    """Its parts are acknowledged; the second text to a recipient is over the cap: REJECTD for each part, and the money back."""
+    async with scene_of(database, tmp_path, ONE_A_DAY).playing() as scene:
+        tenant = await scene.tenant()
+        for reference in (1, 2):
+            for number in (1, 2):
+                assert (await put(tenant, "好" * 60, number, 2, reference=reference)).status == OK
+            if reference == 1:
+                await scene.smsc.submitted(2)
+                assert await counted(scene) == 1
+        for _ in range(2):
+            receipt = await scene.receipt(tenant)
+            assert receipt.stat == b"REJECTD"
+        await scene.settled()
+        assert await scene.spent() == 2 * 38_000
+        assert await counted(scene) == 1
+        assert scene.daemon.docket.hits["china", "cap.day", "reject"] == 1
+        assert await status_of(tenant, "短") == FREQUENCY
+        rows = await scene.connection.fetch("SELECT state, reason, error FROM held_text ORDER BY id")
+        assert [(row["state"], row["reason"], row["error"]) for row in rows] == [(2, "", 0), (3, "frequency", FREQUENCY)]
+
+
+async def test_a_message_that_waits_for_its_hours_counts_when_it_is_accepted(database: str, tmp_path: Path):
+    """Marketing by night: the first one waits and has the place of the day, the second is refused; the first goes by day."""
+    policy = ONE_A_DAY + '[category]\ndefault = "marketing"\n[[hours]]\nbegin = "08:00"\nend = "21:00"\naction = "defer"\n'
+    async with scene_of(database, tmp_path, policy).playing() as scene:
+        await to_second(scene, 15 * 3_600, 86_400)  # 23:00 in China
+        tenant = await scene.tenant()
+        assert await status_of(tenant, "一") == OK
+        assert await status_of(tenant, "二") == FREQUENCY
+        assert await scene.count("message") == 1
+        await scene.later(9 * 3_600 + 60)
+        await scene.smsc.submitted(1)
+        assert await counted(scene) == 1

@@ -8,10 +8,9 @@ import pytest
 
 from smsgw.policy.caps import Counted
 from smsgw.policy.file import PolicyFault
-from smsgw.policy.judging import at_door, door_of
 from smsgw.policy.ruleset import RuleSet, compile_set, make_bundle
 from smsgw.policy.submission import Submission
-from tests.policy.sets import ACCOUNT, KEY, MORNING_IN_CHINA, OTHER, compiled, owner, pdu_of, raw, rule, submission, verdict
+from tests.policy.sets import ACCOUNT, KEY, MORNING_IN_CHINA, OTHER, compiled, owner, pdu_of, rule, verdict
 
 MINUTE = MORNING_IN_CHINA - MORNING_IN_CHINA % 60
 EACH_SCOPE = "".join(
@@ -176,25 +175,3 @@ def test_a_fault_is_told_with_its_line(text: str, told: str):
     with pytest.raises(PolicyFault) as fault:
         compiled(text)
     assert fault.value.errors[0].startswith(told)
-
-
-def test_a_long_message_counts_once_by_its_first_part():
-    """Parts that wait to be joined: the first counts, by the signature that stands in it; the others do not."""
-    policy = compiled("[signature]\nlengths = [1, 9]\n" + cap(scope="'signature'"))
-    door = door_of(policy)
-    assert door is not None
-
-    def part(number: int, text: str) -> tuple[Counted, ...]:
-        octets = bytes((5, 0, 3, 7, 2, number)) + text.encode("utf-16-be")
-        return at_door(policy, door, submission(policy, pdu=raw(octets, 8, esm_class=0x40))).caps
-
-    assert [one.key for one in part(1, "【某某】您")] == keys(policy, "【某某】您好")
-    assert part(2, "好") == ()
-
-
-def test_what_a_person_has_to_see_counts_and_what_is_refused_does_not():
-    """A message that is held is accepted, and so it counts; a refused one never does."""
-    words = '[[terms]]\nid = "{0}"\nwords = ["{1}"]\naction = "{0}"\nmust = ["{1}"]\n'
-    policy = compiled(words.format("hold", "中奖") + words.format("reject", "赌场") + cap())
-    assert counters(policy, "恭喜中奖")
-    assert counters(policy, "赌场") == ()

@@ -140,7 +140,11 @@ def test_readings_under_another_name_are_judged():
 
 
 def test_a_set_says_what_it_needs_a_store_for():
-    """Joining, rules that hold, and hours that defer; a set without them may judge what is relayed."""
+    """Joining, rules that hold, and hours that defer; a set without them may judge what is relayed. Caps that refuse join, too."""
+    cap = '[[cap]]\nid = "c"\nlimit = 1\n'
+    assert "joins the parts" in needs_store(compiled(cap))
+    assert not needs_store(compiled(cap + 'action = "flag"\n'))
+    assert not needs_store(compiled(cap + 'mode = "shadow"\n'))
     term = '[[terms]]\nid = "t"\nwords = ["abc"]\nmust = ["abc"]\n'
     each = '[text]\nparts = "each"\n'
     assert "joins the parts" in needs_store(compiled(term))

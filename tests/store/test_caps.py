@@ -11,9 +11,10 @@ import pytest
 
 from smsgw.model import State, Tenant
 from smsgw.policy.caps import Counted
-from smsgw.store import invariants, limits
+from smsgw.store import holds, invariants, limits
 from smsgw.store.commit import CommitCaps, Seat
 from smsgw.store.database import Connection
+from smsgw.store.holds import Capped, Decision, Fate, Text
 from tests.properties.test_last_units import deadlocks
 from tests.store.cycles import Cycles, quota
 from tests.store.work import ACME, Node, account, fund, seat
@@ -278,4 +279,73 @@ async def test_pruning_stands_in_nobodys_way(database: str, connection: Connecti
         node.commit.stop()
     await asyncio.gather(*running)
     assert all(told is None for node in nodes for _, told in node.effects.seen)
+    assert await deadlocks(connection) == before
+
+
+# ---- held texts -----------------------------------------------------------------------------------------------------
+
+
+async def texts(connection: Connection, *ids: int) -> list[Decision]:
+    """Open texts that are whole, and decisions that release them."""
+    await connection.execute(
+        "INSERT INTO held_text (id, account, total, parts, joins, complete, due_ms, since_ms)"
+        " SELECT number, 1, 1, 1, false, true, 0, 0 FROM unnest($1::int8[]) AS number",
+        ids,
+    )
+    return [Decision(text, Fate.RELEASED, 0) for text in map(text_of, ids)]
+
+
+def text_of(number: int) -> Text:
+    """A text as it was read."""
+    return Text(number, 1, 1, 1, 0, True, False, Fate.OPEN, 0, "", "", "", [(1, number)])
+
+
+async def test_texts_that_are_over_a_cap_are_refused_where_they_are_decided(connection: Connection):
+    """The first that is as it was read is counted, the next says status, reason and rule of the cap; what is not capped goes."""
+    decisions = await texts(connection, 4, 1, 2, 3)
+    await connection.execute("UPDATE held_text SET parts = 2 WHERE id = 4")  # another part has come meanwhile
+    capped = {number: Capped((counted(7, 9, "flag"), counted(5, 1)), 0x420, ("set:cap.7", "set:cap.5")) for number in (4, 1, 2)}
+    fell, full, over = await holds.decide_capped(connection, decisions, capped)
+    assert (fell, full, over) == ({1, 2, 3}, {2: 1}, {})
+    rows = await connection.fetch("SELECT id, state, error, reason, rule FROM held_text ORDER BY id")
+    assert [tuple(row) for row in rows] == [
+        (1, Fate.RELEASED, 0, "", ""),
+        (2, Fate.REFUSED, 0x420, "frequency", "set:cap.5"),
+        (3, Fate.RELEASED, 0, "", ""),
+        (4, Fate.OPEN, 0, "", ""),
+    ]
+    assert await used(connection) == {5: 1, 7: 1}
+    again = await texts(connection, 5)
+    assert await holds.decide_capped(connection, again, {5: Capped((counted(7, 1, "flag"),), 0, ("",))}) == ({5}, {}, {5: [0]})
+    assert await used(connection) == {5: 1, 7: 2}
+
+
+async def test_texts_and_messages_share_counters_without_a_deadlock(database: str, connection: Connection):
+    """While two nodes count messages, verdicts on texts are counted by the same counters in another order: none over its limit."""
+    before = await deadlocks(connection)
+    await fund(connection, 100_000)
+    await connection.execute("INSERT INTO node (id, epoch) VALUES (1, 1), (2, 1)")
+    nodes = [Node(database, Seat(number, 1), caps=CommitCaps(new=5, pace_s=0.0)) for number in (1, 2)]
+    running = [asyncio.create_task(node.commit.run()) for node in nodes]
+    keys, limit = 20, 15
+    for turn in range(20):
+        for key in range(keys):
+            for way, node in enumerate(nodes):
+                caps = (counted(key, limit), counted((key * 7 + turn) % keys, limit))
+                node.submit(state=State.QUEUED, caps=caps[:: 1 if way else -1])
+    released = 0
+    for first in range(1, 400, 20):
+        decisions = await texts(connection, *range(first, first + 20))
+        capped = {one.text.id: Capped((counted(keys - 1 - one.text.id % keys, limit),), 1, ("r",)) for one in decisions}
+        fell, full, _ = await holds.decide_capped(connection, decisions, capped)
+        released += len(fell - full.keys())
+    for node in nodes:
+        await node.effects.count(20 * keys)
+        node.commit.stop()
+    await asyncio.gather(*running)
+    holding = await used(connection)
+    assert set(holding.values()) == {limit}
+    passed = [message for node in nodes for message, told in node.effects.seen if told is None]
+    assert len(passed) + released <= keys * limit <= 2 * len(passed) + released
+    assert await invariants.check(connection) == []
     assert await deadlocks(connection) == before

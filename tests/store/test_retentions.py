@@ -161,7 +161,7 @@ async def test_who_comes_to_a_class_brings_what_is_old(store: Connection):
 
 
 async def test_what_is_kept_too_long_is_told(store: Connection):
-    """Content an hour and numbers a day beyond their time; not what a round has still to come to, nor what is held."""
+    """Content an hour and numbers a day beyond their time, for the doctor; not what a round has still to come to."""
     await message(store, 1, 24 * HOUR + 1_800)
     await keep(store)
     assert await retentions.behind(store, NOW) == []

@@ -65,6 +65,64 @@ BEGIN
     RETURN jsonb_build_object('refused', refused) || CASE WHEN over = '[]' THEN '{}' ELSE jsonb_build_object('over', over) END;
 END $$;
 
+CREATE FUNCTION lock_caps(p_ids int8[], f_caps int8[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Make the counters that are not there and lock those that are, in one go and in the order of their keys; WHERE false: no row changes.
+BEGIN
+    INSERT INTO recipient_cap AS c (key, keep_h)
+        SELECT f.key, max(f.keep_h)::int4 FROM capped(f_caps) AS f JOIN unnest(p_ids) AS u(id) ON u.id = f.message
+        GROUP BY f.key ORDER BY f.key
+        ON CONFLICT (key) DO UPDATE SET keep_h = excluded.keep_h WHERE false;
+END $$;
+
+CREATE FUNCTION count_caps(p_ids int8[], f_caps int8[]) RETURNS void LANGUAGE plpgsql AS $$
+-- Count these messages, each once in each of its counters. A counter keeps the last thousand moments, and none that was over a minute
+-- ago: so late may a message come that was accepted before another.
+BEGIN
+    UPDATE recipient_cap c SET keep_h = greatest(c.keep_h, s.keep_h),
+        times = ARRAY(SELECT a.t FROM unnest(c.times || s.moments) WITH ORDINALITY AS a(t, n)
+                      WHERE a.t > s.since - 60000 AND a.n > cardinality(c.times) + cardinality(s.moments) - 1000)
+    FROM (SELECT d.key, array_agg(d.moment ORDER BY d.n) AS moments, min(d.since) AS since, max(d.keep_h)::int4 AS keep_h
+          FROM (SELECT DISTINCT ON (f.key, f.message) f.* FROM capped(f_caps) AS f JOIN unnest(p_ids) AS u(id) ON u.id = f.message
+                ORDER BY f.key, f.message) d
+          GROUP BY d.key) s
+    WHERE c.key = s.key;
+END $$;
+
+CREATE FUNCTION decide_capped(
+    d_id int8[], d_parts int4[], d_was int2[], d_state int2[], d_due int8[], d_forget int8[], d_error int8[], d_reason text[],
+    d_rule text[], f_caps int8[], f_error int8[], f_rule text[]
+) RETURNS jsonb LANGUAGE plpgsql AS $$
+-- Let verdicts fall on held texts of which some are counted by caps (f_caps, with the text for the message; f_error and f_rule: what is
+-- told of a text that is over it), all in one statement, so that nobody holds a counter while it waits for a network. Counters are
+-- locked before texts, as in cycle(), and a text that somebody else has locked is left alone. Returns {fell: [id, …], refused, over}.
+DECLARE
+    told jsonb;
+    fell int8[];
+    full_ids int8[];
+BEGIN
+    PERFORM lock_caps(d_id, f_caps);
+    SELECT coalesce(array_agg(l.id), '{}') INTO fell FROM (
+        SELECT h.id FROM held_text h JOIN unnest(d_id, d_parts, d_was) AS d(id, parts, was)
+            ON h.id = d.id AND h.parts = d.parts AND h.state = d.was
+        ORDER BY h.id FOR UPDATE OF h SKIP LOCKED) l;
+    told := caps_in_order(ARRAY(SELECT d.id FROM unnest(d_id) WITH ORDINALITY AS d(id, n) WHERE d.id = ANY (fell) ORDER BY d.n),
+                          f_caps, ARRAY(SELECT DISTINCT f.key FROM capped(f_caps) AS f));
+    SELECT coalesce(array_agg((r ->> 0)::int8), '{}') INTO full_ids FROM jsonb_array_elements(told -> 'refused') AS r;
+    UPDATE held_text h SET state = u.state, judged = h.parts, due_ms = u.due, forget_ms = u.forget, error = u.error,
+           reason = u.reason, rule = u.rule
+    FROM (
+        SELECT d.id, d.due, d.forget, CASE WHEN o.n IS NULL THEN d.state ELSE 3 END AS state,
+               CASE WHEN o.n IS NULL THEN d.error ELSE f_error[o.n] END AS error,
+               CASE WHEN o.n IS NULL THEN d.reason ELSE 'frequency' END AS reason,
+               CASE WHEN o.n IS NULL THEN d.rule ELSE f_rule[o.n] END AS rule
+        FROM unnest(d_id, d_state, d_due, d_forget, d_error, d_reason, d_rule) AS d(id, state, due, forget, error, reason, rule)
+        LEFT JOIN (SELECT f.message, f.n FROM jsonb_array_elements(told -> 'refused') AS r
+                   JOIN capped(f_caps) AS f ON f.message = (r ->> 0)::int8 AND f.cap = (r ->> 2)::int8) o ON o.message = d.id
+    ) u WHERE h.id = u.id AND h.id = ANY (fell);
+    PERFORM count_caps(ARRAY(SELECT f FROM unnest(fell) AS f WHERE f <> ALL (full_ids)), f_caps);
+    RETURN told || jsonb_build_object('fell', to_jsonb(fell));
+END $$;
+
 DROP FUNCTION debit_one_by_one(int8[], int4[], int4[], int8[], int2[], int4[], int4[], int2[], int8[], int8[], int8[], int8[],
     int8[]);
 DROP FUNCTION debit(int4, int8[], int4[], int4[], int8[], int2[], int4[], int2[], int8[], int8[], int8[], int8[], int8[],
@@ -124,12 +182,7 @@ BEGIN
             SELECT over || coalesce(jsonb_agg(jsonb_build_array(m.id, f_caps[i][2])), '[]') INTO over
             FROM generate_series(m.first, m.last) AS i JOIN recipient_cap c ON c.key = f_caps[i][3]
             WHERE f_caps[i][8] = 0 AND (SELECT count(*) FROM unnest(c.times) AS t WHERE t > f_caps[i][4]) >= f_caps[i][6];
-            UPDATE recipient_cap c SET keep_h = greatest(c.keep_h, s.keep_h),
-                times = ARRAY(SELECT a.t FROM unnest(c.times || s.moment) WITH ORDINALITY AS a(t, n)
-                              WHERE a.t > s.since - 60000 AND a.n > cardinality(c.times) - 999)
-            FROM (SELECT DISTINCT ON (f_caps[i][3]) f_caps[i][3] AS key, f_caps[i][4] AS since, f_caps[i][5] AS moment,
-                         f_caps[i][7]::int4 AS keep_h FROM generate_series(m.first, m.last) AS i ORDER BY f_caps[i][3]) s
-            WHERE c.key = s.key;
+            PERFORM count_caps(ARRAY[m.id], f_caps[m.first : m.last]);
         END IF;
     END LOOP;
     RETURN jsonb_build_object('refused', refused) || CASE WHEN over = '[]' THEN '{}' ELSE jsonb_build_object('over', over) END;
@@ -180,11 +233,7 @@ BEGIN
         END IF;
     END IF;
     IF cardinality(f_caps) > 0 THEN
-        -- in one go, by key, what is not there is made and what is there is locked; WHERE false: no row changes
-        INSERT INTO recipient_cap AS c (key, keep_h)
-            SELECT f.key, max(f.keep_h)::int4 FROM capped(f_caps) AS f JOIN unnest(p_ids) AS u(id) ON u.id = f.message
-            GROUP BY f.key ORDER BY f.key
-            ON CONFLICT (key) DO UPDATE SET keep_h = excluded.keep_h WHERE false;
+        PERFORM lock_caps(p_ids, f_caps);
         SELECT coalesce(array_agg(DISTINCT f.key), '{}') INTO tight
         FROM (SELECT k.message, k.key, k.since, k.most, count(*) OVER (PARTITION BY k.key) AS n FROM capped(f_caps) AS k) f
         JOIN unnest(p_ids) AS u(id) ON u.id = f.message
@@ -239,15 +288,7 @@ BEGIN
         WHERE k.account = s.account AND k.span = s.span AND k.start = s.start;
     END IF;
     IF cardinality(f_caps) > 0 THEN
-        UPDATE recipient_cap c SET keep_h = greatest(c.keep_h, s.keep_h),
-            times = ARRAY(SELECT a.t FROM unnest(c.times || s.moments) WITH ORDINALITY AS a(t, n)
-                          WHERE a.t > s.since - 60000 AND a.n > cardinality(c.times) + cardinality(s.moments) - 1000)
-        FROM (SELECT d.key, array_agg(d.moment ORDER BY d.n) AS moments, min(d.since) AS since, max(d.keep_h)::int4 AS keep_h
-              FROM (SELECT DISTINCT ON (f.key, f.message) f.* FROM capped(f_caps) AS f
-                    JOIN unnest(p_ids, p_tenants) AS u(id, tenant) ON u.id = f.message
-                    WHERE u.tenant <> ALL (bad) ORDER BY f.key, f.message) d
-              GROUP BY d.key) s
-        WHERE c.key = s.key;
+        PERFORM count_caps(ARRAY(SELECT u.id FROM unnest(p_ids, p_tenants) AS u(id, tenant) WHERE u.tenant <> ALL (bad)), f_caps);
     END IF;
     IF cardinality(bad) > 0 THEN
         told := debit_one_by_one(p_ids, p_accounts, p_tenants, p_prices, p_parts, bad,
