@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from smsgw.policy.docket import Docket
     from smsgw.telemetry import Meters
 
-PAGE: Final = 200
+PAGE: Final = 64
+"""Texts that are judged in one go; the loop goes on to other things behind them."""
+FORGOTTEN: Final = 5_000
 LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
@@ -85,6 +87,7 @@ class Hold:
         self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
         self._held: Counter[int] = Counter()
+        self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
         self._log = structlog.get_logger().bind()
@@ -97,9 +100,10 @@ class Hold:
         account, settings = message.account, self._settings
         if self._held[account.id] >= settings.per_account:
             return ACCOUNT_FULL
-        if self._held.total() >= settings.total:
+        if self._total >= settings.total:
             return FULL
         self._held[account.id] += 1
+        self._total += 1
         wait_s = min(settings.wait_s, message.expires_at) if message.expires_at else settings.wait_s
         due_ms = int((now + wait_s) * 1000)
         if part is None:
@@ -130,7 +134,9 @@ class Hold:
 
     async def run(self) -> None:
         """Judge what is to be judged, until cancelled."""
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a connection that is lost at the same moment may swallow the cancellation
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
@@ -176,7 +182,8 @@ class Hold:
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
             self._held[account] += held
-        await holds.forget(self._pool, PAGE * 5)
+        self._total = self._held.total()
+        await holds.forget(self._pool, FORGOTTEN)
         return late
 
     async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
@@ -377,6 +384,7 @@ class Hold:
         """The verdict is carried out, and durable."""
         self._probe("held_carried_out")
         self._held[text.account] -= len(text.parts)
+        self._total -= len(text.parts)
         self._done.append((text.id, text.seen))
 
     # ---- seen from outside ----------------------------------------------------------------------------------------
