@@ -31,6 +31,7 @@ from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
 from smsgw.store.holds import Decision, Fate, Text
+from smsgw.store.sealed import Opener, Unreadable
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -181,7 +182,9 @@ class Hold:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
         texts = await holds.load(self._pool, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._desk.opened)}
+        closed: set[int] = set()
+        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._opener(closed))}
+        texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
         verdicts: dict[int, Verdict] = {}
         decisions = {}
         for text in texts:
@@ -212,6 +215,18 @@ class Hold:
             if text.actor and decided is None:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
+
+    def _opener(self, closed: set[int]) -> Opener:
+        """Note what does not open: a text of which a part cannot be read waits for the key, as a whole."""
+
+        def opened(owner: int, stored: bytes) -> bytes:
+            try:
+                return self._desk.opened(owner, stored)
+            except Unreadable:
+                closed.add(owner)
+                raise
+
+        return opened
 
     async def _audit_expired(self, text: Text) -> None:
         """Nobody has decided a review in time."""
