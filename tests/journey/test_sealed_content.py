@@ -106,3 +106,22 @@ async def test_a_text_of_which_a_part_does_not_open_waits_as_a_whole(database: s
         shut = False
         await scene.hastened(lambda: len(scene.smsc.submits) == 2)
         assert [submit.content[6:].decode("utf-16-be") for submit in scene.smsc.submits] == ["你好，", "张三"]
+
+
+async def test_a_running_gateway_lets_content_go(database: str):
+    """With content_h = 0 it is gone with the next round once it is sent, and not before."""
+    nothing_kept = RETENTION.replace("encrypted", "content_h = 0\nencrypted")
+    async with Scene(database, text=lambda *ports: sealed(*ports).replace(RETENTION, nothing_kept)).playing() as scene:
+        recover = scene.daemon.recover
+        scene.smsc.late = True
+        tenant = await scene.tenant()
+        number = id_of(await tenant.submit(text=TEXT))
+        await scene.smsc.submit()
+        await scene.settled()
+        await recover._upkeep()
+        await recover._round(1)
+        assert await scene.count("content") == 1
+        scene.smsc.answer_late()
+        await scene.in_state(number, State.SENT)
+        await recover._upkeep()
+        await scene.emptied("content")
