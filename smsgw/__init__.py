@@ -6,6 +6,7 @@ Rooms, a folder for each party or station that a message passes:
     demo/  bench/    `smsgw demo` and `smsgw bench`: the daemon between simulated ends; what it costs beside a bare relay
     process.py       the daemon as a process: uvloop, signals, limits, exit codes
     daemon.py        the composition root: builds every part once, wires them, one TaskGroup, the ticker, the drain
+    ground.py        what a node stands on: server, schema, keys, what is provisioned, its seat
     admin/           seeing and steering: metrics and health over HTTP, show, doctor, systemd; provisioning and sealed passwords
     journey/         THE PRODUCT: what happens to a message, one journey a file
     tenants/         the side that tenants bind to: listener, bind, session, registry
@@ -15,14 +16,17 @@ Rooms, a folder for each party or station that a message passes:
     notices/         what tenants are told, outside SMPP: signed webhooks and mail
     directory.py     the Directory: all that is provisioned, one immutable snapshot that the data path reads
     contracts/       what was agreed with a tenant and how it stands: the table of states, the term
+    compliance/      what recipients refuse, lists of them, working days, rates of complaints
     policy/          may it go? token buckets; texts judged by compiled rule sets; what a refusal says to its tenant
     numbering/       what a number tells: country, operator, zones
     routing/         which links, in which order? the longest prefix
     receipts/        which message a receipt means; what its tenant is owed
-    billing/         prices by part and prefix; what a final state gives back; integers
+    billing/         prices by part and prefix; what a final state gives back, what paying late costs; integers
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
     model.py         the domain's words: outcomes, messages, what is provisioned
     states.py        the states of a message, tables only
+    outcomes.py      what became of a submit: Outcome, Rejected
+    spans.py         minute, hour, day, month, by a zone's calendar: what quotas and caps are counted in
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
@@ -37,6 +41,7 @@ Journeys. MT, in two halves joined by a durable row:
 Receipts and MO, in two halves joined by a durable row:
 
     receipt, inbound   a carrier's deliver_sm → its message, or the number's owner → COMMIT → deliver_sm_resp
+    optout     an MO that is a keyword → on record → inbound; what is on record → the marks that policies ask
     deliver            what is owed → a bound receiver of the account → its answer → done
 
 What may not go yet, in two halves joined by a durable text:
@@ -48,12 +53,12 @@ What may not go yet, in two halves joined by a durable text:
 Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node
 left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know, `limits` tells the other nodes what
 token buckets have let through. Journeys of messages never await: they hand work to `store.commit` and name the effect that follows
-its COMMIT; only what runs beside them (recall, recover, limits, hold) waits for the store.
+its COMMIT; only what runs beside them (recall, recover, limits, hold, optout) waits for the store.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
-    __main__ > cli > demo | bench > process > daemon > admin > journey > tenants | carriers | reports | notices | sim
-      > directory > contracts > policy | routing | receipts | billing > numbering > store
+    __main__ > cli > demo | bench > process > daemon > ground > admin > journey > tenants | carriers | reports | notices | sim
+      > directory > contracts | compliance > policy | routing | receipts | billing > numbering > store
       > model | wire > states > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
@@ -65,6 +70,7 @@ upstream connection, with its binds. Message, MessageId, Part. Route, Tariff. Re
 submit. Rejected: a status for the peer, a reason for log and metric. Money: an integer of 10⁻⁶ of the currency. Owed: what an
 account is to be given.
 Standing: how a contract or an account stands, by a Decision of somebody. Restriction: what that means for an account's submits.
+Mark: what is on record of a recipient within a scope: an opt-out, a block list, a consent. By the keyed hash of his number.
 States: HELD SCHEDULED QUEUED SUBMITTING IN_DOUBT SENT, then final DELIVERED FAILED REFUSED REJECTED EXPIRED CANCELLED UNKNOWN.
 """
 

@@ -26,6 +26,7 @@ Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 NodeId = Annotated[int, Meta(ge=0, le=1_023)]  # the ten bits that a MessageId has for it
 Memory = Annotated[int, Meta(ge=1_024, le=1_048_576)]
+WalAhead = Annotated[int, Meta(ge=0, le=1_024)]
 Few = Annotated[int, Meta(ge=1, le=16)]
 MaxPdu = Annotated[int, Meta(ge=1_024, le=16_777_216)]
 
@@ -52,10 +53,14 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`dsn`: "embedded" or a PostgreSQL of your own; `pool`: connections for reading beside the unit of work."""
+    """`dsn`: "embedded" or a PostgreSQL of your own; `pool`: connections for reading beside the unit of work.
+
+    `wal_ahead_mib`: how much of its write-ahead log an embedded server keeps made ahead; 0 = as it comes.
+    """
 
     dsn: str = "embedded"
     pool: Some = 4
+    wal_ahead_mib: WalAhead = 1_024
     unsafe: bool = False
 
     def __repr__(self) -> str:
@@ -130,10 +135,15 @@ class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Token buckets of senders and recipients that are kept, and how often nodes tell each other what they let through."""
+    """Token buckets of senders and recipients that are kept, and how often nodes tell each other what they let through.
+
+    `recipient_caps`: counters of caps in the store. `watched`: accounts whose attempts are looked at for pumping.
+    """
 
     buckets: Some = 100_000
     share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
+    recipient_caps: Some = 5_000_000
+    watched: Some = 2_000
 
 
 class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +154,28 @@ class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     review_s: Seconds = 86_400.0
     per_account: Some = 10_000
     total: Some = 100_000
+
+
+class Anomalies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What about an account its tenant is told of as unusual; 0: that is not looked at."""
+
+    known_sources: Count = 50
+    places: Count = 1
+    spike_factor: Annotated[float, Meta(ge=0, le=1e6)] = 10.0
+    spike_least: Some = 1_000
+
+
+class Statements(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When cycles are closed by themselves: so long after their end; 0: never."""
+
+    close_after_s: Seconds = 86_400.0
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Versions of rule sets that `apply` keeps: those of the last files, and those in force within so many days."""
+
+    keep_versions: Some = 10
+    keep_days: Some = 180
 
 
 class Secrets(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -174,6 +206,21 @@ class Notices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"Notices(per_tenant_day={self.per_tenant_day}, smtp_host={self.smtp_host!r}, mail_from={self.mail_from!r})"
 
 
+class Compliance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What numbers without a country are taken for, and how complaints are kept: days, holidays, rates a million messages.
+
+    Of a number both spellings, with and without its country, have to have one hash, or a refusal is not found again.
+    """
+
+    country_code: str = ""
+    national_digits: Annotated[int, Meta(ge=0, le=14)] = 0
+    complaint_days: Annotated[int, Meta(ge=1, le=366)] = 15
+    holidays: str = ""
+    complaint_rate: Annotated[float, Meta(ge=0)] = 0.25
+    complaint_rate_high: Annotated[float, Meta(ge=0)] = 0.4
+    complaints_least: Some = 2
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings of the process."""
 
@@ -187,7 +234,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     notices: Notices = Notices()
     hold: Hold = Hold()
+    rules: Rules = Rules()
     secrets: Secrets = Secrets()
+    anomalies: Anomalies = Anomalies()
+    statements: Statements = Statements()
+    compliance: Compliance = Compliance()
 
 
 _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgspec.structs.fields(Config)}
@@ -310,6 +361,8 @@ def _value(section: str, key: str, value: Any, kind: Any, where: str) -> Any:
         raise ConfigError([f'{where}: must be "embedded" or postgresql://user@host/database'])
     if key == "system_id" and not (value.isascii() and value.isprintable() and len(value) <= _LONGEST_SYSTEM_ID):
         raise ConfigError([f"{where}: must be at most {_LONGEST_SYSTEM_ID} printable ASCII characters"])
+    if key == "country_code" and not re.fullmatch(r"[1-9]\d{0,2}|", value):
+        raise ConfigError([f'{where}: must be a calling code without + or 00, such as "86"'])
     if key == "data_dir" and not value:
         raise ConfigError([f"{where}: must name a directory"])
     return value
@@ -336,6 +389,9 @@ def _contradictions(config: Config, reading: _Reading) -> Iterable[str]:
                 yield f"{reading.where(section, key)}: {text} is listened on twice"
             seen.add(address)
     work = config.unit_of_work
+    numbers = config.compliance
+    if bool(numbers.country_code) != bool(numbers.national_digits):
+        yield f"{reading.where('compliance')}: country_code and national_digits go together, such as 86 and 11"
     if work.undecided < work.new:
         yield f"{reading.where('unit_of_work', 'undecided')}: {work.undecided} is less than one cycle takes (new = {work.new})"
 

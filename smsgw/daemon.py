@@ -12,23 +12,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import structlog
 
 from smsgw import config as settings
+from smsgw.admin.anomalies import Watch
+from smsgw.admin.closer import Closer
 from smsgw.admin.content_keys import seal_content
 from smsgw.admin.control import ControlServer
 from smsgw.admin.http import AdminServer
 from smsgw.admin.keeping import Keeper
-from smsgw.admin.sealing import load_key
 from smsgw.admin.shown import Shown
 from smsgw.admin.systemd import listening_sockets, notify
 from smsgw.admin.why import Why
 from smsgw.carriers.pool import Carriers
-from smsgw.directory import Directory, follow_directory, load_directory
+from smsgw.compliance.optout import marks_of
+from smsgw.directory import Directory, follow_directory
+from smsgw.ground import Ground
 from smsgw.journey.accept import Accept
 from smsgw.journey.defer import Defer
 from smsgw.journey.deliver import Deliver
@@ -40,20 +42,20 @@ from smsgw.journey.hold import Hold
 from smsgw.journey.inbound import Inbound
 from smsgw.journey.jobs import Jobs
 from smsgw.journey.limits import Limits
+from smsgw.journey.optout import OptOuts
 from smsgw.journey.query import Query
 from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
-from smsgw.model import EPOCH_MS, Account
+from smsgw.model import Account
 from smsgw.notices.telling import Teller
 from smsgw.policy.docket import Docket
 from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
 from smsgw.smpp.session import SessionSettings
-from smsgw.store import messages, nodes, partitions, provisioning
+from smsgw.store import messages, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
-from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
 from smsgw.store.ids import Ids
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
@@ -66,7 +68,6 @@ from smsgw.tenants.session import Journeys, TenantSession
 from smsgw.wire import Clock, WireLimits
 
 TICK_S: Final = 0.1
-CLOCK_AHEAD_S: Final = 300.0
 
 
 class Daemon:
@@ -76,8 +77,8 @@ class Daemon:
         """Take the settings; nothing happens before `run`. `probe` is told the points at which crash tests end the process."""
         self.config = config
         self.probe = probe
-        self._unsafe = unsafe or config.database.unsafe
         self.clock = Clock()
+        self.ground = Ground(config, self.clock, unsafe=unsafe, probe=probe)
         self.meters = Meters()
         self.registry = Registry()
         self.transit = Transit()
@@ -96,7 +97,8 @@ class Daemon:
         """Serve until `stop` is set, then drain. Raises StoreError, OSError, SeatTaken, Fenced."""
         self._stop = stop
         async with self._stack:
-            await self._open_store()
+            await self.ground.lay(self._stack)
+            self.directory = self.ground.directory
             self._build()
             try:
                 async with asyncio.TaskGroup() as group:
@@ -111,76 +113,15 @@ class Daemon:
                 self._abort()
                 raise _first(errors) from errors
 
-    async def _open_store(self) -> None:
-        """Server, schema, partitions, seat: what must stand before anything is accepted."""
-        config = self.config
-        dsn = config.database.dsn
-        if dsn == "embedded":
-            server = EmbeddedServer(Path(config.node.data_dir))
-            dsn = await server.start()
-            self._stack.push_async_callback(server.stop)
-            self._server: EmbeddedServer | None = server
-        else:
-            self._server = None
-        self.dsn = dsn
-        admin = await connect(dsn, name="smsgw start")
-        try:
-            off = await check_durability(admin, unsafe=self._unsafe)
-            if off:
-                self.log.error("unsafe", off=list(off), meaning="a crash loses acknowledged messages")
-            await migrate(admin)
-            await partitions.ensure_days(admin, datetime.now(UTC))
-            self.key = load_key(Path(config.node.data_dir))
-            self.unseal = self.key.unseal
-            self.directory = await load_directory(admin, self.unseal, number_key=self.key.derived("numbers"))
-        finally:
-            await admin.close()
-        first = await self._seat_connection()
-        try:
-            self.seating = await nodes.take_seat(first, config.node.id, int(self.clock.time() * 1000))
-            ahead = (self.seating.last_ms + EPOCH_MS) / 1000 - self.clock.time()
-            if ahead > CLOCK_AHEAD_S and not config.node.accept_clock:
-                raise nodes.ClockAhead(f"ids were given {ahead:.0f} s ahead of this clock: check it, or start with --accept-clock")
-        except BaseException:
-            await first.close()
-            raise
-        if self.probe is not None:
-            self.probe("seated")
-        self._first: Connection | None = first
-        self.pool: Pool = await open_pool(dsn, name="smsgw read", most=config.database.pool, batches=True)
-        self._stack.push_async_callback(self._close_pool)
-        self.log.info("seated", epoch=self.seating.seat.epoch, **self.seating.adopted)
-
-    async def _seat_connection(self) -> Connection:
-        connection = await connect(self.dsn, name="smsgw unit of work", batches=True)
-        await connection.execute("SET plan_cache_mode = force_generic_plan")
-        return connection
-
-    async def _connect_again(self) -> Connection:
-        """Give the unit of work its connection: the one that took the seat first, later ones that take the lock again."""
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        connection = await self._seat_connection()
-        try:
-            await nodes.hold_lock(connection, self.config.node.id)
-        except BaseException:
-            connection.terminate()
-            raise
-        return connection
-
-    async def _close_pool(self) -> None:
-        self.pool.terminate()
-
     # ---- building -------------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
         """Build every part and wire them together."""
         config, clock, meters = self.config, self.clock, self.meters
-        self.ids = Ids(config.node.id, clock, self.seating.last_ms)
+        self.ids = Ids(config.node.id, clock, self.ground.seating.last_ms)
         work = config.unit_of_work
         caps = CommitCaps(work.new, work.owed, work.changed, work.pace_ms / 1000, work.timeout_s)
-        self.commit = Commit(self._connect_again, self.seating.seat, self.ids, clock, caps, probe=self.probe)
+        self.commit = Commit(self.ground.connect_again, self.ground.seating.seat, self.ids, clock, caps, probe=self.probe)
         records = self.records = RecordLog(config.log.records) if config.log.messages != "none" else None
         if records is not None:
             self._stack.callback(records.close)
@@ -188,7 +129,8 @@ class Daemon:
             self.commit, self.transit, self.ids, clock, self.directory, meters, records, records_of=config.log.messages
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
-        self.recall = Recall(self.desk, self.pool, guess_after_s=config.receipts.guess_after_s)
+        self.recall = Recall(self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s)
+        self.opt_outs = OptOuts(marks_of(self.ground.key.derived("numbers"), config.compliance), self.ground.pool, self.ground.dsn)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
@@ -197,28 +139,7 @@ class Daemon:
             receipt_hold_s=receipt_settings.hold_ms / 1000,
             claim_cap=receipt_settings.claim_cap,
         )
-        ending = Ending(self.desk, self.deliver)
-        self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
-        self._build_hold(ending)
-        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
-        self.due = Due(*parties, spill_after_s=work.spill_after_s)
-        self.receipt = ReceiptJourney(
-            self.desk,
-            ending,
-            self.deliver,
-            Inbound(self.desk, self.deliver),
-            self.recall.wake,
-            hold_s=receipt_settings.store_wait_s,
-            unmatched_cap=receipt_settings.unmatched,
-            parked_ttl_s=receipt_settings.parked_ttl_s,
-        )
-        self.recall.receipts = self.receipt
-        self.recover = Recover(
-            self.desk, self.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
-        )
-        self.jobs = Jobs()
-        self.teller = Teller(self.pool, self.jobs.ask, config.notices)
-        meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
+        self._build_journeys()
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
@@ -233,22 +154,54 @@ class Daemon:
         events.on_room = self.due.on_room
         self._build_listener()
         journeys = self.dispatch, self.deliver, self.due, self.recover
-        self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.pool, self._is_draining, self.docket)
+        self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.ground.pool, self._is_draining, self.docket)
         self.shown.register(meters)
 
+    def _build_journeys(self) -> None:
+        """Build what happens to a message once it is there, and what runs beside that."""
+        config, clock, meters, work = self.config, self.clock, self.meters, self.config.unit_of_work
+        receipt_settings = config.receipts
+        ending = Ending(self.desk, self.deliver)
+        self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
+        self._build_hold(ending)
+        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
+        self.due = Due(*parties, spill_after_s=work.spill_after_s)
+        self.receipt = ReceiptJourney(
+            self.desk,
+            ending,
+            self.deliver,
+            Inbound(self.desk, self.deliver, self.opt_outs),
+            self.recall.wake,
+            hold_s=receipt_settings.store_wait_s,
+            unmatched_cap=receipt_settings.unmatched,
+            parked_ttl_s=receipt_settings.parked_ttl_s,
+        )
+        self.recall.receipts = self.receipt
+        self.recover = Recover(
+            self.desk, self.ground.pool, self.recall, self.receipt, self.deliver, self.due, takeover_s=config.node.takeover_s
+        )
+        self.jobs = Jobs()
+        self.teller = Teller(self.ground.pool, self.jobs.ask, config.notices)
+        self.closer = Closer(self.ground.pool, self.jobs.ask, clock, meters, after_s=config.statements.close_after_s)
+        meters.counter("smsgw_notices", "Deliveries of notices by what came of them.", self.teller.counted, ("result",))
+
     def _build_hold(self, ending: Ending) -> None:
-        self.docket, key = Docket(self.directory.policies), self.key.derived("held")
+        watched, key = self.config.limits.watched, self.ground.key.derived("held")
+        self.docket = Docket(self.directory.policies, marks=self.opt_outs.marks, watched=watched)
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
-        self.hold = Hold(self.desk, self.pool, *parties, key=key, probe=self.probe)
+        self.hold = Hold(self.desk, self.ground.pool, *parties, key=key, probe=self.probe)
         self.defer = Defer(self.desk, self.docket, self.carriers, self.dispatch, ending, self.hold)
         self.hold.register(self.meters)
         self.commit.on_held = self.hold.on_held
 
     def _build_accept(self) -> None:
-        self.content_keys = seal_content(Path(self.config.node.data_dir), self.key, self.desk, self.recover)
-        throttle = Throttle(self.key.derived("buckets"), most=self.config.limits.buckets)
-        self.limits = Limits(throttle, self.pool, self.clock, share_s=self.config.limits.share_s)
+        self.content_keys = seal_content(Path(self.config.node.data_dir), self.ground.key, self.desk, self.recover)
+        throttle = Throttle(self.ground.key.derived("buckets"), most=self.config.limits.buckets)
+        limits = self.config.limits
+        self.limits = Limits(throttle, self.ground.pool, self.clock, share_s=limits.share_s, caps=limits.recipient_caps)
         self.limits.register(self.meters)
+        self.opt_outs.register(self.meters)
+        self.desk.on_ended = self.docket.ended
         self.accept = Accept(
             self.desk,
             self.carriers,
@@ -258,15 +211,17 @@ class Daemon:
             self.hold,
             self.recall.short_id,
             max_undecided=self.config.unit_of_work.undecided,
-            key=self.key.derived("duplicates"),
+            key=self.ground.key.derived("duplicates"),
         )
 
     def _build_listener(self) -> None:
         smpp = self.config.smpp
         self.authenticator = Authenticator(self._account, self.clock, bind_status_34=smpp.bind_status_34, burst=smpp.bind_failures)
-        self.keeper = Keeper(self.pool, self.jobs.ask, self.authenticator)
+        watch = Watch(self.config.anomalies, self.meters, self.clock)
+        self.keeper = Keeper(self.ground.pool, self.jobs.ask, self.authenticator, watch, self.docket.pumping)
+        self.keeper.ladder.register(self.meters)
         self._stack.callback(self.authenticator.close)
-        self.binds = CountedBinds(self.pool, self.seating.seat)
+        self.binds = CountedBinds(self.ground.pool, self.ground.seating.seat)
         tls = server_context(smpp.tls_cert, smpp.tls_key, client_ca=smpp.tls_client_ca) if smpp.tls_listen else None
         query = Query(self.desk, self.jobs.ask, self._look_up)
         self.listener = Listener(
@@ -309,7 +264,7 @@ class Daemon:
         return self._draining
 
     async def _look_up(self, account_id: int, text_id: str) -> object:
-        return await messages.query(self.pool, account_id, text_id)
+        return await messages.query(self.ground.pool, account_id, text_id)
 
     def _low_water(self) -> int:
         """The least open id of this process; with none open, an id of now."""
@@ -326,13 +281,15 @@ class Daemon:
             group.create_task(self.hold.run(), name="hold"),
             group.create_task(self.jobs.run(), name="jobs"),
             group.create_task(self.limits.run(), name="limits"),
+            group.create_task(self.opt_outs.run(), name="opt-outs"),
             group.create_task(self._follow(), name="follow provisioning"),
             group.create_task(self._tick(), name="ticker"),
         ]
-        if self._server is not None:
-            self._background.append(group.create_task(self._server.run(), name="embedded server"))
+        if self.ground.server is not None:
+            self._background.append(group.create_task(self.ground.server.run(), name="embedded server"))
         await self.commit.ready()
         await self.limits.load()
+        await self.opt_outs.load()
         self.carriers.start(group)
         self.carriers.apply(self.directory.links())
         await self._stack.enter_async_context(self.listener)
@@ -353,13 +310,15 @@ class Daemon:
         admin = AdminServer(self.meters, self.shown.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
-        answers = {"why": Why(self.desk, self.docket, self.carriers)}
+        answers = {"why": Why(self.desk, self.docket, self.carriers, self.ground.pool)}
         control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set, answers=answers)
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)
 
     async def _follow(self) -> None:
-        async for directory in follow_directory(self.dsn, self.unseal, self.directory, number_key=self.key.derived("numbers")):
+        async for directory in follow_directory(
+            self.ground.dsn, self.ground.key.unseal, self.directory, number_key=self.ground.key.derived("numbers")
+        ):
             self._apply(directory)
 
     def _apply(self, directory: Directory) -> None:
@@ -393,6 +352,7 @@ class Daemon:
                 self.docket.tick(second)
                 if self.commit.available:
                     self.keeper.tick()
+                    self.closer.tick()
                     self.teller.tick()
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from smsgw import states
+from smsgw import outcomes, states
 from smsgw.smpp.text import PartRule
 
 MONEY_UNIT: Final = 1_000_000
@@ -31,6 +31,14 @@ TRANSITIONS: Final = states.TRANSITIONS
 MESSAGE_STATE: Final = states.MESSAGE_STATE
 STAT: Final = states.STAT
 STATE_OF_RECEIPT: Final = states.STATE_OF_RECEIPT
+
+Rejected = outcomes.Rejected
+Duplicate = outcomes.Duplicate
+Sent = outcomes.Sent
+Refused = outcomes.Refused
+Throttled = outcomes.Throttled
+Unknown = outcomes.Unknown
+Outcome = outcomes.Outcome
 
 
 class Mode(enum.IntEnum):
@@ -49,59 +57,11 @@ class Basis(enum.IntEnum):
 
 
 class InDoubt(enum.IntEnum):
-    """What to do with a message that a carrier may have taken."""
+    """What to do with a message of which nobody knows whether the carrier took it."""
 
     RESEND = 0
     HOLD = 1
     RESEND_IF_NO_RECEIPT = 2
-
-
-class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """A refusal: the SMPP status goes to the peer, the reason (a constant word) to log, record and metric, with the `rule`."""
-
-    status: int
-    reason: str
-    rule: str = ""
-
-
-class Duplicate(Rejected, frozen=True, gc=False, kw_only=True):
-    """Not written, because the account sent the same within its duplicate window: it is answered with that message's id."""
-
-    text_id: bytes
-
-
-class Sent(msgspec.Struct, frozen=True, gc=False):
-    """The carrier took the message and gave it this id (raw octets, possibly empty).
-
-    `late_on`: the link whose answer came after the time-out had been told as Unknown; 0 for an answer in time. The message may be
-    on another bind's slot by then.
-    """
-
-    upstream_id: bytes
-    late_on: int = 0
-
-
-class Refused(msgspec.Struct, frozen=True, gc=False):
-    """The carrier said no; `retryable` when another route or a later time may do."""
-
-    status: int
-    retryable: bool
-
-
-class Throttled(msgspec.Struct, frozen=True, gc=False):
-    """The carrier asked to slow down (ESME_RTHROTTLED, ESME_RMSGQFUL): the message was surely not taken."""
-
-    status: int
-
-
-class Unknown(msgspec.Struct, frozen=True, gc=False):
-    """No answer came. `written` False: not one octet had left, so the message surely was not taken."""
-
-    reason: str
-    written: bool
-
-
-Outcome = Sent | Refused | Throttled | Unknown
 
 
 class Standing(enum.IntEnum):
@@ -135,9 +95,8 @@ class Restriction:
 class Tenant:
     """A contract: its currency, its credit limit (Money), the basis it is billed on, and the zone of its calendar.
 
-    Its cycles begin on `cycle_start_day`. `balance_alarms`: amounts below which it is told of its balance. `suspend_at_limit`: when
-    it can pay no part. `partner`: who is paid `partner_share` of its net charges.
-    `price_notice_days`: how long before it a change of prices must have been told; 0: it need not.
+    A `cycle` (day, week, month) begins on `cycle_start_day`. It is told of balances below `balance_alarms`, and of other prices
+    `price_notice_days` before. `suspend_at_limit`: when it can pay no part. `partner` is paid `partner_share` of its net charges.
     """
 
     id: int
@@ -147,6 +106,7 @@ class Tenant:
     basis: Basis = Basis.SUBMITTED
     timezone: str = "UTC"
     price_notice_days: int = 0
+    cycle: str = "month"
     cycle_start_day: int = 1
     balance_alarms: tuple[str, ...] = ()
     suspend_at_limit: bool = False
@@ -164,11 +124,14 @@ QUOTA_SPANS: Final = ("minute", "hour", "day", "month")
 class Account:
     """One system_id of a tenant with its limits. Rates and bursts in parts per second and parts; 0 = no limit.
 
-    `limited` and `quotas` are made of the others: whether any rate is set; (span, messages, parts) for each span with a quota.
-    `allow_from`: networks that it may bind from; none given: from anywhere. `restriction`: None while both it and its tenant are
-    active, which is all that the hot path looks at. `certificates`: of which its client must show one. `max_tx`, `max_rx`,
-    `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its secrets that have an end, with it. `policy`:
-    the rule set that judges its messages. `retention`: how long what they say is kept (`content_class`), `sealed` at rest or not.
+    `limited` and `quotas` are made of the other fields: whether any rate is set, and (span, messages, parts) for each span of
+    `QUOTA_SPANS` that has a quota.
+
+    `allow_from`: networks that it may bind from ("192.0.2.0/24"); none given: from anywhere. `restriction`: None while both it and
+    its tenant are active, which is all that the hot path looks at. `certificates`: of which its client must show one (a fingerprint
+    or parts of a subject). `max_tx`, `max_rx`, `max_trx`: binds by kind, beside `max_binds`; 0: no limit. `expiring`: those of its
+    secrets that have an end, with it (seconds since 1970). `policy`: the rule set that judges its messages; "": none does.
+    `retention`: how long what they say is kept (`content_class`), `sealed` at rest or not.
     """
 
     id: int
@@ -357,12 +320,12 @@ class Provisioned:
 
 
 class Message(msgspec.Struct, gc=False):
-    """One submit_sm or data_sm of a tenant on its way, and what is known of it.
+    """One submit_sm or data_sm of a tenant on its way, and what is known of it. The one mutable type of the domain.
 
     `body` is the PDU after its header, as it goes upstream. `rev` counts the row's revisions: every update names the one it
     read. `price` is Money for all parts. `registered` are the tenant's registered_delivery bits. `content_class`: the retention
-    class of its content. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. Times are seconds
-    (Unix). Below the line stand things of this process only, never stored.
+    class of its content. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. `caps`: by what it is
+    counted; once decided, those it was over. Times are seconds (Unix). Below the line stand things of this process, never stored.
     """
 
     id: int
@@ -401,6 +364,7 @@ class Message(msgspec.Struct, gc=False):
     long_message: str = ""
     rule: str = ""
     fingerprint: str = ""
+    caps: tuple[Any, ...] = ()
     answered_at: float = 0.0
     due_at: float = 0.0
     spilled: bool = False

@@ -81,19 +81,19 @@ def provisioning(*ports: int, tenant: str = "", account: str = "", link: str = "
     return ACCOUNTS.format(tenant=tenant, account=account) + links + route
 
 
-async def provision(dsn: str, data_dir: Path, text: str) -> None:
-    """Apply a provisioning file to a database."""
+async def provision(dsn: str, data_dir: Path, text: str, filename: str = "provisioning.toml") -> None:
+    """Apply a provisioning file to a database; the files that it names lie beside `filename`."""
     connection = await connect(dsn)
     try:
-        plan = await apply(connection, parse_provisioning(text), actor="test", seal=load_key(data_dir))
+        plan = await apply(connection, parse_provisioning(text, filename), actor="test", seal=load_key(data_dir))
         assert not plan.conflicts, plan.conflicts
         await connection.execute("ANALYZE")
     finally:
         await connection.close()
 
 
-def process_settings(dsn: str, data_dir: Path, *, node: int = 1, port: int = 0, more: str = "") -> str:
-    """Return a smsgw.toml for a gateway on loopback; port 0 lets the system choose."""
+def process_settings(dsn: str, data_dir: Path, *, node: int = 1, port: int = 0, messages: str = "none", more: str = "") -> str:
+    """Return a smsgw.toml for a gateway on loopback; port 0 lets the system choose. `messages`: which record lines it writes."""
     return f"""
 [node]
 id = {node}
@@ -106,7 +106,7 @@ listen = ["127.0.0.1:{port}"]
 [admin]
 listen = "127.0.0.1:0"
 [log]
-messages = "none"
+messages = "{messages}"
 {more}
 """
 
@@ -131,7 +131,7 @@ async def running(dsn: str, text: str, *, node: int = 1, more: str = "") -> Asyn
 class GatewayProcess:
     """A gateway as a process: started, killed, started again on the same port."""
 
-    def __init__(self, dsn: str, data_dir: Path, *, node: int = 1, port: int = 0, more: str = "") -> None:
+    def __init__(self, dsn: str, data_dir: Path, *, node: int = 1, port: int = 0, messages: str = "none", more: str = "") -> None:
         """Write its settings; nothing runs yet. Each node has a directory of its own below `data_dir`, with the one key."""
         key = load_key(data_dir)
         shared, data_dir = data_dir, data_dir / f"node-{node}"
@@ -143,7 +143,7 @@ class GatewayProcess:
         self.node = node
         self.port = port
         self.config = data_dir / f"smsgw-{node}.toml"
-        self._text = {"dsn": dsn, "data_dir": data_dir, "node": node, "more": more}
+        self._text = {"dsn": dsn, "data_dir": data_dir, "node": node, "messages": messages, "more": more}
         self.log = data_dir / f"gateway-{node}.log"
         self._process: asyncio.subprocess.Process | None = None
 

@@ -92,6 +92,8 @@ def test_every_error_is_told_at_once():
         ("[smpp]\nstalled_s = inf", "must be a number of at most"),
         ("[smpp]\nsystem_id = 'sixteen-letters-'", "at most 15 printable ASCII"),
         ("[smpp]\nbind_status_34 = 1", "must be true or false"),
+        ("[compliance]\ncountry_code = '+86'\nnational_digits = 11", 'such as "86"'),
+        ("[compliance]\ncountry_code = '86'", "country_code and national_digits go together"),
         ("[node]\ndata_dir = ''", "must name a directory"),
         ("[node]\nnew = 1", "it belongs to [unit_of_work]"),
         ("[database]\ndsn = 'mysql://x'", 'must be "embedded" or postgresql://'),

@@ -16,7 +16,7 @@ from smsgw.sim.carrier import Carrier
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.store import nodes
-from smsgw.store.database import Connection, connect
+from smsgw.store.database import Connection
 from tests.rig import process_settings, provision, provisioning, running
 
 
@@ -80,13 +80,3 @@ async def test_two_processes_cannot_be_one_node(database: str, tmp_path: Path, m
         daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
         with pytest.raises(nodes.SeatTaken, match="node 1 is running elsewhere"):
             await daemon.run(stop=asyncio.Event())
-
-
-async def test_a_clock_far_behind_is_refused(database: str, tmp_path: Path):
-    """Ids given far ahead of this clock mean that one of the two clocks is wrong: the daemon says so and does not serve."""
-    connection = await connect(database)
-    await connection.execute("INSERT INTO node (id, last_ms) VALUES (1, (1::int8 << 40))")
-    await connection.close()
-    daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
-    with pytest.raises(nodes.ClockAhead, match="ahead of this clock"):
-        await daemon.run(stop=asyncio.Event())

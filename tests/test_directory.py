@@ -9,7 +9,8 @@ import time
 from smsgw.config import ConfigError
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.model import Account, Carrier, Link, Number, Price, Provisioned, Route, Tenant
-from smsgw.store import credentials
+from smsgw.policy.ruleset import make_bundle
+from smsgw.store import credentials, policies
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
 
@@ -214,3 +215,28 @@ async def listeners(connection: Connection) -> int:
             " AND state = 'idle' AND query LIKE '%audit%'"
         )
     )
+
+
+async def test_going_back_to_the_version_before_takes_no_compiling(connection: Connection):
+    """The set that was taken over from is kept compiled: a rollback is in force at once, and so is a second thought about it."""
+    bundles = [
+        make_bundle(["set.toml"], lambda *_, word=word: f'[[terms]]\nid = "a"\nwords = ["{word}"]\nmust = ["{word}"]\n', b"k" * 32)
+        for word in ("甲乙", "丙丁", "戊己")
+    ]
+    for bundle in bundles:
+        await policies.keep_content(connection, bundle.version, bundle.encode())
+
+    async def in_force(at: int, before: Directory | None) -> Directory:
+        await provision(connection, (("policy", "set"), {"files": ["set.toml"], "version": bundles[at].version}))
+        return await load_directory(connection, plain, before, number_key=b"k" * 32)
+
+    first = await in_force(0, None)
+    second = await in_force(1, first)
+    back = await in_force(0, second)
+    again = await in_force(1, back)
+    assert back.policies["set"] is first.policies["set"]
+    assert again.policies["set"] is second.policies["set"]
+    other = await load_directory(connection, plain, again, number_key=b"k" * 32)
+    assert other.policies_before["set"] is first.policies["set"]
+    third = await in_force(2, other)
+    assert third.policies_before["set"] is second.policies["set"]

@@ -45,7 +45,20 @@ TOP = {
 }
 ROOMS = {
     *("__init__", "__main__", "admin", "bench", "billing", "campaigns", "carriers", "cli", "client", "compliance"),
-    *("config", "console", "contracts", "daemon", "demo", "directory", "journey", "model", "notices", "numbering"),
+    *(
+        "config",
+        "console",
+        "contracts",
+        "daemon",
+        "demo",
+        "directory",
+        "ground",
+        "journey",
+        "model",
+        "notices",
+        "numbering",
+        "outcomes",
+    ),
     *(
         "policy",
         "process",
@@ -55,6 +68,7 @@ ROOMS = {
         "routing",
         "sim",
         "smpp",
+        "spans",
         "states",
         "store",
         "telemetry",

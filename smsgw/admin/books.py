@@ -69,7 +69,7 @@ class _TakenBack(Exception):
 
 
 @asynccontextmanager
-async def _transaction(connection: Connection, by: Signature) -> AsyncIterator[None]:
+async def one_transaction(connection: Connection, by: Signature) -> AsyncIterator[None]:
     """One transaction that waits for no lock for long; a dry run's is rolled back."""
     by.check()
     try:
@@ -108,7 +108,7 @@ async def settle(connection: Connection, tenant: str, by: Signature) -> Booking:
 async def _book(connection: Connection, tenant: str, kind: str, amount: int | None, by: Signature) -> Booking:
     """Book an amount, or what brings the balance to nought."""
     done: Booking | None = None
-    async with _transaction(connection, by):
+    async with one_transaction(connection, by):
         of = await books.hold(connection, tenant)
         _check_state(await books.state_of(connection, of.tenant_id), kind)
         moved = -of.amount if amount is None else amount
@@ -146,7 +146,7 @@ async def set_credit_limit(connection: Connection, tenant: str, limit: int, by: 
     if limit < 0:
         raise Refused("a credit limit is not negative: it says how far below nought the balance may go")
     done: Booking | None = None
-    async with _transaction(connection, by):
+    async with one_transaction(connection, by):
         await provisioning.lock(connection)
         entity = (await provisioning.read_entities(connection)).get(("tenant", tenant))
         if entity is None:
@@ -164,7 +164,7 @@ async def set_credit_limit(connection: Connection, tenant: str, limit: int, by: 
 async def refund(connection: Connection, message: int, by: Signature) -> Refunded | None:
     """Give the price of one message back, by a person's decision; None when there is no such message. Raises Refused."""
     done: Refunded | None = None
-    async with _transaction(connection, by):
+    async with one_transaction(connection, by):
         now_ms = int(time.time() * 1000)
         done = await books.refund_message(connection, message, _today(), now_ms, by.by)
         if done is not None:

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from smsgw.model import Tenant
 from smsgw.reports import partner as partners
 from smsgw.reports import statement as reports
-from smsgw.reports.cycle import Cycle, cycle_of, following
+from smsgw.reports.cycle import Cycle, cycle_at, cycle_of, following, form_of
 from smsgw.reports.rendering import TooLarge, csv_rows, render, sha256
 from smsgw.reports.statement import Charge, Day, Ended, Entry, Figures, NotReconciled
 from smsgw.reports.table import Cell, Document
@@ -66,7 +66,7 @@ class Made:
 async def close(connection: Connection, name: str, cycle_name: str, *, actor: str, draft: bool = False) -> Made:
     """Close a tenant's cycle, or return it as it was closed. Raises NoSuchTenant, Refused, NotReconciled, ValueError."""
     tenant = await statements.contract(connection, name)
-    cycle = cycle_of(cycle_name, tenant.timezone, tenant.cycle_start_day)
+    cycle = cycle_of(cycle_name, tenant.timezone, tenant.cycle_start_day, tenant.cycle)
     kept = await statements.find(connection, TENANT, name, cycle.name)
     if kept is not None:
         return Made(TENANT, name, cycle.name, kept.content, kept, tenant, Span(kept.from_ms, kept.until_ms))
@@ -85,12 +85,13 @@ async def close(connection: Connection, name: str, cycle_name: str, *, actor: st
 async def _read(connection: Connection, tenant: Tenant, cycle: Cycle, *, draft: bool) -> tuple[Made, int]:
     """Return what a cycle comes to, not kept yet, and its closing balance."""
     before = await statements.last(connection, TENANT, tenant.name)
+    following_name = cycle.name if before is None else await next_name(connection, tenant, before)
     opening = None
-    if before is not None and following(before.cycle) == cycle.name:
+    if before is not None and following_name == cycle.name:
         cycle = replace(cycle, start=datetime.fromtimestamp(before.until_ms / 1000, ZoneInfo(tenant.timezone)))
         opening = before.closing
     if not draft:
-        _check_order(cycle, before)
+        _check_order(cycle, before, following_name)
         await _check_over(connection, cycle.until_ms, cycle.name)
     span = Span(cycle.from_ms, cycle.until_ms)
     read = await statements.read_figures(connection, tenant, span, opening)
@@ -106,14 +107,25 @@ async def _keep(connection: Connection, made: Made, closing: int, actor: str) ->
     return replace(made, closed=kept)
 
 
-def _check_order(cycle: Cycle, before: Closed | None) -> None:
+async def next_name(connection: Connection, tenant: Tenant, before: Closed) -> str:
+    """Return the name of the cycle after the last closed one; with another form since then, of that in which it ended."""
+    if form_of(before.cycle) == tenant.cycle:
+        return following(before.cycle)
+    ended = datetime.fromtimestamp(before.until_ms / 1000, UTC)
+    name = cycle_at(ended, tenant.timezone, tenant.cycle_start_day, tenant.cycle).name
+    while await statements.find(connection, TENANT, tenant.name, name) is not None:
+        name = following(name)
+    return name
+
+
+def _check_order(cycle: Cycle, before: Closed | None, following_name: str) -> None:
     """Refuse a cycle that leaves a gap behind the last closed one, or reaches into it."""
     if before is None:
         return
-    if before.cycle >= cycle.name:
-        raise Refused(f"cycle {before.cycle} is closed already, and {cycle.name} lies before it")
-    if following(before.cycle) != cycle.name:
-        raise Refused(f"{before.cycle} is the last closed cycle: close {following(before.cycle)} before {cycle.name}")
+    if cycle.name != following_name:
+        if cycle.until_ms <= before.until_ms:
+            raise Refused(f"cycle {before.cycle} is closed already, and {cycle.name} lies before it")
+        raise Refused(f"{before.cycle} is the last closed cycle: close {following_name} before {cycle.name}")
     if cycle.from_ms >= cycle.until_ms:
         raise Refused(f"cycle {cycle.name} is empty: {before.cycle}, closed with another start day, covers it")
 
@@ -145,7 +157,7 @@ def _figures(read: dict[str, Any]) -> Figures:
 
 async def close_partner(connection: Connection, name: str, cycle_name: str, *, actor: str, draft: bool = False) -> Made:
     """Close a partner's cycle, of the closed cycles of the tenants that he brought. Raises NoSuchTenant, Refused, ValueError."""
-    cycle_of(cycle_name)
+    form = form_of(cycle_name)
     kept = await statements.find(connection, PARTNER, name, cycle_name)
     if kept is not None:
         return Made(PARTNER, name, cycle_name, kept.content, kept)
@@ -153,6 +165,11 @@ async def close_partner(connection: Connection, name: str, cycle_name: str, *, a
         tenants = await statements.of_partner(connection, name)
         if not tenants:
             raise NoSuchTenant(name)
+        others = [tenant for tenant in tenants if tenant.cycle != form]
+        if others:
+            raise Refused(
+                f"{cycle_name} is a {form}, and the cycle of {others[0].name} is a {others[0].cycle}: one sum needs one calendar"
+            )
         closed = [(tenant, await statements.find(connection, TENANT, tenant.name, cycle_name)) for tenant in tenants]
         missing = [tenant.name for tenant, found in closed if found is None]
         if missing:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from smsgw.billing.tariff import format_money, parse_money
 from smsgw.model import MONEY_UNIT
 
+DAYS_OF_A_WEEK: Final = 7
 _ADDRESS: Final = re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,190}")
 
 
@@ -57,6 +58,14 @@ def files(value: list[str]) -> list[str]:
 def networks(value: Iterable[str]) -> list[str]:
     """Where an account may bind from."""
     return [str(ipaddress.ip_network(network, strict=False)) for network in value]
+
+
+def contradictions(tenant: Mapping[str, Any]) -> list[str]:
+    """Say what is wrong between keys of a tenant that are each right alone."""
+    day = tenant.get("cycle_start_day", 1)
+    if tenant.get("cycle") == "week" and day > DAYS_OF_A_WEEK:
+        return [f"cycle_start_day is {day}: a week has the days 1 (Monday) to {DAYS_OF_A_WEEK}"]
+    return []
 
 
 CONTRACT_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {

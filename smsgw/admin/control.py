@@ -27,7 +27,7 @@ from aiohttp.typedefs import Handler
 from smsgw.admin.http import SHUTDOWN_S
 
 Rows = list[dict[str, Any]]
-Answer = Callable[[Mapping[str, Any]], Rows]
+Answer = Callable[[Mapping[str, Any]], Rows | Awaitable[Rows]]
 Provider = Callable[[], Rows | Awaitable[Rows]]
 
 SOCKET_NAME: Final = "admin.sock"
@@ -116,7 +116,8 @@ class ControlServer:
             return _json(404, {"error": f"there is no {what!r} to ask", "known": sorted(self._answers)})
         try:
             asked = orjson.loads(await request.read())
-            return _json(200, answer(asked))
+            rows = answer(asked)
+            return _json(200, await rows if inspect.isawaitable(rows) else rows)
         except NotThere as error:
             return _json(404, {"error": str(error)})
         except Exception as error:  # noqa: BLE001 - the question failed, the gateway goes on

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 from smsgw.admin import provisioning
+from smsgw.admin.contract_values import contradictions
 from smsgw.admin.provisioning import Change, Conflict, Plan
 from smsgw.admin.provisioning_file import _ACCOUNT_DEFAULTS, _TABLES, _differing, _Reading
 from smsgw.admin.standing import NotFound
@@ -75,6 +76,9 @@ async def _make(
 ) -> Plan:
     if wanted.old == wanted.new:
         return Plan(())
+    faults = contradictions(wanted.new) if wanted.new is not None and wanted.key[0] == "tenant" else []
+    if faults:
+        raise ValueError(faults[0])
     for kind in ("policy", "retention"):
         named = wanted.new.get(kind, "") if wanted.new is not None else ""
         if named and (kind, named) not in live:

@@ -1,7 +1,7 @@
 """What leaves in bulk: a tenant's export with its manifest, and the comparison of a carrier's file with what its link took.
 
-An export is one snapshot: its files agree with each other and with the balance in the manifest, which has a hash of each. It is
-audited. Must never: write over what is there; leave a manifest for files that are not whole.
+An export is one snapshot: its files agree with each other and with the balance in the manifest, which has a hash of each and is
+signed. It is audited. Must never: write over what is there; leave a manifest for files that are not whole.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from smsgw.admin.signing import MANIFEST, SIGNATURE, Signer, fingerprint
 from smsgw.billing.tariff import format_money
 from smsgw.carriers.dialect import receipt_key, submit_key
 from smsgw.model import Dialect, State
@@ -30,7 +31,6 @@ from smsgw.store.sealed import Opener, plain
 __all__ = ["NoSuchLink", "NoSuchTenant", "Refused", "export", "reconcile"]
 
 VERSION: Final = 1
-MANIFEST: Final = "manifest.json"
 EDGE_S: Final = 2 * 86_400.0
 """A carrier's day is not ours: messages so near to a span are looked at, too."""
 
@@ -57,6 +57,7 @@ async def export(
     connection: Connection,
     name: str,
     out: Path,
+    signer: Signer,
     *,
     start: datetime,
     end: datetime,
@@ -84,6 +85,7 @@ async def export(
             "from": start.astimezone(UTC).isoformat(),
             "until": end.astimezone(UTC).isoformat(),
             "made": datetime.now(UTC).isoformat(timespec="seconds"),
+            "key": fingerprint(signer.public),
             "files": entries,
         }
     said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content}
@@ -91,7 +93,13 @@ async def export(
     await provisioning.audit(connection, actor, ("export", name), None, said)
     text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
     (out / MANIFEST).write_bytes(text)
-    return [*entries, {"file": MANIFEST, "rows": len(entries), "octets": len(text), "sha256": hashlib.sha256(text).hexdigest()}]
+    signed = signer.sign(text)
+    (out / SIGNATURE).write_bytes(signed)
+    return [*entries, _entry(MANIFEST, len(entries), text), _entry(SIGNATURE, 0, signed)]
+
+
+def _entry(name: str, rows: int, octets: bytes) -> dict[str, Any]:
+    return {"file": name, "rows": rows, "octets": len(octets), "sha256": hashlib.sha256(octets).hexdigest()}
 
 
 def _prepare(out: Path) -> None:

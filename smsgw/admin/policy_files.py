@@ -37,7 +37,7 @@ def with_policies(file: ProvisioningFile, key: bytes) -> ProvisioningFile:
         if kind != "policy":
             continue
         try:
-            bundle = make_bundle(values["files"], _reader(base), key)
+            bundle = make_bundle(values["files"], reader(base), key)
             made = compile_set(name, bundle, key)
         except PolicyFault as fault:
             errors += fault.errors
@@ -66,7 +66,9 @@ def contents(file: ProvisioningFile) -> Mapping[str, bytes]:
     return {version: bundle.encode() for version, bundle in file.bundles.items()}
 
 
-def _reader(base: Path) -> Callable[[str, str], str]:
+def reader(base: Path) -> Callable[[str, str], str]:
+    """Return what reads the files of a set, and the lists that they name, from below a directory."""
+
     def read(source: str, listed: str) -> str:
         path = base / source if not listed else (base / source).parent / listed
         if path.stat().st_size > MAX_OCTETS:

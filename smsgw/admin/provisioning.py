@@ -261,7 +261,7 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
         found = newest[1].keys() - await versions.made_by_files(connection, newest[0])
         result = plan(newest[1], before[1], live, overwrite=overwrite, found=found)
         refused = (*await _against_the_books(connection, result.changes), *await _unannounced(connection, result.changes, live))
-        conflicts = (*result.conflicts, *refused)
+        conflicts = (*result.conflicts, *refused, *await _without_content(connection, result.changes))
         result = Plan(result.changes, conflicts, (), result.notes)
         if dry_run or conflicts:
             return result
@@ -271,6 +271,14 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
         await _settle_balances(connection, result.changes, {}, actor)
     notes = tuple(f"{kind} {name!r} comes back without a password: apply a file that has it" for kind, name in bare)
     return Plan(result.changes, (), (), (*result.notes, *notes), before[0])
+
+
+async def _without_content(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
+    """Return a conflict for each rule set that would go back to a version whose files are not kept any more."""
+    wanted = {change.key: change.new["version"] for change in changes if change.key[0] == "policy" and change.new is not None}
+    gone = await policies.lacking(connection, set(wanted.values()))
+    why = "the files of that version are not kept any more (rules.keep_versions, rules.keep_days): apply them again"
+    return [Conflict(key, why, final=True) for key, version in wanted.items() if version in gone]
 
 
 async def _make(

@@ -21,7 +21,7 @@ from typing import Any, Final, get_type_hints
 import msgspec
 
 from smsgw.admin.access_values import ACCESS_CHECKS
-from smsgw.admin.contract_values import CONTRACT_CHECKS
+from smsgw.admin.contract_values import CONTRACT_CHECKS, contradictions
 from smsgw.admin.retention_values import PROFILES, retention
 from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
@@ -43,6 +43,7 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("store", "relay"),
     "basis": ("submitted", "sent", "delivered"),
     "in_doubt": ("resend", "hold", "resend_if_no_receipt"),
+    "cycle": ("day", "week", "month"),
     "quota_window": ("calendar", "rolling"),
     "bind": ("transceiver", "transmitter", "receiver", "pair"),
     "part_rule": ("gsm_ucs2", "cn_char", "octet"),
@@ -253,6 +254,7 @@ class _Reading:
             self.openings[name] = values.pop("balance", 0)
             if self.openings[name] < -values.get("credit_limit", 0):
                 self.errors.append(f"{where}.balance is below what credit_limit allows")
+            self.errors += [f"{where}.{fault}" for fault in contradictions(values)]
             values = _differing(values, _TENANT_DEFAULTS)
         elif kind == "retention":
             try:

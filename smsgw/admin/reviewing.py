@@ -33,12 +33,17 @@ async def waiting(connection: Connection, account: str | None = None) -> list[di
 
 
 async def look(connection: Connection, number: int, actor: str, opened: Opener = plain) -> dict[str, Any]:
-    """Return one entry with its text, as the handset would join it; who looked is audited. Raises NotFound, NotAllowed."""
+    """Return one entry with its text, as the handset would join it; who looked is audited. Raises NotFound, NotAllowed.
+
+    `opened` opens what is sealed at rest.
+    """
     async with connection.transaction():
         row = await _entry(connection, number)
         (text,) = await holds.load(connection, [number])
         numbered: dict[int, int] = dict(reversed(text.parts))
         loaded = {one.id: one for one in await messages.load(connection, list(numbered.values()), _nobody, opened)}
+        if len(loaded) < len(numbered):
+            raise NotAllowed(f"the content of {number} does not open: its key is not in this data_dir")
         parts = [loaded[numbered[part]] for part in sorted(numbered)]
         contents = [content_of(encode(part.command, 0, 0, part.body), part.command) for part in parts]
         said = shown(contents, await _alphabet(connection, row["account"]))

@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from smsgw.admin.standing import AUTOMATIC, NotAllowed, change_state, find
+from smsgw.billing.tariff import parse_money
 from smsgw.contracts.standing import NOT_MONEY, RENEWED
 from smsgw.contracts.term import Notice, reasons, steps
-from smsgw.model import Standing
+from smsgw.model import MONEY_UNIT, Standing
 from smsgw.store import notices, provisioning
 from smsgw.store import standing as standings
 from smsgw.store import terms as store
@@ -95,10 +96,15 @@ def _check(term: Term) -> None:
         raise ValueError("a term ends after it starts")
     if term.grace_days < 0 or any(days < 0 for days in term.remind_days) or term.gate_rate < 1:
         raise ValueError("days are not negative, and a rate is at least 1")
-    if term.then_state not in {"suspended_arrears", "frozen"}:
-        raise ValueError(f"{term.then_state!r} is no state that follows a term: suspended_arrears or frozen")
+    if term.then_state not in {"suspended_arrears", "frozen", "closing"}:
+        raise ValueError(f"{term.then_state!r} is no state that follows a term: suspended_arrears, frozen or closing")
     if term.gate not in {"none", "limited", "frozen"}:
         raise ValueError(f"{term.gate!r} is no gate: none, limited or frozen")
+    if term.fee_due_days < 0 or term.fee_grace_days < 0:
+        raise ValueError("days are not negative")
+    for word, text in (("a late fee's rate", term.fee_rate), ("a late fee's cap", term.fee_cap)):
+        if not 0 <= parse_money(text) <= MONEY_UNIT:
+            raise ValueError(f"{word} is a share from 0 to 1, such as 0.0005, not {text!r}")
 
 
 # ---- profiles ------------------------------------------------------------------------------------------------------------

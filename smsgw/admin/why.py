@@ -1,7 +1,7 @@
 """`smsgw why`: what would become of a message, by each rule and route, and what it would cost. Nothing is sent, stored or counted.
 
 The message is built as a client would build it, read as accept reads it, and judged by the set in force. Every rule is asked, also
-those behind the one that decides.
+those behind the one that decides. Of caps it says what their counters hold at this moment.
 
 Never here: an answer that repeats the text (where a rule matched is told by offsets), a change of anything.
 """
@@ -19,7 +19,8 @@ from smsgw.journey.desk import Desk
 from smsgw.journey.reading import count_by, read_submit
 from smsgw.model import Account, Message, Mode, Rejected
 from smsgw.numbering.plan import the_plan
-from smsgw.policy.docket import Docket, refused
+from smsgw.policy.caps import Counted
+from smsgw.policy.docket import Docket, blocked, refused
 from smsgw.policy.judging import every_finding, judge, steps_of
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
@@ -27,6 +28,9 @@ from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import Action, Finding, Verdict
 from smsgw.smpp import const, text, tlv
 from smsgw.smpp.pdu import encode, read_sm, sm_body
+from smsgw.store import limits
+from smsgw.store.batch import FREQUENCY
+from smsgw.store.database import Pool
 
 Rows = list[dict[str, Any]]
 MAX_TEXT: Final = 10_000
@@ -36,13 +40,14 @@ _SHORT: Final = {0: 160, 8: 140}
 class Why:
     """Answers for one gateway, by what it has in force."""
 
-    def __init__(self, desk: Desk, docket: Docket, carriers: Carriers) -> None:
-        """Take what decides."""
+    def __init__(self, desk: Desk, docket: Docket, carriers: Carriers, pool: Pool) -> None:
+        """Take what decides, and where counters stand."""
         self._desk = desk
         self._docket = docket
         self._carriers = carriers
+        self._pool = pool
 
-    def __call__(self, asked: Mapping[str, Any]) -> Rows:
+    async def __call__(self, asked: Mapping[str, Any]) -> Rows:
         """Answer {account, to, text, from (optional)}. Raises NotThere."""
         system_id, to, said = (asked.get(name) for name in ("account", "to", "text"))
         source = asked.get("from", "")
@@ -71,24 +76,55 @@ class Why:
         where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
         coding = read_sm(pdu).data_coding
         rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
+        block = self._docket.marks.block_of(account, message.destination)
+        rows.append(_row("block lists", "pass", "") if block is None else _refusal("block lists", blocked(account, block)))
         verdict = Verdict()
         if account.policy:
-            judged, verdict = self._judged(account, message, pdu)
-            rows += judged
+            judged, verdict, caps = self._judged(account, message, pdu)
+            rows += judged + await self._caps(account, caps)
         return rows + self._way(message, verdict)
 
-    def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, Verdict]:
-        """Ask every rule."""
+    def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, Verdict, tuple[Counted, ...]]:
+        """Ask every rule, and for the counters of caps."""
         policy = next((one for one in self._docket.rule_sets() if one.name == account.policy), None)
         if policy is None:
-            return [_row("policy", "refused", f"{account.policy} is not loaded: policy_failed")], Verdict()
+            return [_row("policy", "refused", f"{account.policy} is not loaded: policy_failed")], Verdict(), ()
         directory, now = self._desk.directory, self._desk.clock.time()
-        submission = Submission(policy, account, message.source, message.destination, pdu, now=now, owner=directory.owner_of)
+        submission = Submission(
+            policy,
+            account,
+            message.source,
+            message.destination,
+            pdu,
+            now=now,
+            owner=directory.owner_of,
+            marks=self._docket.marks,
+        )
         rows = [_row("policy", policy.table.mode, f"{policy.name}@{policy.version[:8]}")]
         for name, findings in every_finding(policy, submission):
             rows += [_found(name, finding, policy) for finding in findings] or [_row(f"rule {name}", "pass", "")]
         verdict = judge(policy, steps_of(policy), submission)
-        return [*rows, self._verdict(account, verdict)], verdict
+        caps = policy.caps(submission) if policy.caps is not None else ()
+        return [*rows, self._verdict(account, verdict)], verdict, caps
+
+    async def _caps(self, account: Account, caps: tuple[Counted, ...]) -> Rows:
+        """Return how much of each cap this recipient has had, and what another message over it would get."""
+        if not caps:
+            return []
+        async with self._pool.acquire() as connection:
+            used = await limits.caps_used(connection, [(cap.key, cap.since) for cap in caps])
+        rows = []
+        for cap, count in zip(caps, used, strict=True):
+            row = _row(cap.rule, "pass", "")
+            if count >= cap.limit and cap.enforced:
+                refused_by = refusal(FREQUENCY, strict_34=account.strict_34)
+                assert refused_by is not None
+                row = _refusal(cap.rule, refused_by)
+            elif count >= cap.limit:
+                row["result"] = cap.told.replace("_", " ")
+            row["detail"] = f"{row['detail']} {count} of {cap.limit} used".lstrip()
+            rows.append(row)
+        return rows
 
     def _verdict(self, account: Account, verdict: Verdict) -> dict[str, Any]:
         objection = verdict.objection

@@ -1,9 +1,10 @@
 """`smsgw bench`: what the whole life of a message costs, beside what the machine can do at all.
 
     cli.py        options → cases → table, JSON, plot; the exit status
-    cases.py      direct, relay, gateway: one case run from start to end
+    cases.py      direct, relay, gateway, judged: one case run from start to end
     ends.py       the load: tenant and carrier of `sim` as processes, or external tools; their reports read alike
     gateway.py    the gateway under test, as a process with a fresh database; its books afterwards
+    rules.py      a rule set of any size, by which the case `judged` has the gateway judge
     relay.py      the yardstick: a bare relay in memory
     processes.py  CPU time from /proc, free ports, the calibration loop
     plot.py       the figures as SVG

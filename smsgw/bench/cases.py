@@ -1,4 +1,5 @@
-"""The cases: direct (tenant → carrier), relay (tenant → bare relay → carrier), gateway (tenant → smsgw → carrier).
+"""The cases: direct (tenant → carrier), relay (tenant → bare relay → carrier), gateway (tenant → smsgw → carrier), and judged: the
+gateway again, with a rule set that judges each message.
 
 Promises: each case has ends of its own, so that nothing is left over from one to the next; a case that cannot be run says why and
 counts as failed.
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from smsgw.store.database import remove_scratch, scratch_directory
 DIRECT: Final = "direct"
 RELAY: Final = "relay"
 GATEWAY: Final = "gateway"
+JUDGED: Final = "judged"
 
 
 @dataclass(slots=True, eq=False)
@@ -143,6 +145,11 @@ def _relay(case: Case, scratch: Path, _: LinkShape) -> None:
 
 
 def _gateway(case: Case, scratch: Path, shape: LinkShape) -> None:
+    _judged(case, scratch, replace(shape, policy=""))
+
+
+def _judged(case: Case, scratch: Path, shape: LinkShape) -> None:
+    """Run the gateway; each message is judged by the rule set of the shape, if there is one."""
     with ends.carrier(case.load, scratch) as (carrier, port):
         with gateway(case.load, port, shape) as under_test:
             _load(case, under_test.port, carrier.pid, scratch, _pids(under_test))
@@ -161,5 +168,10 @@ def _pids(under_test: Gateway) -> dict[str, Callable[[], tuple[int, bool]]]:
     }
 
 
-_RUNS: Final[Mapping[str, Callable[[Case, Path, LinkShape], None]]] = {DIRECT: _direct, RELAY: _relay, GATEWAY: _gateway}
+_RUNS: Final[Mapping[str, Callable[[Case, Path, LinkShape], None]]] = {
+    DIRECT: _direct,
+    RELAY: _relay,
+    GATEWAY: _gateway,
+    JUDGED: _judged,
+}
 NAMES: Final = tuple(_RUNS)

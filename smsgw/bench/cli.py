@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from smsgw.bench.cases import Case, run
 from smsgw.bench.ends import Load
 from smsgw.bench.gateway import LinkShape
 from smsgw.bench.plot import svg
+from smsgw.bench.rules import write_set
+from smsgw.store.database import remove_scratch, scratch_directory
 
 _COUNT: Final = 100_000
 
@@ -43,9 +46,9 @@ def parser() -> argparse.ArgumentParser:
     shape.add_argument("--mode", choices=("store", "relay"), default="store", help="of the account")
     shape.add_argument("--link-binds", type=int, default=1)
     shape.add_argument("--link-window", type=int, default=2_000)
-    shape.add_argument("--policy", default="", help="a rule set that judges what is sent (see config/policy)")
+    shape.add_argument("--policy", default="", help="the case `judged`: a rule set's file, or how many terms a made one has")
     how = options.add_argument_group("how")
-    how.add_argument("--only", default=",".join(all_cases.NAMES), help="cases, in order: direct,relay,gateway")
+    how.add_argument("--only", default="", help="cases, in order: direct,relay,gateway, and judged where --policy is given")
     how.add_argument("--runs", type=int, default=1, help="each case so often, in turn")
     how.add_argument("--loadgen", default="", help="path of an external load generator (smppblast's options and report)")
     how.add_argument("--sink", default="", help="path of an external carrier (smppsink's options and report)")
@@ -67,12 +70,25 @@ def main(args: Sequence[str]) -> int:
         loadgen=chosen.loadgen,
         sink=chosen.sink,
     )
-    shape = LinkShape(chosen.link_binds, chosen.link_window, chosen.mode, chosen.policy)
-    rates = [float(rate) for rate in chosen.rate.split(",") if rate] or [0.0]
-    names = [name for name in chosen.only.split(",") if name]
-    unknown = set(names) - set(all_cases.NAMES)
+    usual = [name for name in all_cases.NAMES if name != all_cases.JUDGED or chosen.policy]
+    names = [name for name in chosen.only.split(",") if name] or usual
+    unknown = set(names) - set(usual)
     if unknown:
-        parser().error(f"no such case: {', '.join(sorted(unknown))}")
+        parser().error(f"no such case: {', '.join(sorted(unknown))} (judged needs --policy)")
+    scratch = scratch_directory("smsgw-bench-rules-")
+    try:
+        policy = str(write_set(scratch, int(chosen.policy))) if chosen.policy.isdecimal() else chosen.policy
+        shape = LinkShape(chosen.link_binds, chosen.link_window, chosen.mode, policy)
+        done = _run(chosen, names, load, shape)
+    finally:
+        remove_scratch(scratch)
+    _write(chosen, done)
+    return 0 if all(case.clean for case in done) else 1
+
+
+def _run(chosen: argparse.Namespace, names: Sequence[str], load: Load, shape: LinkShape) -> list[Case]:
+    """Run all cases, and show their table."""
+    rates = [float(rate) for rate in chosen.rate.split(",") if rate] or [0.0]
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
@@ -83,8 +99,13 @@ def main(args: Sequence[str]) -> int:
                 done.append(run(name, replace(load, rate=rate), shape))
             _tell(console, done[-1])
     console.print(table(done))
-    _write(chosen, done)
-    return 0 if all(case.clean for case in done) else 1
+    costs = costs_of_judging(done)
+    if costs:
+        middle = statistics.median(costs)
+        console.print(
+            f"judging: {middle:+.1f} µs of the gateway's CPU a message, the median of {len(costs)} pairs", highlight=False
+        )
+    return done
 
 
 def _tell(console: Console, case: Case) -> None:
@@ -140,7 +161,20 @@ def ratio_to_relay(case: Case, cases: Sequence[Case]) -> float:
         for at, other in enumerate(cases)
         if other.name == all_cases.RELAY and other.load == case.load and other.outcome.rate
     ]
-    return case.outcome.rate / min(relays)[1] if relays and case.name == all_cases.GATEWAY else 0.0
+    gateways = {all_cases.GATEWAY, all_cases.JUDGED}
+    return case.outcome.rate / min(relays)[1] if relays and case.name in gateways else 0.0
+
+
+def costs_of_judging(cases: Sequence[Case]) -> list[float]:
+    """Return what judging adds to the gateway's CPU time, in µs a message, for each pair of runs with and without it."""
+    without, judged = (
+        [case for case in cases if case.name == name and case.clean] for name in (all_cases.GATEWAY, all_cases.JUDGED)
+    )
+    return [
+        round(one.cpu_us[all_cases.GATEWAY] - other.cpu_us[all_cases.GATEWAY], 1)
+        for one, other in zip(judged, without, strict=False)
+        if one.load == other.load
+    ]
 
 
 def _write(chosen: argparse.Namespace, cases: Sequence[Case]) -> None:
@@ -152,6 +186,7 @@ def _write(chosen: argparse.Namespace, cases: Sequence[Case]) -> None:
         "loadgen": "external" if chosen.loadgen else "smsgw.sim",
         "sink": "external" if chosen.sink else "smsgw.sim",
         "mode": chosen.mode,
+        "judging_us": costs_of_judging(cases),
         "cases": [{**case.as_json(), "of_relay": round(ratio_to_relay(case, cases), 4)} for case in cases],
     }
     chosen.json.write_text(json.dumps(facts, indent=1) + "\n")

@@ -16,7 +16,7 @@ _BAR: Final = 26
 _GAP: Final = 12
 _LEFT: Final = 150
 _RIGHT: Final = 170
-_COLOURS: Final = {"direct": "#9aa5b1", "relay": "#5b7083", "gateway": "#1f77b4"}
+_COLOURS: Final = {"direct": "#9aa5b1", "relay": "#5b7083", "gateway": "#1f77b4", "judged": "#17becf"}
 
 
 def svg(cases: Sequence[Case], title: str) -> str:

@@ -2,11 +2,12 @@
 
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
-    price  quota                         what messages cost, how many there may be
-    balance                              what tenants have to spend: top up, adjust, settle, refund, history
+    price  quota  policy                 what messages cost, how many there may be; a rule set tried on what was sent
+    balance  fee                         what tenants have to spend: top up, adjust, settle, refund, history; what paying late costs
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     content  report                      what messages said: read, purge, hold; a bundle for an authority
     audit                                who changed what and why, as a chain of hashes
+    optout  block  consent  complaint        what recipients said: who is sent what no more, and what they complained of
     show  why  doctor  health  version   look at one
     demo  bench                          try it, measure it
 
@@ -23,9 +24,14 @@ import typer
 from smsgw.cli import (
     audit,
     balance,
+    complaint,
+    consent,
     content,
     doctor,
     export,
+    fee,
+    optout,
+    policy,
     price,
     provisioning,
     quota,
@@ -60,15 +66,21 @@ def build() -> typer.Typer:
     app.add_typer(state.app, name="state")
     app.add_typer(review.app, name="review")
     app.add_typer(tenant.notices, name="notice")
+    app.add_typer(policy.app, name="policy")
     app.add_typer(price.app, name="price")
     app.add_typer(content.app, name="content")
     app.add_typer(report.app, name="report")
     app.add_typer(audit.app, name="audit")
     app.command()(quota.quota)
     app.add_typer(balance.build())
+    app.add_typer(fee.app, name="fee")
     app.command()(statement.statement)
     app.command()(export.reconcile)
-    app.command()(export.export)
+    app.add_typer(export.exports, name="export")
+    app.add_typer(optout.app, name="optout")
+    app.add_typer(optout.block, name="block")
+    app.add_typer(consent.app, name="consent")
+    app.add_typer(complaint.app, name="complaint")
     app.command()(show.show)
     app.command()(why)
     app.command()(doctor.doctor)

@@ -151,8 +151,8 @@ def top_up(
     """Book money that has come in; a running gateway sees it with the next message."""
     from smsgw.admin import books
 
-    value, by = _amount(amount), _signature(actor, reason, reference, dry_run=dry_run)
-    _tell(in_store(face.settings(config), lambda connection: books.top_up(connection, tenant, value, by)), by, json=json)
+    value, by = _amount(amount), signature(actor, reason, reference, dry_run=dry_run)
+    tell(in_store(face.settings(config), lambda connection: books.top_up(connection, tenant, value, by)), by, json=json)
 
 
 def adjust(
@@ -169,8 +169,8 @@ def adjust(
     """Put a balance right, up or down."""
     from smsgw.admin import books
 
-    value, by = _amount(amount), _signature(actor, reason, reference, dry_run=dry_run)
-    _tell(in_store(face.settings(config), lambda connection: books.adjust(connection, tenant, value, by)), by, json=json)
+    value, by = _amount(amount), signature(actor, reason, reference, dry_run=dry_run)
+    tell(in_store(face.settings(config), lambda connection: books.adjust(connection, tenant, value, by)), by, json=json)
 
 
 def settle(
@@ -186,8 +186,8 @@ def settle(
     """Bring the balance of a contract that ends to nought: what was left is paid out, or what was owed is paid in."""
     from smsgw.admin import books
 
-    by = _signature(actor, reason, reference, dry_run=dry_run)
-    _tell(in_store(face.settings(config), lambda connection: books.settle(connection, tenant, by)), by, json=json)
+    by = signature(actor, reason, reference, dry_run=dry_run)
+    tell(in_store(face.settings(config), lambda connection: books.settle(connection, tenant, by)), by, json=json)
 
 
 def credit(
@@ -203,8 +203,8 @@ def credit(
     """Change a tenant's credit limit; an apply of a file that says otherwise will be a conflict."""
     from smsgw.admin import books
 
-    value, by = _amount(limit), _signature(actor, reason, "", dry_run=dry_run)
-    _tell(in_store(face.settings(config), lambda connection: books.set_credit_limit(connection, tenant, value, by)), by, json=json)
+    value, by = _amount(limit), signature(actor, reason, "", dry_run=dry_run)
+    tell(in_store(face.settings(config), lambda connection: books.set_credit_limit(connection, tenant, value, by)), by, json=json)
 
 
 def refund(
@@ -220,7 +220,7 @@ def refund(
     from smsgw.admin import books
     from smsgw.billing.tariff import format_money
 
-    by = _signature(actor, reason, "", dry_run=dry_run)
+    by = signature(actor, reason, "", dry_run=dry_run)
     done = in_store(face.settings(config), lambda connection: books.refund(connection, message, by))
     if done is None:
         face.fail(face.NOT_FOUND, f"there is no message {message}")
@@ -257,13 +257,15 @@ def _amount(text: str) -> int:
         face.fail(2, str(error))
 
 
-def _signature(actor: str, reason: str, reference: str, *, dry_run: bool) -> Signature:
+def signature(actor: str, reason: str, reference: str, *, dry_run: bool) -> Signature:
+    """Return who books and why."""
     from smsgw.admin.books import Signature
 
     return Signature(stored.who(actor), reason, reference, dry_run)
 
 
-def _tell(done: Booking, by: Signature, *, json: bool) -> None:
+def tell(done: Booking, by: Signature, *, json: bool) -> None:
+    """Print what was booked, or would have been."""
     from smsgw.billing.tariff import format_money
 
     told: dict[str, Any] = {"tenant": done.tenant, "currency": done.currency, "kind": done.kind}

@@ -1,7 +1,8 @@
-"""`smsgw export`: a tenant's own data as files with a manifest. `smsgw reconcile`: a carrier's file against what its link took.
+"""`smsgw export`: a tenant's own data as files with a signed manifest, and their verification. `smsgw reconcile`: a carrier's file
+against what its link took.
 
-Exit codes: 0, 1 there are differences (or a file cannot be written), 2 usage, 3 no such tenant or link, 4 the directory is not
-empty.
+Exit codes: 0, 1 there are differences or faults (or a file cannot be written), 2 usage, 3 no such tenant or link, 4 the directory
+is not empty.
 """
 
 from __future__ import annotations
@@ -13,12 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from smsgw.cli import face, stored
 from smsgw.cli.balance import Csv, Json, in_store
 from smsgw.cli.provisioning import Actor
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from smsgw.admin.signing import Signer
+    from smsgw.config import Config
     from smsgw.reports.reconcile import Result, Theirs
     from smsgw.store.database import Connection
 
@@ -26,6 +32,20 @@ From = Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-11-
 Until = Annotated[str, typer.Option("--until", help="The first day after it (UTC).")]
 
 
+class _Export(TyperGroup):
+    """`smsgw export TENANT` is `smsgw export write TENANT`: what is no command of the group is a tenant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `write` before a tenant."""
+        if args and args[0] not in self.commands and args[0] not in {"-h", "--help"}:
+            args = ["write", *args]
+        return super().parse_args(ctx, args)
+
+
+exports = typer.Typer(cls=_Export, no_args_is_help=True, help="A tenant's own data with a signed manifest: TENANT, or verify, key.")
+
+
+@exports.command("write")
 def export(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
     config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
@@ -37,7 +57,7 @@ def export(
     actor: Actor = "",
     json: Json = False,
 ) -> None:
-    """Write a tenant's messages, receipts, MO and ledger as CSV, with a manifest of hashes, in one snapshot."""
+    """Write a tenant's messages, receipts, MO and ledger as CSV, with a signed manifest of hashes, in one snapshot."""
     from smsgw.admin import exporting
     from smsgw.cli.content import keys_of
     from smsgw.store.sealed import Unreadable
@@ -46,18 +66,75 @@ def export(
     first = _day(start) if start else datetime(2025, 1, 1, tzinfo=UTC)
     end = _day(until) if until else datetime.now(UTC) + timedelta(days=1)
 
+    settings = face.settings(config)
+
     async def run(connection: Connection) -> list[dict[str, Any]]:
+        signer, who = _signer(settings), stored.who(actor)
         return await exporting.export(
-            connection, tenant, out, start=first, end=end, content=content, actor=stored.who(actor), opened=opened
+            connection, tenant, out, signer, start=first, end=end, content=content, actor=who, opened=opened
         )
 
     try:
-        rows = in_store(face.settings(config), run)
+        rows = in_store(settings, run)
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
     except Unreadable as error:
         face.fail(face.FAILED, f"some content does not open: {error}")
     stored.show(rows, "files", json=json)
+
+
+@exports.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, or the directory that it is in.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    *,
+    key: Annotated[Path | None, typer.Option(help="A file with the public key; that of this data_dir if not given.")] = None,
+    json: Json = False,
+) -> None:
+    """Say whether an export is whole and as it was signed: exit 0, or 1 with everything that is wrong."""
+    from smsgw.admin.signing import fingerprint, read_public_key
+    from smsgw.admin.signing import verify as verified
+
+    try:
+        public = read_public_key(key.read_text(encoding="utf-8")) if key is not None else _own_key(face.settings(config))
+    except (OSError, ValueError) as error:
+        face.fail(2, f"{key}: {error.strerror if isinstance(error, OSError) else error}")
+    directory = file if file.is_dir() else file.parent
+    try:
+        said, faults = verified(directory, public)
+    except OSError as error:
+        face.fail(2, f"{error.filename}: cannot be read: {error.strerror}")
+    if faults:
+        face.fail(face.FAILED, *faults)
+    told = {name: said[name] for name in ("tenant", "from", "until", "made", "balance", "currency")}
+    face.print_one({**told, "files": len(said["files"]), "key": fingerprint(public)}, json=json)
+
+
+@exports.command()
+def key(config: face.ConfigPath = Path(face.DEFAULT_CONFIG)) -> None:
+    """Print the public key that verifies exports of this gateway; give it to whoever is to verify them."""
+    print(_signer(face.settings(config)).pem, end="")
+
+
+def _signer(settings: Config) -> Signer:
+    """Return what signs here; ends the command where the key cannot be had."""
+    from smsgw.admin.sealing import load_key
+    from smsgw.admin.signing import Signer
+    from smsgw.config import ConfigError
+
+    try:
+        return Signer(load_key(Path(settings.node.data_dir)))
+    except ConfigError as error:
+        face.fail(error.exit_code, *error.errors)
+
+
+def _own_key(settings: Config) -> Ed25519PublicKey:
+    """Return the public key of this data_dir; a data_dir without one is not given one by looking."""
+    from smsgw.admin.sealing import KEY_FILE
+
+    if not (Path(settings.node.data_dir) / KEY_FILE).exists():
+        face.fail(2, f"there is no {KEY_FILE} in {settings.node.data_dir}: give the signer's public key with --key FILE")
+    return _signer(settings).public
 
 
 def reconcile(

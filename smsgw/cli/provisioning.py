@@ -66,12 +66,22 @@ def apply(
         from smsgw.admin import provisioning
         from smsgw.admin.credentials import hasher_of
         from smsgw.admin.sealing import load_key
+        from smsgw.store import policies
+        from smsgw.store import provisioning as store
 
         key = load_key(Path(settings.node.data_dir))
         hasher, who = hasher_of(settings.secrets), actor or caller()
-        return await provisioning.apply(
+        made = await provisioning.apply(
             connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite
         )
+        if not dry_run and not made.conflicts:
+            kept = settings.rules
+            async with connection.transaction():
+                await store.lock(connection)
+                gone = await policies.purge(connection, keep=kept.keep_versions, days=kept.keep_days)
+            if gone:
+                print(f"forgot {gone} old versions of rule sets (see rules.keep_days)", file=sys.stderr)
+        return made
 
     def done() -> Plan:
         wanted = read_file(file)

@@ -2,6 +2,7 @@
 
 warn   limit   freeze   terminate      the ladder; the last one only from a freeze, a suspension or a closing
 suspend   close   resume               for arrears; the way out; back to active
+appeal   answer   appeals              what the tenant says to a step, and what became of it
 list   get   history                   look
 """
 
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import appeal, face, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.standing import Change
@@ -37,6 +38,9 @@ CONFIG = Path(face.DEFAULT_CONFIG)
 app = typer.Typer(
     help="How contracts and accounts stand: warn, limit, freeze, suspend, close, terminate, resume.", no_args_is_help=True
 )
+
+for command in (appeal.appeal, appeal.answer, appeal.appeals):
+    app.command()(command)
 
 
 @app.command()
@@ -191,14 +195,14 @@ def get(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.
 
 @app.command()
 def history(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
-    """Show who changed it, when, from what to what, and why."""
+    """Show each step with its number: who, when, from what to what, and why; and what the tenant said to it."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.admin import standing
         from smsgw.store import registers
 
         await standing.find(connection, kind, name)
-        return await registers.history(connection, [f"{kind}_state", f"{kind}_warning"], name)
+        return await registers.history(connection, [f"{kind}_state", f"{kind}_warning", f"{kind}_appeal"], name)
 
     stored.show(stored.ask(config, run), "changes", json=json, csv=csv)
 

@@ -22,7 +22,7 @@ def statement(
     party: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name; with --partner the partner's.")],
     config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
     *,
-    cycle: Annotated[str, typer.Option(help="The month in which it starts: 2026-11.")],
+    cycle: Annotated[str, typer.Option(help="By the contract's cycle: 2026-11, 2026-W47 or 2026-11-25.")],
     form: Annotated[list[str] | None, typer.Option("--format", help="csv, xlsx or pdf; may be given several times.")] = None,
     out: Annotated[Path, typer.Option(help="Where the files are written.")] = Path(),
     detail: Annotated[bool, typer.Option("--detail", help="A CSV with a line for each message as well.")] = False,

@@ -89,10 +89,14 @@ def term(
     ends: Annotated[str, typer.Option(help="Last day; none: no end.")] = "",
     grace_days: Annotated[int | None, typer.Option(help="Days after the end on which it still sends.")] = None,
     remind: Annotated[str, typer.Option(help="How many days before the end it is reminded: 30,7,1; none.")] = "",
-    then: Annotated[str, typer.Option(help="What follows the grace: suspended_arrears or frozen.")] = "",
+    then: Annotated[str, typer.Option(help="What follows the grace: suspended_arrears, frozen or closing.")] = "",
     verified_till: Annotated[str, typer.Option(help="Last day for which its identity is verified; none.")] = "",
     gate: Annotated[str, typer.Option(help="What follows that day: none, limited or frozen.")] = "",
     gate_rate: Annotated[int | None, typer.Option(help="Parts per second where the gate is limited.")] = None,
+    fee_rate: Annotated[str, typer.Option(help="Late fee: the share of what is unpaid, a day: 0.0005; 0: none.")] = "",
+    fee_due_days: Annotated[int | None, typer.Option(help="Days after a cycle's end within which it is to be paid.")] = None,
+    fee_grace_days: Annotated[int | None, typer.Option(help="Days more after which a fee is due, from the first day on.")] = None,
+    fee_cap: Annotated[str, typer.Option(help="The most it comes to, as a share of what was owed; 0: no cap.")] = "",
     reason: Annotated[str, typer.Option(help="Why: it goes into the audit log.")] = "",
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
@@ -104,8 +108,10 @@ def term(
         for key, text in (("starts", starts), ("ends", ends), ("verified_till", verified_till))
         if text
     }
-    changes |= {key: number for key, number in (("grace_days", grace_days), ("gate_rate", gate_rate)) if number is not None}
-    changes |= {key: word for key, word in (("then_state", then), ("gate", gate)) if word}
+    numbers = {"grace_days": grace_days, "gate_rate": gate_rate, "fee_due_days": fee_due_days, "fee_grace_days": fee_grace_days}
+    changes |= {key: number for key, number in numbers.items() if number is not None}
+    words = {"then_state": then, "gate": gate, "fee_rate": fee_rate, "fee_cap": fee_cap}
+    changes |= {key: word for key, word in words.items() if word}
     if remind:
         changes["remind_days"] = _days(remind)
     if changes and not reason:

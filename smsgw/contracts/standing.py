@@ -12,8 +12,8 @@ The ladder of measures is warn (which changes nothing) → limited → frozen �
     closed             -       -        -        -                  -       -
 
 p: a person alone may; a: so may smsgw itself (actor `smsgw`). Only a person ends a contract: smsgw closes nothing but what a
-person had set to closing. Closed is for good; who comes back comes as another tenant. From a state to itself a person
-changes its rate, its end or its reason.
+person had set to closing, by a command or by a term that says that closing follows its end. Closed is for good; who comes back
+comes as another tenant. From a state to itself a person changes its rate, its end or its reason.
 
 A decision with an end gives way to those under it that are milder and not over yet. smsgw may lift a suspension for
 arrears whose cause was money. What the calendar brought nobody lifts by a state, but by other dates.
@@ -76,7 +76,8 @@ def decide(present: Decision, wanted: Decision) -> Decision:
     was, shall = present.standing, wanted.standing
     table = AUTOMATICALLY if automatic else BY_PERSON
     renewed = shall is _ACTIVE and wanted.reason == RENEWED and present.reason in NOT_MONEY
-    if shall not in table[was] and not renewed:
+    run_out = automatic and shall is _CLOSING and wanted.reason == TERM_OVER and was in {_ACTIVE, _LIMITED}
+    if shall not in table[was] and not renewed and not run_out:
         raise NotAllowed(_why_not(was, shall, automatic=automatic))
     if shall is _ACTIVE:
         if present.reason in NOT_MONEY and not renewed:

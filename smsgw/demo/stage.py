@@ -79,7 +79,7 @@ class Demo:
             await _provision(plan.data_dir, provisioned)
             await self._say("starting the gateway …")
             async with self._gateway() as daemon:
-                connection = await connect(daemon.dsn, name="smsgw demo")
+                connection = await connect(daemon.ground.dsn, name="smsgw demo")
                 try:
                     return await self._traffic(daemon, connection)
                 finally:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import count_by, fingerprint, read_submit
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
+from smsgw.policy.docket import blocked
 from smsgw.policy.docket import refused as refusal_of
 from smsgw.policy.standing import Gate, reworded
 from smsgw.policy.statuses import STATUSES, refusal
@@ -74,6 +75,7 @@ class Accept:
         self._throttle = throttle
         self._docket = docket
         self._hold = hold
+        self._marks = docket.marks
         self._gate = Gate()
         self._short_id = short_id
         self._max_undecided = max_undecided
@@ -102,6 +104,8 @@ class Accept:
         held = account.restriction
         if held is not None and (refused := refusal(held.refusal, strict_34=account.strict_34)):
             return refused
+        if self._marks.blocking and (block := self._marks.block_of(account, message.destination)) is not None:
+            return blocked(account, block)
         category = ""
         if account.policy:
             judged = self._judge(message, pdu, session.version, now)
@@ -142,10 +146,13 @@ class Accept:
         objection = verdict.objection
         if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
             return refusal_of(account, objection, docket.rule_of(account, objection))
+        if verdict.added:
+            message.body += verdict.added
         if objection is not None or verdict.part is not None:
             if message.mode == Mode.RELAY:
                 return PARTS_IN_RELAY
             return self._hold.place(message, verdict.part, now) or verdict.category
+        message.caps = verdict.caps
         if verdict.due:
             if message.mode == Mode.RELAY:
                 return HOURS_IN_RELAY
@@ -237,6 +244,8 @@ class Accept:
         if rejected is not None:
             self._refused(session, message, rejected)
             return
+        if message.caps:
+            self._capped(message, refused=False)
         desk = self._desk
         message.answered_at = desk.clock.time()
         if message.mode != Mode.RELAY:
@@ -256,6 +265,8 @@ class Accept:
         if rejected is not None:
             self._refused(session, message, rejected)
             return
+        if message.caps:
+            self._capped(message, refused=False)
         session.answer_submit(message.command, message.sequence, 0, message.text_id)
         session.meter.accepted += 1
         session.meter.accepted_parts += message.parts
@@ -274,12 +285,19 @@ class Accept:
             self._desk.record_refused(message, const.ESME_ROK, rejected.reason)
             return
         self._unaccepted(session, message, rejected)
+        if message.caps:
+            self._capped(message, refused=True)
         reason = reworded(message.account, rejected.reason)
         told = refusal(reason, strict_34=message.account.strict_34)
         status = told.status if told is not None else rejected.status
         session.answer_submit(message.command, message.sequence, status, b"")
         session.meter.refuse(reason)
         self._desk.record_refused(message, status, reason)
+
+    def _capped(self, message: Message, *, refused: bool) -> None:
+        """Count the caps that a message was over, and name them in its record line."""
+        rules = self._docket.capped(message.account, message.caps)
+        message.rule = rules if refused else f"{message.rule} {rules}".lstrip()
 
     def refused_at_door(self, session: TenantSession, pdu: Pdu, rejected: Rejected) -> None:
         """A submit was refused before it was a message: it leaves a record line, and nothing else."""

@@ -8,6 +8,7 @@ Never here: a decision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from smsgw.model import Account, Message, State, Tenant
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 _WELL: Final = frozenset({State.DELIVERED, State.SENT})
 """States that are no error to whoever has log.messages = "errors"; a carrier's FAILED may come without an error number."""
+
+
+def _nobody_asks(_message: Message, _now: float) -> None:
+    """Nobody wants to know how messages end."""
 
 
 SENDERS: Final = 4_096
@@ -57,6 +62,7 @@ class Desk:
         self._records = records if records_of != "none" else None
         self._errors_only = records_of == "errors"
         self.several_nodes = False
+        self.on_ended: Callable[[Message, float], None] = _nobody_asks
         self._senders: dict[str, str] = {}
         self.opened: Opener = plain
         """Opens content that is sealed at rest."""

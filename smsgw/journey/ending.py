@@ -79,6 +79,8 @@ class Ending:
         if verdict is None:
             desk.process.ended(message.state)
             desk.record_final(message)
+            if message.account.policy:
+                desk.on_ended(message, desk.clock.time())
 
     def left_memory(self, message: Message, _verdict: Rejected | None) -> None:
         """The message waits in the store now: memory lets go of it."""

@@ -20,18 +20,19 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import structlog
 
 from smsgw.journey.accept import NOT_FILED
 from smsgw.model import Account, Message, Rejected, State
-from smsgw.policy.docket import refused
+from smsgw.policy.docket import blocked, refused
 from smsgw.policy.statuses import refusal
 from smsgw.policy.verdict import Action, Part, Verdict
 from smsgw.smpp import const
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.holds import Decision, Fate, Text
-from smsgw.store.sealed import Opener, Unreadable
+from smsgw.store.batch import FREQUENCY
+from smsgw.store.holds import Capped, Decision, Fate, Text
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from smsgw.policy.docket import Docket
     from smsgw.telemetry import Meters
 
-PAGE: Final = 200
+PAGE: Final = 64
+"""Texts that are judged in one go; the loop goes on to other things behind them."""
+FORGOTTEN: Final = 5_000
 LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
@@ -50,6 +53,8 @@ KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
 """States of messages on whose text a verdict may still fall."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
+RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
+"""Reasons that may come about after a person has let a text go: nobody but its recipient can decide otherwise."""
 
 
 class Hold:
@@ -84,6 +89,7 @@ class Hold:
         self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
         self._held: Counter[int] = Counter()
+        self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
         self._log = structlog.get_logger().bind()
@@ -96,9 +102,10 @@ class Hold:
         account, settings = message.account, self._settings
         if self._held[account.id] >= settings.per_account:
             return ACCOUNT_FULL
-        if self._held.total() >= settings.total:
+        if self._total >= settings.total:
             return FULL
         self._held[account.id] += 1
+        self._total += 1
         wait_s = min(settings.wait_s, message.expires_at) if message.expires_at else settings.wait_s
         due_ms = int((now + wait_s) * 1000)
         if part is None:
@@ -129,7 +136,9 @@ class Hold:
 
     async def run(self) -> None:
         """Judge what is to be judged, until cancelled."""
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a connection that is lost at the same moment may swallow the cancellation
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
@@ -175,23 +184,22 @@ class Hold:
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
             self._held[account] += held
-        await holds.forget(self._pool, PAGE * 5)
+        self._total = self._held.total()
+        await holds.forget(self._pool, FORGOTTEN)
         return late
 
     async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
         texts = await holds.load(self._pool, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        closed: set[int] = set()
-        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._opener(closed))}
+        loaded, closed = await messages.by_id(self._pool, numbers, self._desk.account_of, self._desk.opened)
         texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
-        verdicts: dict[int, Verdict] = {}
-        decisions = {}
+        verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
         for text in texts:
             made = self._decision(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        fell = await self._decide(decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
         for text in texts:
@@ -216,17 +224,29 @@ class Hold:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
 
-    def _opener(self, closed: set[int]) -> Opener:
-        """Note what does not open: a text of which a part cannot be read waits for the key, as a whole."""
-
-        def opened(owner: int, stored: bytes) -> bytes:
-            try:
-                return self._desk.opened(owner, stored)
-            except Unreadable:
-                closed.add(owner)
-                raise
-
-        return opened
+    async def _decide(self, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]) -> set[int]:
+        """Let verdicts fall; a text that may go and whose recipient has had enough is refused by the statement that counts it."""
+        capped: dict[int, Capped] = {}
+        accounts: dict[int, Account] = {}
+        for number, one in decisions.items():
+            caps = verdicts[number].caps if number in verdicts else ()
+            if caps and one.fate is Fate.RELEASED and one.text.fate is Fate.OPEN and not one.deferred:
+                account = accounts[number] = next(loaded[message].account for _, message in one.text.parts if message in loaded)
+                told = refusal(FREQUENCY, strict_34=account.strict_34)
+                assert told is not None
+                capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
+        if not capped:
+            return await holds.decide(self._pool, list(decisions.values()))
+        fell, full, over = await holds.decide_capped(self._pool, list(decisions.values()), capped)
+        for number in fell & capped.keys():
+            counted = capped[number]
+            if number in full:
+                at = full[number]
+                over[number] = [at]
+                changed = {"fate": Fate.REFUSED, "error": counted.error, "reason": FREQUENCY, "rule": counted.rules[at]}
+                decisions[number] = msgspec.structs.replace(decisions[number], **changed)
+            self._docket.capped(accounts[number], [counted.caps[at] for at in over.get(number, ())])
+        return fell
 
     async def _audit_expired(self, text: Text) -> None:
         """Nobody has decided a review in time."""
@@ -241,6 +261,8 @@ class Hold:
         """Return what is to become of a text; None: what was decided before, or nothing yet."""
         now = self._desk.clock.time()
         parts = [loaded[message] for _, message in text.parts if message in loaded]
+        if len(parts) < len(text.parts):
+            return None  # sealed with a key that this node has not: half a text is never judged for a whole one
         held = [message for message in parts if message.state in KEPT]
         if not held:
             return None
@@ -317,11 +339,12 @@ class Hold:
             first = held[0]
             links = self._desk.directory.routes.choose(first.destination) or (first.link,)
             allowed = links if filed is None else self._desk.directory.links_of(links, filed)
-            if allowed:
+            told = self._stopped(first, verdict)
+            if allowed and told is None:
                 gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state not in KEPT]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
-            told = refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
+            told = told or refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
             text.error, text.reason = told.status, told.reason
             for message in held:
                 message.rule = told.rule
@@ -331,6 +354,16 @@ class Hold:
             message.error = text.error
             self._ending.end(message, text.reason)
         self._desk.commit.change_all(held, wave.effect)
+
+    def _stopped(self, message: Message, verdict: Verdict) -> Rejected | None:
+        """Return what stops a text that was let go: its recipient has refused since, or is on a block list by now."""
+        account, objection, marks = message.account, verdict.objection, self._docket.marks
+        block = marks.block_of(account, message.destination) if marks.blocking else None
+        if block is not None:
+            return blocked(account, block)
+        if objection is None or objection.reason not in RECIPIENT_SAID:
+            return None
+        return refused(account, objection, self._docket.rule_of(account, objection))
 
     def _release(self, text: Text, held: list[Message], links: tuple[int, ...], same: int) -> None:
         """All on one link, in the order of their parts; those that find no room there wait for it in the store."""
@@ -366,6 +399,7 @@ class Hold:
         """The verdict is carried out, and durable."""
         self._probe("held_carried_out")
         self._held[text.account] -= len(text.parts)
+        self._total -= len(text.parts)
         self._done.append((text.id, text.seen))
 
     # ---- seen from outside ----------------------------------------------------------------------------------------

@@ -9,6 +9,9 @@ over all nodes in the long run; what it can be off meanwhile:
   nothing;
 - the store away: each node goes on by what it knows.
 
+Beside that the counters of caps, which the unit of work counts in, are pruned in the store: those that are over, and over their
+bound those that would be over first.
+
 Must never: hold up a message; fail a start or a drain.
 """
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from smsgw.directory import Directory
     from smsgw.telemetry import Meters
 
+PRUNE_EVERY_S: Final = 60.0
 AT_ONCE: Final = 2_000
 """Buckets that tell at a time; with more than that the rest tells `share_s` later."""
 
@@ -34,12 +38,16 @@ AT_ONCE: Final = 2_000
 class Limits:
     """The throttle, and the errand that shares it."""
 
-    def __init__(self, throttle: Throttle, pool: Any, clock: Any, *, share_s: float) -> None:
-        """Take what is shared, and where; nothing runs before `load`."""
+    def __init__(self, throttle: Throttle, pool: Any, clock: Any, *, share_s: float, caps: int) -> None:
+        """Take what is shared, and where; nothing runs before `load`. `caps`: counters of caps that may be in the store."""
         self.throttle = throttle
         self._pool = pool
         self._clock = clock
         self._share_s = share_s
+        self._most_caps = caps
+        self._pruned_at = clock.now()
+        self.caps = 0
+        self.caps_dropped = 0
         self.failures = 0
         self._log = structlog.get_logger().bind()
 
@@ -47,6 +55,8 @@ class Limits:
         """Export how many buckets there are."""
         meters.gauge("smsgw_limit_buckets", "Token buckets of senders and recipients.", lambda: len(self.throttle))
         meters.counter("smsgw_limit_buckets_dropped", "Buckets dropped for limits.buckets.", lambda: self.throttle.dropped)
+        meters.gauge("smsgw_recipient_caps", "Counters of caps in the store, as last seen.", lambda: self.caps)
+        meters.counter("smsgw_recipient_caps_dropped", "Counters dropped for limits.recipient_caps.", lambda: self.caps_dropped)
         meters.counter("smsgw_limit_share_failures", "Times that nodes could not tell each other.", lambda: self.failures)
 
     async def load(self) -> None:
@@ -60,6 +70,21 @@ class Limits:
         while True:
             await asyncio.sleep(self._share_s)
             await self.share()
+            if self._clock.now() - self._pruned_at >= PRUNE_EVERY_S:
+                self._pruned_at = self._clock.now()
+                await self.prune()
+
+    async def prune(self) -> None:
+        """Forget counters of caps that are over, or too many."""
+        try:
+            async with self._pool.acquire() as connection:
+                self.caps, dropped = await limits.prune_caps(connection, self._most_caps)
+        except provisioning.LOST as error:
+            self._log.warning("caps_not_pruned", error=type(error).__name__)
+            return
+        if dropped:
+            self.caps_dropped += dropped
+            self._log.error("caps_dropped", counters=dropped, most=self._most_caps, mend="raise limits.recipient_caps")
 
     async def share(self) -> None:
         """Tell what was taken since the last time, and hear what all have taken."""

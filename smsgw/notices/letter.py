@@ -24,8 +24,15 @@ TITLES: Final[Mapping[str, str]] = {
     "balance_low": "余额不足 The balance is low",
     "state": "状态变更 The state has changed",
     "warning": "警告 A warning",
+    "appeal": "申诉结果 What became of an appeal",
     "bind_failures": "登录失败 Failed binds",
+    "late_fee": "滞纳金 A late fee",
+    "new_source": "新的登录地址 A bind from a new address",
+    "places": "多处同时登录 Binds from several places at once",
+    "rate_spike": "发送量突增 A sudden rise of traffic",
     "term": "合同期限 The term of the contract",
+    "complaint": "收到投诉 A complaint",
+    "complaint_rate": "投诉率过高 The rate of complaints is high",
     "price": "价格调整 A change of prices",
 }
 """The first words of a mail by a notice's kind; another kind is its own title."""

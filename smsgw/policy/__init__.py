@@ -4,8 +4,11 @@
     handset      octets → the text that is read            normal      text → what its spellings have in common
     matcher      terms and patterns, by compiled engines   templates, signature, numbers   what their names say
     file         the tables of a rule set                  ruleset     a bundle of files → compiled, named by its hash
+    literals     a word that every match of a pattern has in it
     submission   one message before the rules              verdict     findings, and what they add up to
     address, kinds, content, wording    the rules          selftest    a set proved on its own texts
+    caps         by which counters a message is counted for its recipient
+    pumping      signs in what an account tries to send
     judging      RULES in their order, `judge`             docket      what was judged: counts, and the fail mode
 
 The rules themselves are imported from `judging`: whoever needs a status alone must not load the engines.

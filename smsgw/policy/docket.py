@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
-from smsgw.model import Account, Rejected
+from smsgw.model import Account, Message, Rejected, State
+from smsgw.policy.caps import Counted
 from smsgw.policy.handset import content_of
-from smsgw.policy.judging import Rule, at_door, door_of, judge, steps_of
+from smsgw.policy.judging import Rule, at_door, door_of, judge, plain_steps_of, steps_of
+from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
+from smsgw.policy.pumping import Pumping
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Owner, Submission
@@ -28,25 +31,50 @@ BROKEN: Final = "policy_failed"
 HELD: Final = "held"
 CHECK_EVERY_S: Final = 60
 _ACTIONS: Final = {Action.FLAG: "flag", Action.DEFER: "defer", Action.HOLD: "hold", Action.REJECT: "reject"}
+_UNDELIVERED: Final = frozenset({State.FAILED, State.REFUSED})
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
+
+
+class _InForce(NamedTuple):
+    """A set with its rules: all, those for a plain message, those for a part that will be joined (None: parts are not)."""
+
+    policy: RuleSet
+    steps: tuple[Rule, ...]
+    plain: tuple[Rule, ...]
+    door: tuple[Rule, ...] | None
 
 
 class Docket:
     """The rule sets in force, by name, and what came of them. `policies` is replaced as a whole."""
 
-    def __init__(self, policies: Mapping[str, RuleSet], on_failure: Callable[[str, Exception], None] | None = None) -> None:
-        """`on_failure` is told (set, exception) once for each set and version that fails to judge."""
+    def __init__(
+        self,
+        policies: Mapping[str, RuleSet],
+        on_failure: Callable[[str, Exception], None] | None = None,
+        *,
+        marks: Marks = NO_MARKS,
+        watched: int = 2_000,
+    ) -> None:
+        """`on_failure` is told (set, exception) once for each set and version that fails to judge.
+
+        `marks`: what is on record about recipients, which sets and block lists ask. So many accounts at most are `watched` for
+        pumping.
+        """
+        self.marks = marks
+        self.pumping = Pumping(most=watched)
         self._on_failure = _logged if on_failure is None else on_failure
         self.verdicts: Counter[tuple[str, ...]] = Counter()
         self.hits: Counter[tuple[str, ...]] = Counter()
         self.failures: Counter[tuple[str, ...]] = Counter()
         self._told: set[str] = set()
-        self._steps: dict[str, tuple[RuleSet, tuple[Rule, ...], tuple[Rule, ...] | None]] = {}
+        self._steps: dict[str, _InForce] = {}
         self.apply(policies)
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
         """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {name: (policy, steps_of(policy), door_of(policy)) for name, policy in policies.items()}
+        self._steps = {
+            name: _InForce(policy, steps_of(policy), plain_steps_of(policy), door_of(policy)) for name, policy in policies.items()
+        }
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 
@@ -59,7 +87,7 @@ class Docket:
 
     def rule_sets(self) -> list[RuleSet]:
         """Return the sets in force."""
-        return [policy for policy, _, _ in self._steps.values()]
+        return [one.policy for one in self._steps.values()]
 
     def __call__(  # noqa: PLR0917 - a message, as the journey has it
         self, account: Account, source: str, destination: str, pdu: bytes, now: float, owner: Owner, command: int, version: int
@@ -69,12 +97,25 @@ class Docket:
         found = self._steps.get(name)
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, door = found
+        policy, steps, plain_steps, door = found
         try:
+            if policy.table.pumping is not None:
+                self.pumping.attempt(account, policy.table.pumping, destination, now, shadow=policy.shadow)
             submission = Submission(
-                policy, account, source, destination, pdu, now=now, owner=owner, command=command, version=version
+                policy,
+                account,
+                source,
+                destination,
+                pdu,
+                now=now,
+                owner=owner,
+                command=command,
+                version=version,
+                marks=self.marks,
             )
-            if door is not None and submission.part is not None and submission.part.total > 1:
+            if submission.plain:
+                verdict = judge(policy, plain_steps, submission)
+            elif door is not None and submission.part is not None and submission.part.total > 1:
                 verdict = at_door(policy, door, submission)
                 if verdict.objection is None:
                     return verdict  # counted once the whole is judged
@@ -82,7 +123,10 @@ class Docket:
                 verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
-        self._count(name, verdict)
+        if verdict.objection is None and not verdict.flags and not verdict.due:
+            self.verdicts[name, "pass"] += 1
+        else:
+            self._count(name, verdict)
         return verdict
 
     def held(  # noqa: PLR0917 - a text, as the journey has it
@@ -103,11 +147,20 @@ class Docket:
             return Verdict()  # it is judged no longer
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, _ = found
+        policy, steps = found.policy, found.steps
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(
-                policy, account, source, destination, parts[0][0], now=now, owner=owner, command=parts[0][1], joined=contents
+                policy,
+                account,
+                source,
+                destination,
+                parts[0][0],
+                now=now,
+                owner=owner,
+                command=parts[0][1],
+                joined=contents,
+                marks=self.marks,
             )
             verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - as above
@@ -115,10 +168,20 @@ class Docket:
         self._count(name, verdict)
         return verdict
 
+    def ended(self, message: Message, now: float) -> None:
+        """A message has come to its end: where its policy looks for pumping, that tells whether such are delivered."""
+        found = self._steps.get(message.account.policy)
+        if found is None or found[0].table.pumping is None:
+            return
+        delivered = message.state is State.DELIVERED
+        if delivered or message.state in _UNDELIVERED or (message.state is State.EXPIRED and message.sent_at):
+            policy, table = found[0], found[0].table.pumping
+            self.pumping.ended(message.account, table, now, delivered=delivered, shadow=policy.shadow)
+
     def releases_missing(self, account: Account) -> bool:
         """Tell whether parts may go whose text never became whole."""
         found = self._steps.get(account.policy)
-        return found is not None and found[0].table.text.missing == "release"
+        return found is not None and found.policy.table.text.missing == "release"
 
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection
@@ -130,6 +193,12 @@ class Docket:
         for flag in verdict.flags:
             told = _ACTIONS[flag.action]
             self.hits[name, flag.rule, told if flag.action is Action.FLAG and not flag.shadow else f"would_{told}"] += 1
+
+    def capped(self, account: Account, caps: Sequence[Counted]) -> str:
+        """Count caps that a message of an account was over, as the store has decided; returns how record lines name them."""
+        for cap in caps:
+            self.hits[account.policy, cap.rule, cap.told] += 1
+        return " ".join(self.named(account, cap.rule) for cap in caps)
 
     def _failed(self, name: str, policy: RuleSet | None, error: Exception) -> Verdict:
         """Judge by the fail mode."""
@@ -150,18 +219,22 @@ class Docket:
 
     def check(self) -> None:
         """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
-        for name, (policy, _, door) in list(self._steps.items()):
+        for name, (policy, _, _, door) in list(self._steps.items()):
             try:
                 policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = (policy, (_broken,), door)
+                self._steps[name] = _InForce(policy, (_broken,), (_broken,), door)
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:
         """Return how a finding is named in record lines: set, version, rule, and where it matched."""
+        return self.named(account, finding.rule) + (f":{finding.span}" if finding.span else "")
+
+    def named(self, account: Account, rule: str) -> str:
+        """Return a rule with its set and version."""
         found = self._steps.get(account.policy)
-        version = found[0].version[:8] if found is not None else ""
-        return f"{account.policy}@{version}:{finding.rule}" + (f":{finding.span}" if finding.span else "")
+        version = found.policy.version[:8] if found is not None else ""
+        return f"{account.policy}@{version}:{rule}"
 
 
 def _logged(policy: str, error: Exception) -> None:
@@ -179,3 +252,10 @@ def refused(account: Account, finding: Finding, rule: str) -> Rejected:
     told = refusal(reason, strict_34=account.strict_34)
     assert told is not None, reason
     return Rejected(told.status, reason, rule)
+
+
+def blocked(account: Account, scope: Scope) -> Rejected:
+    """Return what the tenant and the record are told of a recipient on a block list."""
+    told = refusal("blocked", strict_34=account.strict_34)
+    assert told is not None
+    return Rejected(told.status, told.reason, block_word(scope))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ Act = Literal["reject", "hold", "flag"]
 Fail = Literal["hold", "reject", "pass"]
 Category = Literal["otp", "notice", "marketing"]
 CATEGORIES: Final[tuple[Category, ...]] = ("otp", "notice", "marketing")
+MOST_CAPPED: Final = 1_000
+"""The highest limit of a cap: each message within it is remembered."""
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -39,10 +41,14 @@ class Text(_Table, frozen=True):
 
 
 class Tlv(_Table, frozen=True):
-    """A TLV that must be there. `pattern`: what its value, as text without trailing NULs, must be."""
+    """A TLV that must be there. `pattern`: what its value, as text without trailing NULs, must be.
+
+    `inject`: what is put there where it is missing, octet for octet: the one change that a policy makes, and only if it says so.
+    """
 
     tag: int
     pattern: str = ""
+    inject: str = ""
     id: str = ""
     mode: Mode = "enforce"
 
@@ -130,7 +136,7 @@ class Templates(_Table, frozen=True):
 
 
 class Template(_Table, frozen=True):
-    """A template; `must`: texts, signature included, that it must fit."""
+    """A template; `must`: texts, signature included, that it must fit; `inject`: TLVs of its own, by tag ("0x1401")."""
 
     id: str
     text: str
@@ -138,6 +144,7 @@ class Template(_Table, frozen=True):
     signature: str = ""
     category: Literal["", "otp", "notice", "marketing"] = ""
     domains: list[str] = []
+    inject: dict[str, str] = {}
 
 
 class Terms(_Table, frozen=True):
@@ -184,11 +191,78 @@ class OptOut(_Table, frozen=True):
     mode: Mode = "enforce"
 
 
+class Cap(_Table, frozen=True):
+    """How many messages one recipient gets, at most: from whom (`scope`), of which `categories` (none: of all), in which window.
+
+    `window`: natural (of the set's `zone`) or rolling. `exempt`: a file of numbers that it does not count.
+    """
+
+    id: str
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_CAPPED)]
+    scope: Literal["signature", "template", "account", "platform"] = "account"
+    categories: list[Category] = []
+    window: Literal["natural", "rolling"] = "rolling"
+    span: Literal["minute", "hour", "day", "month"] = "day"
+    exempt: str = ""
+    action: Literal["reject", "flag"] = "reject"
+    mode: Mode = "enforce"
+
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Pumping(_Table, frozen=True):
+    """Signs that messages are sent for what they earn, looked for in every so many `attempts`. A share of 0: not looked for.
+
+    `sequential`: recipients with another one next to them. `prefix`, `country`: of one prefix (a number without its last four
+    digits), or country, `times` its share before, once `history` blocks of attempts are known. `delivery`: the least share that
+    has to be delivered. What is done goes up by one step at a time, every `step_s` at most, to `up_to`; `rate` is that of limit, in
+    parts per second, and limit and freeze last `hours` (0: until somebody lifts them).
+    """
+
+    attempts: Annotated[int, msgspec.Meta(ge=20, le=1_000)] = 100
+    sequential: Share = 0.3
+    prefix: Share = 0.5
+    country: Share = 0.3
+    delivery: Share = 0.2
+    times: Annotated[float, msgspec.Meta(ge=1)] = 4.0
+    history: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 5
+    up_to: Literal["alert", "limit", "freeze"] = "alert"
+    step_s: Annotated[int, msgspec.Meta(ge=1)] = 600
+    rate: Annotated[int, msgspec.Meta(ge=1)] = 1
+    hours: Annotated[int, msgspec.Meta(ge=0)] = 24
+    mode: Mode = "enforce"
+
+
+class Keyword(_Table, frozen=True):
+    """What a handset sends to refuse marketing, or to have it again: one of `words` and nothing else.
+
+    `before` and `after`: what may stand around it, as in 回复TD退订. Capitals, width, spaces and punctuation do not count.
+    """
+
+    words: list[str]
+    means: Literal["refuse", "resume"] = "refuse"
+    before: list[str] = []
+    after: list[str] = []
+
+
+class Consent(_Table, frozen=True):
+    """Whether a recipient wants marketing. `refusal`: what a keyword refuses; `required`: only to whom consented, by the record."""
+
+    refusal: Literal["account", "signature", "number"] = "account"
+    required: bool = False
+    mode: Mode = "enforce"
+
+
 class PolicyFile(_Table, frozen=True):
-    """All tables of a set. `harmless`: files of texts, one a line, of which it may neither refuse nor hold one."""
+    """All tables of a set. `harmless`: files of texts, one a line, of which it may neither refuse nor hold one.
+
+    `zone`: the time zone of its natural windows.
+    """
 
     mode: Mode = "enforce"
     fail: Fail = "hold"
+    zone: str = "UTC"
     harmless: list[str] = []
     text: Text = Text()
     tlv: list[Tlv] = []
@@ -204,10 +278,14 @@ class PolicyFile(_Table, frozen=True):
     links: Opposed | None = None
     phones: Opposed | None = None
     opt_out: list[OptOut] = []
+    cap: list[Cap] = []
+    pumping: Pumping | None = None
+    keyword: list[Keyword] = []
+    consent: Consent | None = None
 
 
 NUMBER_LISTS: Final = ("scope", "block", "opt_out", "exempt")
-_LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out")
+_LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out", "keyword", "cap")
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.]+)\s*\]\]?\s*(?:#.*)?$")
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
@@ -228,6 +306,7 @@ class Source:
         """Take both."""
         self.name = name
         self.text = text
+        self.read: tuple[PolicyFile, frozenset[str]] | None = None
         self._lines = text.splitlines()
         self._headers: dict[str, list[int]] = {}
         for number, line in enumerate(self._lines, 1):
@@ -253,12 +332,23 @@ class Source:
 
 def parse(source: Source) -> PolicyFile:
     """Read one file. Raises PolicyFault."""
+    return _read(source)[0]
+
+
+def _read(source: Source) -> tuple[PolicyFile, frozenset[str]]:
+    """Read one file, once; also returns what stands in it. Raises PolicyFault."""
+    if source.read is None:
+        source.read = _parsed(source)
+    return source.read
+
+
+def _parsed(source: Source) -> tuple[PolicyFile, frozenset[str]]:
     try:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
         raise PolicyFault([f"{source.name}: {error}"]) from None
     try:
-        return msgspec.convert(raw, PolicyFile)
+        return msgspec.convert(raw, PolicyFile), frozenset(raw)
     except msgspec.ValidationError as error:
         raise PolicyFault([_told(source, str(error))]) from None
 
@@ -279,7 +369,7 @@ def _told(source: Source, error: str) -> str:
 
 def msgspec_tables() -> frozenset[str]:
     """Return the names of all tables."""
-    return frozenset(name for name in PolicyFile.__struct_fields__ if name not in {"mode", "fail", "harmless"})
+    return frozenset(name for name in PolicyFile.__struct_fields__ if name not in {"mode", "fail", "zone", "harmless"})
 
 
 def merged(sources: list[Source]) -> tuple[PolicyFile, dict[tuple[str, int], str]]:
@@ -290,12 +380,11 @@ def merged(sources: list[Source]) -> tuple[PolicyFile, dict[tuple[str, int], str
     places: dict[tuple[str, int], str] = {}
     for source in sources:
         try:
-            one = parse(source)
+            one, given = _read(source)
         except PolicyFault as fault:
             errors += fault.errors
             continue
-        given = tomllib.loads(source.text)
-        for name in given:
+        for name in sorted(given):
             value = getattr(one, name)
             if name in _LISTS:
                 before = len(values.setdefault(name, []))
@@ -304,7 +393,8 @@ def merged(sources: list[Source]) -> tuple[PolicyFile, dict[tuple[str, int], str
             elif name in values:
                 errors.append(f"{source.at(name)}: {name} is given twice: {origin[name]} is the first")
             else:
-                values[name], origin[name] = value, source.at(name)
+                where = source.at(name) if isinstance(value, _Table) else source.at("", 0, name)
+                values[name], origin[name] = value, where
                 places[name, 0] = origin[name]
     if errors:
         raise PolicyFault(errors)

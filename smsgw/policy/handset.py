@@ -69,11 +69,32 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
     return Content(octets, data_coding, header, part, tlv_at)
 
 
+def plainly(pdu: bytes, source: str, destination: str, default_alphabet: str) -> str | None:
+    """Return the text of a submit_sm that has nothing special about it, by the lengths of its addresses alone; None: read it.
+
+    It was read before, by whoever knows its addresses: so its fields lie where those end, and need not be looked for. An
+    address that reading has replaced (an empty source) is seen by its NUL standing elsewhere.
+    """
+    source_end = 19 + len(source)
+    at = source_end + 3 + len(destination)
+    try:
+        if pdu[16] or not pdu[19] or pdu[source_end] or pdu[at] or pdu[at + 1] or pdu[at + 4] or pdu[at + 5]:
+            return None  # a service type, no source, a header, a time
+        octets = pdu[at + 11 :]
+        if len(octets) != pdu[at + 10]:
+            return None  # TLVs
+        if not pdu[at + 8] and default_alphabet == "gsm7":  # as `_plain_text`, which most messages thus need not call
+            return None if octets.translate(None, _SAME) else octets.decode("ascii")
+        return _plain_text(octets, pdu[at + 8], default_alphabet)
+    except IndexError:
+        return None
+
+
 def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     """Read one content, or all parts of a long message in their order: joined before decoding, so that nothing hides in a cut."""
     first = contents[0]
     if len(contents) == 1 and first.header is None:
-        text = _plainly(first.octets, first.data_coding, default_alphabet)
+        text = _plain_text(first.octets, first.data_coding, default_alphabet)
         if text is not None:
             return Shown(text, (), True)
     octets = first.octets if len(contents) == 1 else b"".join(one.octets for one in contents)
@@ -98,7 +119,7 @@ def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     return Shown(text, tuple(one for one in others if one != text), exact)
 
 
-def _plainly(octets: bytes, data_coding: int, default_alphabet: str) -> str | None:
+def _plain_text(octets: bytes, data_coding: int, default_alphabet: str) -> str | None:
     """Return the text of what nearly all messages are, on a short path: UCS-2, or letters that are the same in GSM and ASCII."""
     if data_coding == _UCS2:
         if octets[:2] not in _BYTE_ORDER_MARKS:

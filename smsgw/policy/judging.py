@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Final
 
-from smsgw.policy import address, content, kinds, wording
+from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
-from smsgw.policy.submission import Submission
+from smsgw.policy.submission import DEFAULT, Submission
 from smsgw.policy.verdict import Action, Finding, Part, Verdict
+from smsgw.smpp import tlv
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
 
@@ -26,9 +27,10 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
     ("tlv", content.tlvs, lambda policy: bool(policy.table.tlv)),
     ("text", content.readable, lambda policy: True),  # noqa: ARG005 - octets are always read
     ("category", kinds.category, lambda policy: policy.table.category is not None),
+    ("consent", consent.consent, consent.asks),
     ("hours", kinds.hours, lambda policy: bool(policy.table.hours)),
     ("signature", wording.signature, lambda policy: policy.table.signature is not None),
-    ("templates", wording.templates, lambda policy: policy.table.templates is not None),
+    ("templates", wording.templates, lambda policy: policy.table.templates is not None and policy.table.templates.only),
     ("terms", content.terms, lambda policy: bool(policy.term_rules)),
     ("patterns", content.patterns, lambda policy: bool(policy.table.pattern)),
     ("links", content.links, lambda policy: policy.table.links is not None),
@@ -44,6 +46,16 @@ _DOOR: Final = frozenset({"sender", "recipient", "tlv"})
 def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
     """Return the rules that a set has."""
     return tuple(rule for _, rule, there in RULES if there(policy))
+
+
+def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
+    """Return those of them that can object to a plain message: it is whole, reads in one way, and its words are looked at once."""
+    steps: list[Rule] = []
+    for name, rule, there in RULES:
+        if there(policy) and name != "text":
+            step = content.words if name in {"terms", "patterns"} else rule
+            steps += [step] if step not in steps else []
+    return tuple(steps)
 
 
 def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
@@ -62,7 +74,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    return Verdict(category, objection, flags, None, named)
+    return Verdict(category, objection, flags, part=named, added=_tlvs(submission))
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -77,8 +89,18 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
     if policy.filed:
         filed = policy.filed.get(submission.signed.signature)
         carriers = filed[1] if filed is not None and filed[1] else None
-    category = submission.category if policy.table.category is not None or policy.templates is not None else ""
-    return Verdict(category, objection, flags, carriers, None, due)
+    templates = policy.templates
+    if policy.table.category is not None or (templates is not None and templates.may_fit(submission.shown.text)):
+        category = submission.category
+    else:
+        category = "" if templates is None else DEFAULT
+    caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
+    return Verdict(category, objection, flags, carriers, caps, None, due, _tlvs(submission) if submission.added else b"")
+
+
+def _tlvs(submission: Submission) -> bytes:
+    """Return the TLVs that are put into a message."""
+    return b"".join(tlv.append(tag, value) for tag, value in submission.added.items())
 
 
 def _asked(

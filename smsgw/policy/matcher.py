@@ -2,7 +2,8 @@
 
 Terms by ahocorasick-rs, patterns by RE2's Set (linear time whatever the pattern; an operator's pattern never meets `re`, where one
 of them can stop the loop for a second). Both hold the interpreter while they build: so they are built in shards that take a few
-milliseconds each, in a thread between whose steps the loop runs on.
+milliseconds each, in a thread between whose steps the loop runs on. Each shard costs a microsecond for each text, so they are
+as few as that allows, and of one size.
 
 Promises: what is built has proved that it finds: each shard is asked for its first and its last term, each set of patterns for a
 canary of its own, at the build and whenever `alive` is asked. An engine that says "no match" because it failed must not pass for
@@ -18,8 +19,8 @@ from typing import Final, NamedTuple
 import ahocorasick_rs as aho
 import re2
 
-TERMS_A_SHARD: Final = 2_500
-PATTERNS_A_SHARD: Final = 100
+TERMS_A_SHARD: Final = 3_500
+PATTERNS_A_SHARD: Final = 200
 MAX_MEMORY: Final = 256 << 20
 """Octets that RE2 may use for a set; with its default of 8 MiB larger sets fail to compile."""
 
@@ -38,12 +39,19 @@ class Term(NamedTuple):
     whole: bool = False
 
 
+_MARK: Final = -1
+
+
 class Hit(NamedTuple):
     """Something found: whose it is, and where."""
 
     owner: int
     start: int
     end: int
+
+
+Scan = tuple[Sequence[Hit], bool]
+NOTHING: Final[Scan] = ((), False)
 
 
 def options() -> re2.Options:
@@ -66,16 +74,19 @@ def pattern_fault(expression: str) -> str:
 
 
 class Terms:
-    """Many words at once. One that stands inside a hit of `exceptions` is not found."""
+    """Many words at once. One that stands inside a hit of `exceptions` is not found.
+
+    `marks` are words that somebody else wants to know of in the same pass: no exception covers them, and they are no terms.
+    """
 
     __slots__ = ("_count", "_exceptions", "_plain", "_shards")
 
-    def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = ()) -> None:
+    def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = (), marks: Sequence[str] = ()) -> None:
         """Build; raises EngineFailed."""
-        plain = [term for term in terms if term.text.isascii()]
-        other = [term for term in terms if not term.text.isascii()]
-        self._plain = _shards(plain)
-        self._shards = [*self._plain, *_shards(other)]
+        wanted = [*terms, *(Term(mark, _MARK) for mark in marks)]
+        plain = [term for term in wanted if term.text.isascii()]
+        self._shards = _shards(wanted)
+        self._plain = _shards(plain) if len(plain) < len(wanted) else self._shards
         self._count = len(terms)
         self._exceptions = _automaton(exceptions) if exceptions else None
         self.check()
@@ -86,7 +97,7 @@ class Terms:
 
     def check(self) -> None:
         """Ask each shard for what it must find. Raises EngineFailed."""
-        for shard, automaton in self._shards:
+        for shard, automaton in (*self._shards, *self._plain):
             for at in (0, len(shard) - 1):
                 text = f"{_CANARY}{shard[at].text}"
                 if not any(found[0] == at or shard[found[0]].text == shard[at].text for found in _scan(automaton, text)):
@@ -94,26 +105,40 @@ class Terms:
 
     def find(self, text: str) -> Sequence[Hit]:
         """Return what stands in a text of the same normal form. Where the text is ASCII, only such terms are looked for."""
-        hits: list[Hit] = []
+        return self.scan(text)[0]
+
+    def scan(self, text: str) -> Scan:
+        """Return the same, and whether one of the marks stands in it."""
+        hits: list[Hit] | None = None
+        marked = False
         for shard, automaton in self._plain if text.isascii() else self._shards:
             found = automaton.find_matches_as_indexes(text, True)  # overlapping
             if found:
+                hits = hits or []
                 hits += self._judged(text, shard, found)
-        return hits
+                marked = marked or any(shard[index].owner == _MARK for index, _, _ in found)
+        return NOTHING if hits is None else (hits, marked)
 
     def _judged(self, text: str, shard: Sequence[Term], found: Sequence[tuple[int, int, int]]) -> Iterator[Hit]:
         allowed = _scan(self._exceptions, text) if self._exceptions is not None else ()
         for index, start, end in found:
             term = shard[index]
-            if term.whole and not _stands_alone(text, start, end):
+            if term.owner == _MARK or (term.whole and not _stands_alone(text, start, end)):
                 continue
             if not any(first <= start and end <= last for _, first, last in allowed):
                 yield Hit(term.owner, start, end)
 
 
 def _shards(terms: Sequence[Term]) -> list[tuple[Sequence[Term], aho.AhoCorasick]]:
-    cut = [terms[at : at + TERMS_A_SHARD] for at in range(0, len(terms), TERMS_A_SHARD)]
+    cut = [terms[first:end] for first, end in _cut(len(terms), TERMS_A_SHARD)]
     return [(shard, _automaton([term.text for term in shard])) for shard in cut]
+
+
+def _cut(count: int, most: int) -> Iterator[tuple[int, int]]:
+    """Cut so many into shards of one size, of at most so many each."""
+    shards = -(-count // most)
+    for at in range(shards):
+        yield count * at // shards, count * (at + 1) // shards
 
 
 def _automaton(words: Sequence[str]) -> aho.AhoCorasick:
@@ -140,13 +165,13 @@ class Patterns:
         """Build; `whole`: a pattern has to match from the first character to the last. Raises EngineFailed."""
         self._expressions = list(expressions)
         self._shards = []
-        for at in range(0, len(self._expressions), PATTERNS_A_SHARD):
+        for first, end in _cut(len(self._expressions), PATTERNS_A_SHARD):
             shard = re2.Set.FullMatchSet(options()) if whole else re2.Set.SearchSet(options())
-            for expression in self._expressions[at : at + PATTERNS_A_SHARD]:
+            for expression in self._expressions[first:end]:
                 shard.Add(expression)
             shard.Add(_CANARY)
             shard.Compile()
-            self._shards.append((at, min(PATTERNS_A_SHARD, len(self._expressions) - at), shard))
+            self._shards.append((first, end - first, shard))
         self.check()
 
     def __len__(self) -> int:
@@ -166,8 +191,7 @@ class Patterns:
         for first, canary, shard in self._shards:
             hits = shard.Match(octets)
             if hits:
-                found += [first + index for index in hits if index != canary]
-        found.sort()
+                found += sorted(first + index for index in hits if index != canary)
         return found
 
     def span(self, index: int, text: str) -> tuple[int, int]:

@@ -19,21 +19,26 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from smsgw.policy.caps import Caps
 from smsgw.policy.file import NUMBER_LISTS, PolicyFault, PolicyFile, Source, merged
 from smsgw.policy.file import Pattern as PatternTable
 from smsgw.policy.file import Template as TemplateTable
 from smsgw.policy.file import Terms as TermsTable
+from smsgw.policy.keywords import Wish, forms_of
+from smsgw.policy.literals import required
 from smsgw.policy.matcher import Patterns, Term, Terms, pattern_fault
 from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
+from smsgw.spans import is_zone
 
 HAN_LEAST_N2: Final = 3
 LATIN_LEAST_N2: Final = 6
 MAX_TERMS: Final = 200_000
 MAX_PATTERNS: Final = 2_000
 MAX_TEMPLATES: Final = 20_000
+MAX_INJECTED: Final = 254
 _MINUTES: Final = re.compile(r"([01]\d|2[0-4]):([0-5]\d)")
 ACTIONS: Final[Mapping[str, Action]] = {"reject": Action.REJECT, "hold": Action.HOLD, "flag": Action.FLAG}
 
@@ -78,10 +83,11 @@ def make_bundle(names: Iterable[str], read: Read, key: bytes) -> Bundle:
         for name, where in wanted:
             if name:
                 _gather(words, (source.name, name), where, read, errors)
-        for kind in NUMBER_LISTS:
-            name = getattr(table.recipient, kind) if table.recipient is not None else ""
+        listed = [("recipient", 0, getattr(table.recipient, kind)) for kind in NUMBER_LISTS if table.recipient is not None]
+        listed += [("cap", at, cap.exempt) for at, cap in enumerate(table.cap)]
+        for kind, at, name in listed:
             texts: dict[str, str] = {}
-            if name and _gather(texts, (source.name, name), places["recipient", 0], read, errors):
+            if name and _gather(texts, (source.name, name), places[kind, at], read, errors):
                 faults = number_faults(texts[name])
                 errors += [f"{name}:{line}: {what}" for line, what in faults]
                 numbers[name] = "" if faults else b64encode(pack(key, texts[name])).decode()
@@ -110,7 +116,10 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """A set that judges. `table` holds the rules that need no engine; the rest is compiled."""
+    """A set that judges. `table` holds the rules that need no engine; the rest is compiled.
+
+    `patterns_n1` are asked of texts in which `terms_n1` has seen one of their words (`literals`), `patterns_rest` of every text.
+    """
 
     name: str
     version: str
@@ -120,6 +129,7 @@ class RuleSet:
     terms_n2: Terms | None = None
     term_rules: tuple[Rule, ...] = ()
     patterns_n1: Patterns | None = None
+    patterns_rest: Patterns | None = None
     patterns_text: Patterns | None = None
     pattern_rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     templates: Templates | None = None
@@ -128,13 +138,17 @@ class RuleSet:
     filed: Mapping[str, tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=dict)
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
     opt_out_words: tuple[tuple[str, ...], ...] = ()
+    keywords: Mapping[str, Wish] = field(default_factory=dict)
     hours: tuple[tuple[int, int], ...] = ()
+    caps: Caps | None = None
     tlv_patterns: tuple[Patterns | None, ...] = ()
+    injected: Mapping[int, bytes] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
         """Ask every engine for its canary. Raises EngineFailed."""
-        for engine in (self.terms_n1, self.terms_n2, self.patterns_n1, self.patterns_text, self.templates, self.category_words):
+        patterns = self.patterns_n1, self.patterns_rest, self.patterns_text
+        for engine in (self.terms_n1, self.terms_n2, *patterns, self.templates, self.category_words):
             if engine is not None:
                 engine.check()
 
@@ -154,7 +168,9 @@ def compile_set(name: str, bundle: Bundle, key: bytes) -> RuleSet:
     parts = making.parts(key)
     if making.errors:
         raise PolicyFault(making.errors)
-    made = RuleSet(name=name, version=bundle.version, table=table, shadow=table.mode == "shadow", **parts)
+    shadow = table.mode == "shadow"
+    caps = Caps(table.cap, table.zone, key, parts["numbers"], shadow=shadow) if table.cap else None
+    made = RuleSet(name=name, version=bundle.version, table=table, shadow=shadow, caps=caps, **parts)
     faults = prove(made, bundle, places)
     if faults:
         raise PolicyFault(faults)
@@ -174,6 +190,7 @@ class _Making:
         """Return the compiled parts by the names of RuleSet's fields."""
         table = self.table
         self._ids()
+        self._caps()
         terms = self._terms()
         patterns = self._patterns()
         templates = self._templates()
@@ -191,8 +208,10 @@ class _Making:
             "filed": {one.signature: (tuple(one.numbers), frozenset(one.carriers)) for one in signatures},
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
             "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
+            "keywords": self._keywords(),
             "hours": tuple(self._hours(at) for at in range(len(table.hours))),
-            "tlv_patterns": tuple(self._tlv(at) for at in range(len(table.tlv))),
+            "tlv_patterns": (patterns_of := tuple(self._tlv(at) for at in range(len(table.tlv)))),
+            "injected": self._injected(templates, patterns_of),
             "size": {
                 "terms": sum(len(found) for found in (terms["terms_n1"], terms["terms_n2"]) if found is not None),
                 "patterns": len(table.pattern),
@@ -219,6 +238,16 @@ class _Making:
                 if not rule.must:
                     self._fault(kind, at, f"{kind} {rule.id!r}: must = [...] names no text that it has to find")
 
+    def _caps(self) -> None:
+        """Each cap has an id of its own, and their zone is one."""
+        seen: set[str] = set()
+        for at, cap in enumerate(self.table.cap):
+            if cap.id in seen:
+                self._fault("cap", at, f"cap {cap.id!r} is given twice")
+            seen.add(cap.id)
+        if not is_zone(self.table.zone):
+            self.errors.append(f"{self._places.get(('zone', 0), 'zone')}: zone {self.table.zone!r} is none: such as Asia/Shanghai")
+
     def _terms(self) -> dict[str, Any]:
         forms: dict[str, list[Term]] = {"n1": [], "n2": []}
         exceptions: dict[str, list[str]] = {"n1": [], "n2": []}
@@ -238,22 +267,26 @@ class _Making:
             self._fault("terms", 0, f"{count} terms, more than {MAX_TERMS}")
         if self.errors:
             return {"terms_n1": None, "terms_n2": None, "term_rules": ()}
+        marks = [word for rule in self.table.pattern if rule.on == "n1" for word in required(rule.expression)]
+        n1_terms = Terms(forms["n1"], exceptions["n1"], marks) if forms["n1"] or marks else None
         return {
-            **{f"terms_{form}": Terms(terms, exceptions[form]) if terms else None for form, terms in forms.items()},
+            "terms_n1": n1_terms,
+            "terms_n2": Terms(forms["n2"], exceptions["n2"]) if forms["n2"] else None,
             "term_rules": tuple(Rule(f"terms.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow") for rule in self.table.terms),
         }
 
     def _patterns(self) -> dict[str, Any]:
-        found: dict[str, list[str]] = {"n1": [], "text": []}
-        rules: dict[str, list[Rule]] = {"n1": [], "text": []}
+        found: dict[str, list[str]] = {"n1": [], "rest": [], "text": []}
+        rules: dict[str, list[Rule]] = {on: [] for on in found}
         if len(self.table.pattern) > MAX_PATTERNS:
             self._fault("pattern", 0, f"{len(self.table.pattern)} patterns, more than {MAX_PATTERNS}")
         for at, rule in enumerate(self.table.pattern):
             fault = pattern_fault(rule.expression)
             if fault:
                 self._fault("pattern", at, f"pattern {rule.id!r}: RE2 refuses it: {fault}")
-            found[rule.on].append(rule.expression)
-            rules[rule.on].append(Rule(f"pattern.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow"))
+            on = "rest" if rule.on == "n1" and not required(rule.expression) else rule.on
+            found[on].append(rule.expression)
+            rules[on].append(Rule(f"pattern.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow"))
         return {
             **{f"patterns_{on}": Patterns(one) if one and not self.errors else None for on, one in found.items()},
             "pattern_rules": {on: tuple(listed) for on, listed in rules.items()},
@@ -264,13 +297,20 @@ class _Making:
         if len(self.table.template) > MAX_TEMPLATES:
             self._fault("template", 0, f"{len(self.table.template)} templates, more than {MAX_TEMPLATES}")
         for at, one in enumerate(self.table.template):
-            template = Template(one.id, one.text, one.signature, one.category, tuple(one.domains))
+            given = tuple((_tag(name), value.encode("latin-1", "replace")) for name, value in one.inject.items())
+            template = Template(one.id, one.text, one.signature, one.category, tuple(one.domains), given)
             try:
                 expression(template)
             except ValueError as error:
                 self._fault("template", at, f"template {one.id!r}: {error}")
             made.append(template)
         return made
+
+    def _keywords(self) -> dict[str, Wish]:
+        forms, faults = forms_of(self.table.keyword)
+        for at, what in faults:
+            self._fault("keyword", at, what)
+        return forms
 
     def _hours(self, at: int) -> tuple[int, int]:
         rule = self.table.hours[at]
@@ -291,6 +331,28 @@ class _Making:
         if fault:
             self._fault("tlv", at, f"tlv 0x{rule.tag:04X}: RE2 refuses its pattern: {fault}")
         return Patterns([rule.pattern], whole=True) if rule.pattern and not fault else None
+
+    def _injected(self, templates: Sequence[Template], patterns: Sequence[Patterns | None]) -> dict[int, bytes]:
+        """Return what is put where a TLV is missing, by tag; each value, those of templates too, must be what its rule wants."""
+        rules = self.table.tlv
+        found = {rule.tag: rule.inject.encode("latin-1", "replace") for rule in rules if rule.inject}
+        given = [("tlv", at, rule.tag, found[rule.tag]) for at, rule in enumerate(rules) if rule.inject]
+        given += [("template", at, tag, value) for at, one in enumerate(templates) for tag, value in one.inject]
+        for kind, at, tag, value in given:
+            wanted = [one for rule, one in zip(rules, patterns, strict=True) if rule.tag == tag]
+            told = value.rstrip(b"\0").decode("latin-1")
+            if not wanted:
+                self._fault(kind, at, f"inject: there is no [[tlv]] with the tag 0x{tag:04X}")
+            elif len(value) > MAX_INJECTED or any(one is not None and not one.find(told) for one in wanted):
+                self._fault(
+                    kind, at, f"inject for 0x{tag:04X}: {told!r} is not what its pattern wants, or longer than {MAX_INJECTED}"
+                )
+        return found
+
+
+def _tag(name: str) -> int:
+    """Return a tag as it is written, such as 0x1401; 0 for none."""
+    return int(name, 0) if re.fullmatch(r"0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4}", name) else 0
 
 
 def _in_form(word: str, form: str) -> str:

@@ -9,6 +9,7 @@ import re
 from typing import Final, NamedTuple
 
 _SIGNATURE: Final = re.compile(r"【([^【】]*)】")
+_new = tuple.__new__
 
 
 class Signed(NamedTuple):
@@ -23,7 +24,11 @@ class Signed(NamedTuple):
 def signed(text: str) -> Signed:
     """Find the signature: the one at the front, else the one at the end, else any."""
     if "【" not in text and "】" not in text:
-        return Signed("", text, 0, front=False)
+        return _new(Signed, ("", text, 0, False))
+    if text[0] == "【" and text.find("【", 1) < 0:
+        end = text.find("】")
+        if end > 0 and text.find("】", end + 1) < 0:  # nearly all: one, at the front
+            return _new(Signed, (text[1:end], text[end + 1 :].rstrip(), 1, True))
     count = max(text.count("【"), text.count("】"))
     stripped = text.strip()
     match = _SIGNATURE.match(stripped)

@@ -11,7 +11,9 @@ from typing import Final
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
 from smsgw.policy.file import Categories
-from smsgw.policy.handset import Content, Shown, content_of, shown
+from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
+from smsgw.policy.marks import NO_MARKS, Marks
+from smsgw.policy.matcher import Scan
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import Signed, signed
@@ -20,7 +22,10 @@ from smsgw.smpp import const
 from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
+DEFAULT: Final = "notice"
+"""What a message is where nothing says what."""
 _UNKNOWN: Final = Template("", "")
+_new = tuple.__new__
 
 
 class Submission:
@@ -31,17 +36,23 @@ class Submission:
 
     __slots__ = (
         "_category",
+        "_command",
+        "_content",
         "_forms",
         "_place",
+        "_scans",
         "_signed",
         "_template",
+        "_version",
         "account",
-        "content",
+        "added",
         "destination",
+        "marks",
         "now",
         "owner",
         "part",
         "pdu",
+        "plain",
         "policy",
         "shown",
         "source",
@@ -60,23 +71,45 @@ class Submission:
         command: int = const.SUBMIT_SM,
         version: int = const.V34,
         joined: Sequence[Content] = (),
+        marks: Marks = NO_MARKS,
     ) -> None:
-        """Read the content."""
+        """Read the content. `marks`: what is on record about recipients."""
         self.policy = policy
         self.account = account
         self.source = source
         self.destination = destination
         self.pdu = pdu
         self.now = now
+        self.marks = marks
         self.owner = owner
-        self.content: Content = joined[0] if joined else content_of(pdu, command, version)
-        self.part: Concat | None = None if joined else self.content.part
-        self.shown: Shown = shown(joined or (self.content,), policy.table.text.alphabet)
+        self.added: dict[int, bytes] = {}
+        self._command = command
+        self._version = version
+        alphabet = policy.table.text.alphabet
+        text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM and not joined else None
+        self.plain = text is not None
+        self.part: Concat | None = None
+        if text is not None:
+            self._content: Content | None = None
+            self.shown: Shown = _new(Shown, (text, (), True))
+        else:
+            content = self._content = joined[0] if joined else content_of(pdu, command, version)
+            self.part = None if joined else content.part
+            self.shown = shown(joined or (content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None
+        self._scans: tuple[Scan, ...] | None = None
         self._signed: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""
         self._place: Place | None = None
+
+    @property
+    def content(self) -> Content:
+        """The user data, taken out of the PDU."""
+        found = self._content
+        if found is None:
+            found = self._content = content_of(self.pdu, self._command, self._version)
+        return found
 
     @property
     def first_forms(self) -> tuple[tuple[str, str], ...]:
@@ -84,9 +117,25 @@ class Submission:
         forms = self._forms
         if forms is None:
             text, others, _ = self.shown
-            forms = ((text, n1(text)),) if not others else tuple((one, n1(one)) for one in (text, *others))
+            forms = (
+                ((text, text.lower() if text.isascii() else n1(text)),)
+                if not others
+                else tuple((one, n1(one)) for one in (text, *others))
+            )
             self._forms = forms
         return forms
+
+    @property
+    def scans(self) -> tuple[Scan, ...]:
+        """What the terms' engine has seen in the first form of every reading."""
+        found = self._scans
+        if found is None:
+            engine = self.policy.terms_n1
+            assert engine is not None
+            forms = self.first_forms
+            found = (engine.scan(forms[0][1]),) if len(forms) == 1 else tuple(engine.scan(form) for _, form in forms)
+            self._scans = found
+        return found
 
     @property
     def signed(self) -> Signed:
@@ -101,9 +150,10 @@ class Submission:
         """The template that the text fits."""
         if self._template is _UNKNOWN:
             found = None
-            if self.policy.templates is not None:
+            templates = self.policy.templates
+            if templates is not None and templates.may_fit(self.shown.text):
                 signature, body, _, _ = self.signed
-                found = self.policy.templates.find(signature, body)
+                found = templates.find(signature, body)
             self._template = found
         return self._template
 
@@ -128,7 +178,7 @@ class Submission:
             return template.category
         rules = self.policy.table.category
         if rules is None:
-            return "notice"
+            return DEFAULT
         of_sender = self._of_sender(rules)
         if of_sender is not None:
             return of_sender
@@ -148,7 +198,7 @@ class Submission:
     def category_unread(self) -> str:
         """What kind of message it is as far as its sender tells; else the set's default."""
         rules = self.policy.table.category
-        return "notice" if rules is None else self._of_sender(rules) or rules.default
+        return DEFAULT if rules is None else self._of_sender(rules) or rules.default
 
     def second_forms(self) -> tuple[str, ...]:
         """N2 of every reading."""

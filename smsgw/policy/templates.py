@@ -37,13 +37,17 @@ _URL_PATH: Final = r"(?:/[0-9A-Za-z/_.~%?=&+-]*)?"
 
 
 class Template(NamedTuple):
-    """A template. `signature`: whose it is, "" for any; `category`: what its messages are, "" for what else says so."""
+    """A template. `signature`: whose it is, "" for any; `category`: what its messages are, "" for what else says so.
+
+    `inject`: (tag, value) of TLVs that its messages get where they lack them.
+    """
 
     id: str
     text: str
     signature: str = ""
     category: str = ""
     domains: tuple[str, ...] = ()
+    inject: tuple[tuple[int, bytes], ...] = ()
 
 
 def expression(template: Template) -> str:
@@ -93,9 +97,9 @@ def _escape(text: str) -> str:
 
 
 class Templates:
-    """All templates of a set, by signature."""
+    """All templates of a set, by signature; `unsigned`: there are some for a text without one."""
 
-    __slots__ = ("_by_signature",)
+    __slots__ = ("_by_signature", "unsigned")
 
     def __init__(self, templates: Sequence[Template]) -> None:
         """Build. Raises ValueError for a template that is none, EngineFailed."""
@@ -107,10 +111,16 @@ class Templates:
             for signature, group in grouped.items()
         }
 
+        self.unsigned = "" in grouped
+
     def check(self) -> None:
         """Ask the engines for their canaries. Raises EngineFailed."""
         for _, patterns, _ in self._by_signature.values():
             patterns.check()
+
+    def may_fit(self, text: str) -> bool:
+        """Tell whether one might fit: a text without a signature fits none where all have one."""
+        return self.unsigned or "【" in text
 
     def find(self, signature: str, body: str) -> Template | None:
         """Return the first template that a text without its signature fits; those for any signature come last."""

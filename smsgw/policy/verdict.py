@@ -6,8 +6,12 @@ Never here: a rule, a status for the peer (`statuses`), the matched text itself 
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from smsgw.policy.caps import Counted
 
 
 class Action(enum.IntEnum):
@@ -42,16 +46,19 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     """What the rules say of a message.
 
     `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
-    `carriers`: the carriers that its signature is filed with; None: any. `part`: it is part of a text that has to be judged as a
-    whole, so only what needs no text has been asked yet. `due`: it may go then (Unix seconds), and not before; 0: at once.
+    `carriers`: the carriers that its signature is filed with; None: any. `caps`: the counters that decide yet whether it may.
+        `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
+    `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
     """
 
     category: str = ""
     objection: Finding | None = None
     flags: tuple[Finding, ...] = ()
     carriers: frozenset[str] | None = None
+    caps: tuple[Counted, ...] = ()
     part: Part | None = None
     due: float = 0.0
+    added: bytes = b""
 
 
 NO_FINDINGS: tuple[Finding, ...] = ()

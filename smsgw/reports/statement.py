@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
     "top_up": "充值 Top-ups",
     "adjustment": "调整 Adjustments",
     "settlement": "结算 Settlements",
+    "late_fee": "滞纳金 Late fees",
     "charges": "短信费用 Messages",
     "refunds": "本期退款 Refunds of this cycle",
     "late_refunds": "往期退款(调整)Refunds of earlier cycles",

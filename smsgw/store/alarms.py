@@ -1,4 +1,5 @@
-"""Balances that crossed a threshold, or no longer pay anything: found in the store, whoever moved them. One function a statement.
+"""Balances that crossed a threshold, or no longer pay anything: found in the store, whoever moved them; and when the last step was
+taken about an account's signs of pumping. One function a statement.
 
 A statement reads the balances of tenants with alarms, not messages: looking once a second costs the same at any load. Its rows are
 remembered in `balance_alarm`, so that of several nodes one alone tells of a crossing.
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from smsgw.store.database import Connection
+
+PUMPING: Final = "pumping"
+"""The reason of steps that smsgw takes about signs of pumping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +85,13 @@ async def covered(connection: Connection, reason: str) -> list[str]:
         reason,
     )
     return [row["name"] for row in rows]
+
+
+async def last_step_s(connection: Connection, system_id: str) -> float | None:
+    """Return how many seconds ago the last step was taken about an account's signs of pumping; None: never."""
+    found: float | None = await connection.fetchval(
+        "SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM audit"
+        f" WHERE name = $1 AND actor = 'smsgw' AND reason = '{PUMPING}' AND kind LIKE 'account%' ORDER BY id DESC LIMIT 1",
+        system_id,
+    )
+    return found

@@ -15,6 +15,9 @@ from typing import Any, Final
 from smsgw.model import Duplicate, Effect, Message, Owed
 from smsgw.smpp.const import ESME_ROK
 
+DUPLICATE: Final = "duplicate"
+FREQUENCY: Final = "frequency"
+"""The reason of what a cap refuses; the number of the cap follows it."""
 NO_ROWS: Final[tuple[tuple[Any, ...], ...]] = ()
 
 # Columns of each group of arrays, in the order in which cycle() takes them. "t" is text, everything else an integer type.
@@ -23,6 +26,7 @@ QUOTA: Final = "int4 int2 int8 int8 int8 int8 int8".split()
 DOUBLE: Final = "int8 int4 t int8".split()
 SHORT: Final = "int8 int4 t".split()
 HELD: Final = "int8 int4 t int2 int2 int8 t".split()
+CAPPED: Final = ["int8"]
 CHANGED: Final = "int8 int4 int2 int2 int2 int4 int8 int8 int8 int8 int4 t".split()
 OWED: Final = "int8 int4 int8 int2 int4 int4 int8 int4 int4".split()
 DONE: Final = ["int8"]
@@ -35,8 +39,27 @@ REFER: Final = "int4 int8 t t".split()
 PARK: Final = "int8 int4 int4 t int8 int4 int4".split()
 UNPARK: Final = ["int8"]
 
-GROUPS: Final = (NEW, QUOTA, DOUBLE, SHORT, HELD, CHANGED, OWED, DONE, PUT_BACK, LEASE, WAIT, UNWAIT, CLAIM, REFER, PARK, UNPARK)
-"""The groups in the order of cycle()'s parameters; the reference group has one scalar before it."""
+GROUPS: Final = (
+    NEW,
+    QUOTA,
+    DOUBLE,
+    SHORT,
+    HELD,
+    CAPPED,
+    CHANGED,
+    OWED,
+    DONE,
+    PUT_BACK,
+    LEASE,
+    WAIT,
+    UNWAIT,
+    CLAIM,
+    REFER,
+    PARK,
+    UNPARK,
+)
+"""The groups in the order of cycle()'s parameters; the reference group has one scalar before it, and that of caps is one array of
+rows, because PostgreSQL takes no more than a hundred parameters."""
 
 _FIRST: Final = "$1::int4, $2::int8, $3::int8, $4::int4, $5::int8, $6::int8, $7::bytea"
 
@@ -63,10 +86,28 @@ def quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+_BRACES: Final = str.maketrans("()", "{}")
+
+
+def matrix(rows: Sequence[tuple[int, ...]]) -> str:
+    """Return the literal of an array of rows of integers; each row has at least two."""
+    return "{" + str(list(rows))[1:-1].translate(_BRACES) + "}"
+
+
+def caps_rows(message: int, caps: Sequence[Any]) -> list[tuple[int, ...]]:
+    """Return the rows by which a message is counted for its recipient."""
+    return [
+        (message, number, cap.key, cap.since, cap.moment, cap.limit, cap.keep_h, int(cap.enforced))
+        for number, cap in enumerate(caps)
+    ]
+
+
 def literals(group: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Iterable[str]:
     """Turn rows into one array literal a column."""
     if not rows:
         return ["{}"] * len(group)
+    if group is CAPPED:
+        return [matrix(rows)]
     columns = zip(*rows, strict=True)
     if len(rows) == 1:  # the text of a tuple of one ends in a comma
         return [f"{{{column[0]}}}" for column in columns]
@@ -84,10 +125,12 @@ class Batch:
     """The rows of one cycle, and what is to be done once they are durable."""
 
     __slots__ = (
+        "capped",
         "changed",
         "changes",
         "claimed",
         "claims",
+        "counted",
         "day",
         "done",
         "double",
@@ -124,6 +167,8 @@ class Batch:
         self.double: list[tuple[Any, ...]] = []
         self.short: list[tuple[Any, ...]] = []
         self.held: list[tuple[Any, ...]] = []
+        self.capped: list[tuple[int, ...]] = []
+        self.counted: dict[int, tuple[Any, ...]] = {}
         self.changed: list[tuple[Any, ...]] = []
         self.owed: list[tuple[Any, ...]] = []
         self.done: list[tuple[Any, ...]] = []
@@ -156,6 +201,7 @@ class Batch:
             self.double,
             self.short,
             self.held,
+            self.capped,
             self.changed,
             self.owed,
             self.done,
@@ -194,15 +240,30 @@ def duplicate_of(batch: Batch, first: int, short_id: str) -> Duplicate:
     for message, _ in batch.news:
         if message.id == first:
             text_id = message.text_id
-    return Duplicate(ESME_ROK, "duplicate", text_id=text_id)
+    return Duplicate(ESME_ROK, DUPLICATE, text_id=text_id)
+
+
+def tell_caps(batch: Batch, answer: dict[str, Any]) -> None:
+    """Let each message of a decided batch know the caps that it was over: the one that refused it, or those that did not."""
+    full: dict[int, list[int]] = {}
+    for key, reason, *more in answer.get("refused", ()):
+        if reason == FREQUENCY:
+            full[key] = more
+    for key, number in answer.get("over", ()):
+        full.setdefault(key, []).append(number)
+    if full:
+        for message, _ in batch.news:
+            if message.id in full:
+                caps = batch.counted[message.id]
+                message.caps = tuple(caps[number] for number in full[message.id])
 
 
 # ---- when a cycle fails for its data ----------------------------------------------------------------------------------
 
 # The rows of each group that say whose they are: a message's own rows stay together, whatever happens to it.
-_KEY: Final = dict.fromkeys(("double", "short", "held", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0) | {
-    "refer": 1
-}
+_KEY: Final = dict.fromkeys(
+    ("double", "short", "held", "capped", "owed", "wait", "unwait", "done", "put_back", "park", "unpark"), 0
+) | {"refer": 1}
 
 
 def keys_of(batch: Batch) -> list[int]:
@@ -239,7 +300,7 @@ def _entries(batch: Batch) -> Iterable[tuple[int, str, tuple[Any, ...], tuple[st
     for row, entry in zip(batch.new, batch.news, strict=True):
         yield row[0], "new", row, ("news", entry)
     loose = dict(zip((row[0] for row in batch.rows_with_effects()), batch.effects, strict=True))
-    for name in ("double", "short", "held", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
+    for name in ("double", "short", "held", "capped", "owed", "wait", "unwait", "refer", "done", "put_back", "park", "unpark"):
         for row in getattr(batch, name):
             key = row[_KEY[name]]
             if name == "owed" and row[2] in ofs:

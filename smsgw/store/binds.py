@@ -6,12 +6,12 @@ from typing import Any
 
 
 async def claim(  # noqa: PLR0917 - the columns of its row
-    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int, of_kind: int = 0
+    connection: Any, node: int, epoch: int, session: int, account: int, kind: str, limit: int, of_kind: int = 0, address: str = ""
 ) -> bool:
     """Count a bind over all nodes; False when the account has its number already, of all kinds or of this one (0: no limit)."""
     return bool(
         await connection.fetchval(
-            "SELECT claim_bind($1, $2, $3, $4, $5, $6, $7)", node, epoch, session, account, kind, limit, of_kind
+            "SELECT claim_bind($1, $2, $3, $4, $5, $6, $7, $8)", node, epoch, session, account, kind, limit, of_kind, address
         )
     )
 

@@ -28,7 +28,7 @@ import structlog
 
 from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
-from smsgw.store.batch import Batch, duplicate_of, halves_of, keys_of, statement
+from smsgw.store.batch import DUPLICATE, Batch, duplicate_of, halves_of, keys_of, statement, tell_caps
 from smsgw.store.errors import StoreError
 from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
@@ -262,6 +262,8 @@ class Commit(Queues):
     def _run_effects(self, batch: Batch, answer: dict[str, Any]) -> None:
         """Do what the journeys wanted done once this was durable."""
         verdicts = self._verdicts(batch, answer) if answer else None
+        if batch.counted and answer:
+            tell_caps(batch, answer)
         for message, effect in batch.news:
             try:
                 effect(message, None if verdicts is None else verdicts.get(message.id))
@@ -309,8 +311,8 @@ class Commit(Queues):
     def _verdicts(self, batch: Batch, answer: dict[str, Any]) -> dict[int, Rejected]:
         """What did not go as asked, by its id, and why."""
         verdicts: dict[int, Rejected] = {}
-        for key, reason, *first in answer.get("refused", []):
-            verdicts[key] = duplicate_of(batch, *first) if first else Rejected(ESME_RSYSERR, reason)
+        for key, reason, *more in answer.get("refused", []):
+            verdicts[key] = duplicate_of(batch, *more) if reason == DUPLICATE else Rejected(ESME_RSYSERR, reason)
         verdicts.update(dict.fromkeys(answer.get("unapplied", []), CONFLICT))
         verdicts.update(dict.fromkeys(answer.get("poisoned", []), POISON))
         return verdicts

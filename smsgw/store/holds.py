@@ -10,11 +10,13 @@ Never here: what a message's own row says (that is the unit of work's), a judgem
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from smsgw.store.batch import caps_rows, matrix
 from smsgw.store.database import Connection
 
 _NOW: Final = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
@@ -59,6 +61,14 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str = ""
     rule: str = ""
     deferred: bool = False
+
+
+class Capped(msgspec.Struct, frozen=True):
+    """What a text that may go is counted by, and what is told of it when it is over one: the status, and a rule for each cap."""
+
+    caps: tuple[Any, ...]
+    error: int
+    rules: tuple[str, ...]
 
 
 async def due(pool: Any, lease_s: float, limit: int) -> list[int]:
@@ -118,6 +128,37 @@ async def decide(pool: Any, decisions: Sequence[Decision]) -> set[int]:
         "       ORDER BY h.id FOR UPDATE OF h SKIP LOCKED)"
         " UPDATE held_text h SET state = u.state, judged = h.parts, due_ms = u.due, forget_ms = u.forget, error = u.error,"
         "        reason = u.reason, rule = u.rule FROM u JOIN l USING (id) WHERE h.id = u.id RETURNING h.id",
+        *_columns(decisions),
+    )
+    return {row["id"] for row in rows}
+
+
+async def decide_capped(
+    pool: Any, decisions: Sequence[Decision], capped: Mapping[int, Capped]
+) -> tuple[set[int], dict[int, int], dict[int, list[int]]]:
+    """Let verdicts fall of which some are counted by caps: a text over one is refused, and not counted.
+
+    Returns the texts on which they fell, those that are over a cap with its number, and those over caps that refuse nothing.
+    """
+    rows = [row for number, one in capped.items() for row in caps_rows(number, one.caps)]
+    errors = [one.error for one in capped.values() for _ in one.caps]
+    rules = [rule for one in capped.values() for rule in one.rules]
+    answer = json.loads(await pool.fetchval(_DECIDE_CAPPED, *_columns(decisions), matrix(rows), errors, rules))
+    over: dict[int, list[int]] = {}
+    for number, cap in answer.get("over", ()):
+        over.setdefault(number, []).append(cap)
+    return set(answer["fell"]), {number: cap for number, _, cap in answer["refused"]}, over
+
+
+_DECIDE_CAPPED: Final = (
+    "SELECT decide_capped($1::int8[], $2::int4[], $3::int2[], $4::int2[], $5::int8[], $6::int8[], $7::int8[], $8::text[],"
+    " $9::text[], $10::text::int8[], $11::int8[], $12::text[])"
+)
+
+
+def _columns(decisions: Sequence[Decision]) -> tuple[list[Any], ...]:
+    """Return decisions as the columns that both statements take."""
+    return (
         [one.text.id for one in decisions],
         [one.text.seen for one in decisions],
         [int(one.text.fate) for one in decisions],
@@ -128,7 +169,6 @@ async def decide(pool: Any, decisions: Sequence[Decision]) -> set[int]:
         [one.reason for one in decisions],
         [one.rule for one in decisions],
     )
-    return {row["id"] for row in rows}
 
 
 async def done(pool: Any, texts: Sequence[tuple[int, int]]) -> None:

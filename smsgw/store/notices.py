@@ -35,6 +35,37 @@ async def add(
     return done is not None
 
 
+async def add_seldom(
+    connection: Connection, tenant: int, kind: str, params: Mapping[str, Any], *, account: int, coalesce_key: str
+) -> bool:
+    """Write a notice unless this account had one of this kind within the hour; False then, or when that of this key is there."""
+    lately = await connection.fetchval(
+        "SELECT EXISTS (SELECT 1 FROM notice WHERE tenant = $1 AND account = $2 AND kind = $3 AND at > now() - interval '1 hour')",
+        tenant,
+        account,
+        kind,
+    )
+    return not lately and await add(connection, tenant, kind, params, account=account, coalesce_key=coalesce_key)
+
+
+async def fold(  # noqa: PLR0917 - the columns of its row
+    connection: Connection, tenant: int, account: int, kind: str, name: str, addresses: list[str], coalesce_key: str
+) -> bool:
+    """Write a notice of addresses, or add them to that of this key (ten at most, and how many `times`); True for a new one."""
+    return bool(
+        await connection.fetchval(
+            "INSERT INTO notice (tenant, account, kind, params, coalesce_key)"
+            " VALUES ($1, $2, $3, jsonb_build_object('name', $4::text, 'addresses', to_jsonb($5::text[]), 'times', 1), $6)"
+            " ON CONFLICT (coalesce_key) WHERE coalesce_key IS NOT NULL DO UPDATE SET params = notice.params"
+            " || jsonb_build_object('times', (notice.params ->> 'times')::int + 1, 'addresses',"
+            "  CASE WHEN jsonb_array_length(notice.params -> 'addresses') < 10"
+            "  THEN (notice.params -> 'addresses') || (excluded.params -> 'addresses') ELSE notice.params -> 'addresses' END)"
+            " RETURNING xmax = 0",
+            tenant, account, kind, name, addresses[:10], coalesce_key,
+        )
+    )  # fmt: skip
+
+
 async def untold(connection: Connection, limit: int = 100) -> list[dict[str, Any]]:
     """Return notices that nobody has told yet, oldest first: id, at, tenant, account, kind, params."""
     rows = await connection.fetch(

@@ -6,6 +6,7 @@ Must never: hold a phone number (lists of numbers come as keyed hashes), know wh
 from __future__ import annotations
 
 import zlib
+from collections.abc import Collection
 from typing import Any, Final
 
 from smsgw.store.database import Connection
@@ -14,6 +15,21 @@ PUT: Final = (
     "INSERT INTO policy (name, version, files) VALUES ($1, $2, $3)"
     " ON CONFLICT (name) DO UPDATE SET version = excluded.version, files = excluded.files"
 )
+PURGE: Final = """
+    WITH applied AS (
+        SELECT content, lead(at) OVER (ORDER BY version) AS until, row_number() OVER (ORDER BY version DESC) AS age
+        FROM provisioning_version),
+    needed AS (
+        SELECT entity -> 2 ->> 'version' AS version FROM applied, jsonb_array_elements(applied.content) AS entity
+        WHERE entity ->> 0 = 'policy' AND (age <= $1 OR until IS NULL OR until > now() - $2 * interval '1 day')
+        UNION SELECT version FROM policy
+        UNION (SELECT version FROM policy_content ORDER BY at DESC LIMIT $1))
+    DELETE FROM policy_content WHERE version IN (
+        SELECT version FROM policy_content
+        WHERE at < now() - $2 * interval '1 day' AND version NOT IN (SELECT version FROM needed WHERE version IS NOT NULL)
+        ORDER BY at LIMIT $3)"""
+MOST_PURGED: Final = 100
+"""Versions that one purge forgets at most: the rest waits for the next one."""
 DELETE: Final = "DELETE FROM policy WHERE name = $1"
 
 
@@ -48,3 +64,17 @@ async def strict(connection: Connection, account: str) -> bool:
     """Tell whether an account has the strict 3.4 profile of statuses."""
     said = await connection.fetchval("SELECT a.settings ->> 'strict_34' FROM account a WHERE a.system_id = $1", account)
     return bool(said == "true")
+
+
+async def lacking(connection: Connection, versions: Collection[str]) -> set[str]:
+    """Return those of these versions whose content is not kept."""
+    rows = await connection.fetch("SELECT version FROM policy_content WHERE version = ANY ($1)", list(versions))
+    return set(versions) - {row["version"] for row in rows}
+
+
+async def purge(connection: Connection, *, keep: int, days: int) -> int:
+    """Forget versions that nobody needs: not in force, in none of the last `keep` applied files, nor in one within so many days.
+
+    The newest `keep` stay whatever they are. Returns how many went.
+    """
+    return int((await connection.execute(PURGE, keep, days, MOST_PURGED)).split()[-1])

@@ -33,8 +33,11 @@ NO_NODE: Final = -1
 """Where a link is dialled whose password cannot be had."""
 _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
-_PROVISIONED: Final = "kind NOT IN ('balance', 'refund', 'statement', 'export', 'review', 'content', 'legal_hold', 'report')"
-"""What people do to books, messages and what is kept of them is audited, not provisioned."""
+_BOOKED: Final = (
+    "'balance', 'refund', 'statement', 'export', 'late_fee', 'review', 'content', 'legal_hold', 'report', "
+    "'opt_out', 'block', 'consent', 'complaint'"
+)
+_PROVISIONED: Final = f"kind NOT IN ({_BOOKED})"  # what people do to books, messages and what is kept is audited, not provisioned
 
 _MODES: Final = {"store": Mode.STORE, "relay": Mode.RELAY}
 _DOUBTS: Final = {"resend": InDoubt.RESEND, "hold": InDoubt.HOLD, "resend_if_no_receipt": InDoubt.RESEND_IF_NO_RECEIPT}
@@ -75,7 +78,9 @@ _ACCOUNTS: Final = (
 )
 _OF_ACCOUNTS: Final = frozenset({"account", "account_state", "secret"})
 _OF_TENANTS: Final = frozenset({"tenant_state"})
-_OF_NEITHER: Final = frozenset({"account_warning", "tenant_warning", "tenant_term", "tenant_profile", "price_notice"})
+_OF_NEITHER: Final = frozenset(
+    {"account_warning", "account_appeal", "tenant_warning", "tenant_appeal", "tenant_term", "tenant_profile", "price_notice"}
+)
 """Kinds of audit rows that change an account, all accounts of a tenant, and nothing that the data path reads."""
 _APART: Final = _OF_ACCOUNTS | _OF_TENANTS | _OF_NEITHER
 _EVERYTHING: Final[Mapping[str, str]] = {

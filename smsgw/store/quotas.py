@@ -10,17 +10,15 @@ Never here: SQL, a decision.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
 
 from smsgw.model import Account
+from smsgw.spans import DAY, HOUR, LENGTHS, MINUTE, MONTH, by_calendar
 
-MINUTE, HOUR, DAY, MONTH = range(4)
+__all__ = ["DAY", "HOUR", "MINUTE", "MONTH", "ROLLING", "Window", "window", "windows_of"]
+
 ROLLING: Final = 10
 """Added to the number of a span whose windows roll."""
-_LENGTHS: Final = (60, 3_600, 86_400, 30 * 86_400)
 _BUCKETS: Final = (1, 60, 900, 21_600)
 
 
@@ -37,26 +35,9 @@ def window(span: int, zone: str, moment: int) -> Window:
     if span >= ROLLING:
         bucket = _BUCKETS[span - ROLLING]
         start = moment - moment % bucket
-        return Window(start - _LENGTHS[span - ROLLING], start, start + bucket)
-    return _calendar(span, zone, moment - moment % 60)
-
-
-@lru_cache(maxsize=1_024)
-def _calendar(span: int, zone: str, minute: int) -> Window:
-    """Return a calendar window by the beginning of a minute in it: zones differ by whole minutes."""
-    if span == MINUTE:
-        return Window(minute, minute, minute + 60)
-    local = datetime.fromtimestamp(minute, ZoneInfo(zone))
-    if span == HOUR:  # by the clock, also where it shows an hour twice
-        start = minute - local.minute * 60
-        return Window(start, start, start + 3_600)
-    day = local.replace(hour=0, minute=0, fold=0)
-    begin, after = day, day + timedelta(days=1)
-    if span == MONTH:
-        begin = day.replace(day=1)
-        after = (begin + timedelta(days=32)).replace(day=1)
-    start = int(begin.timestamp())
-    return Window(start, start, int(after.timestamp()))
+        return Window(start - LENGTHS[span - ROLLING], start, start + bucket)
+    start, till = by_calendar(span, zone, moment)
+    return Window(start, start, till)
 
 
 def windows_of(account: Account, moment: int) -> list[tuple[int, ...]]:

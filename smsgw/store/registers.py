@@ -42,9 +42,10 @@ async def accounts(connection: Connection, name: str | None = None, tenant: str 
 
 
 async def history(connection: Connection, kinds: list[str], name: str, limit: int = 100) -> list[dict[str, Any]]:
-    """Return the newest audit rows of these kinds for a name: at, actor, kind, old, new, reason."""
+    """Return the newest audit rows of these kinds for a name: step (its number), at, actor, kind, old, new, reason."""
     rows = await connection.fetch(
-        "SELECT at, actor, kind, old, new, reason FROM audit WHERE kind = ANY ($1) AND name = $2 ORDER BY id DESC LIMIT $3",
+        "SELECT id AS step, at, actor, kind, old, new, reason FROM audit WHERE kind = ANY ($1) AND name = $2"
+        " ORDER BY id DESC LIMIT $3",
         kinds,
         name,
         limit,

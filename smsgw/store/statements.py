@@ -72,6 +72,42 @@ async def contract(connection: Connection, name: str) -> Tenant:
     return Tenant(row["id"], name, row["currency"], row["credit_limit"], basis, **settings_of(row["settings"]))
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """A tenant, and when the first row of its ledger was booked; None: never."""
+
+    tenant_id: int
+    tenant: str
+    opened: datetime | None
+
+
+_BOOKS: Final = (
+    "SELECT t.id AS tenant_id, t.name AS tenant, (SELECT l.at FROM ledger l WHERE l.tenant = t.id ORDER BY l.id LIMIT 1) AS opened"
+    " FROM tenant t"
+)
+
+
+async def books(connection: Connection, name: str | None = None) -> list[Books]:
+    """Return all tenants with their books, by name, or the one of a name; none of a contract that was stated after its end."""
+    rows = await connection.fetch(
+        f"{_BOOKS} WHERE ($1::text IS NULL OR t.name = $1) AND NOT EXISTS (SELECT 1 FROM standing c JOIN statement s"
+        " ON s.direction = 'tenant' AND s.party = t.name WHERE c.kind = 'tenant' AND c.subject = t.id AND c.state = 'closed'"
+        f" AND to_timestamp(s.until_ms / 1000.0) > c.since + interval '{LATE_DAYS} days') ORDER BY t.name",
+        name,
+    )
+    return [Books(**row) for row in rows]
+
+
+async def try_lock(connection: Connection, tenant_id: int) -> bool:
+    """Take the closing of a tenant's cycles for this session; False while another one has it."""
+    return bool(await connection.fetchval("SELECT pg_try_advisory_lock(hashtext('smsgw_statements'), $1)", tenant_id))
+
+
+async def unlock(connection: Connection, tenant_id: int) -> None:
+    """Give it back."""
+    await connection.execute("SELECT pg_advisory_unlock(hashtext('smsgw_statements'), $1)", tenant_id)
+
+
 async def now_ms(connection: Connection) -> int:
     """Return the database's time."""
     return int(await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8"))

@@ -21,7 +21,8 @@ from smsgw.store.standing import Subject
 class Term:
     """How long a contract lasts, by UTC days; None: without such a day. `ends`, `verified_till`: the last day that counts.
 
-    `then_state`: what follows when the days of grace are over too. `gate`: what follows when the verification is over.
+    `then_state`: what follows when the days of grace are over too. `gate`: what follows when the verification is over. `fee_…`:
+    what paying a closed cycle late costs (`smsgw.billing.late_fee`); `fee_rate` a day and `fee_cap` are shares, such as "0.0005".
     """
 
     starts: date | None = None
@@ -32,6 +33,10 @@ class Term:
     verified_till: date | None = None
     gate: str = "none"
     gate_rate: int = 1
+    fee_rate: str = "0"
+    fee_due_days: int = 0
+    fee_grace_days: int = 0
+    fee_cap: str = "0"
 
     def told(self) -> dict[str, Any]:
         """Return what an audit row, a notice and a table say of it."""
@@ -48,11 +53,13 @@ async def term_of(connection: Connection, tenant: int) -> Term:
 async def keep_term(connection: Connection, tenant: int, term: Term) -> None:
     """Let this be a tenant's term."""
     await connection.execute(
-        "INSERT INTO term (tenant, starts, ends, grace_days, remind_days, then_state, verified_till, gate, gate_rate)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (tenant) DO UPDATE SET starts = excluded.starts,"
+        "INSERT INTO term (tenant, starts, ends, grace_days, remind_days, then_state, verified_till, gate, gate_rate, fee_rate,"
+        " fee_due_days, fee_grace_days, fee_cap) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+        " ON CONFLICT (tenant) DO UPDATE SET starts = excluded.starts,"
         " ends = excluded.ends, grace_days = excluded.grace_days, remind_days = excluded.remind_days,"
         " then_state = excluded.then_state, verified_till = excluded.verified_till, gate = excluded.gate,"
-        " gate_rate = excluded.gate_rate",
+        " gate_rate = excluded.gate_rate, fee_rate = excluded.fee_rate, fee_due_days = excluded.fee_due_days,"
+        " fee_grace_days = excluded.fee_grace_days, fee_cap = excluded.fee_cap",
         tenant,
         term.starts,
         term.ends,
@@ -62,6 +69,10 @@ async def keep_term(connection: Connection, tenant: int, term: Term) -> None:
         term.verified_till,
         term.gate,
         term.gate_rate,
+        term.fee_rate,
+        term.fee_due_days,
+        term.fee_grace_days,
+        term.fee_cap,
     )
 
 

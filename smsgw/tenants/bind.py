@@ -111,7 +111,8 @@ class Authenticator:
 
     `bind_status_34`: answer an unknown system_id with ESME_RINVSYSID and a wrong password with ESME_RINVPASWD, as 3.4-era
     centres do; an account's own switch does the same for its wrong passwords. `used`: hash of a secret → when and from where it was
-    last used; `bursts`: accounts with `burst` failures in a row (0: none is noted). Whoever takes something out of both has it.
+    last used; `came`: (account id, address) → when it was last bound from there; `bursts`: accounts with `burst` failures in a
+    row (0: none is noted). Whoever takes something out of these has it.
     """
 
     def __init__(
@@ -129,6 +130,7 @@ class Authenticator:
         self._status_34 = bind_status_34
         self._burst = burst
         self.used: dict[str, tuple[float, str]] = {}
+        self.came: dict[tuple[int, str], float] = {}
         self.bursts: list[Burst] = []
         self._sleep = sleep
         self._key = secrets.token_bytes(32)
@@ -166,6 +168,8 @@ class Authenticator:
             if secret is not None:
                 if secret in self.used or len(self.used) < CACHE_CAP:
                     self.used[secret] = (self._clock.time(), remote)
+                if len(self.came) < CACHE_CAP:
+                    self.came[account.id, source_of(remote)] = self._clock.time()
                 return account
             reason = WRONG_PASSWORD
         now = self._clock.now()
@@ -255,10 +259,20 @@ def address_allowed(allowed: tuple[str, ...], remote: str) -> bool:
     """Tell whether an address is in one of these networks ("192.0.2.0/24", "2001:db8::1"); none given: any is."""
     if not allowed:
         return True
+    address = _address(remote)
+    return address is not None and any(address in ipaddress.ip_network(network, strict=False) for network in allowed)
+
+
+def source_of(remote: str) -> str:
+    """Return where a connection comes from in the one form that is compared and kept: no zone, no IPv4 within IPv6."""
+    return str(_address(remote) or "")
+
+
+def _address(remote: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(remote.partition("%")[0])
     except ValueError:
-        return False
+        return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in ipaddress.ip_network(network, strict=False) for network in allowed)
+        return address.ipv4_mapped
+    return address

@@ -33,7 +33,7 @@ from smsgw.smpp.bodies import Bind, bind_resp_body, read_bind
 from smsgw.smpp.pdu import BadPdu, Pdu
 from smsgw.smpp.session import Role, Session, SessionSettings, SessionState
 from smsgw.telemetry import Meters
-from smsgw.tenants.bind import Authenticator, address_allowed, escaped, version_of
+from smsgw.tenants.bind import Authenticator, address_allowed, escaped, source_of, version_of
 from smsgw.tenants.certificates import certificate_of
 from smsgw.tenants.registry import Registry
 from smsgw.tenants.session import KINDS, Journeys, TenantSession
@@ -54,8 +54,8 @@ FAILED: Final = Rejected(const.ESME_RSYSERR, "internal_error")
 GONE: Final = Rejected(const.ESME_RBINDFAIL, "account_gone")
 CLOSED: Final = Rejected(const.ESME_RBINDFAIL, "account_closed")
 
-ClaimBind = Callable[[int, str, int, int], Awaitable[bool]]
-"""claim(account id, "tx" | "rx" | "trx", limit, limit of this kind): take one of the account's binds over all nodes."""
+ClaimBind = Callable[[int, str, int, int, str], Awaitable[bool]]
+"""claim(account id, "tx" | "rx" | "trx", limit, limit of this kind, address): take one of the account's binds over all nodes."""
 ReleaseBind = Callable[[int, str], None]
 """release(account id, kind): give it back; returns at once."""
 
@@ -328,7 +328,7 @@ class Listener:
         claimed = self._claim_bind is None
         try:
             if self._claim_bind is not None:
-                claimed = await self._claim_bind(account.id, kind, *limits)
+                claimed = await self._claim_bind(account.id, kind, *limits, source_of(session.address))
                 if not claimed:
                     return LIMIT
             # The Directory, the peer and we ourselves may have changed our minds meanwhile.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from smsgw.admin.contract_values import CONTRACT_CHECKS
+from smsgw.admin.contract_values import CONTRACT_CHECKS, contradictions
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_what_is_wrong_is_said(key: str, value: Any, why: str):
     """Each refusal says what was wrong."""
     with pytest.raises(ValueError, match=why):
         CONTRACT_CHECKS[key](value)
+
+
+def test_a_week_has_seven_days_to_begin_on():
+    """A start day beyond is refused for weeks, and is right for months."""
+    assert contradictions({"cycle": "week", "cycle_start_day": 8}) == ["cycle_start_day is 8: a week has the days 1 (Monday) to 7"]
+    assert contradictions({"cycle": "week", "cycle_start_day": 7}) == []
+    assert contradictions({"cycle_start_day": 28}) == []

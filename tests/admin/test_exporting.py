@@ -11,12 +11,15 @@ import pytest
 
 from smsgw.admin import exporting
 from smsgw.admin.exporting import NoSuchLink, NoSuchTenant, Refused
+from smsgw.admin.sealing import Key
+from smsgw.admin.signing import Signer, verify
 from smsgw.model import State
 from smsgw.reports.reconcile import read_file
 from smsgw.store.database import Connection
 from smsgw.store.sealed import ContentKeys, Unreadable
 from tests.admin.test_closing import PRICE, Year
 
+SIGNER = Signer(Key(bytes(32)))
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -41,7 +44,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 async def export(year: Year, out: Path, *, content: bool = False) -> None:
     """Export acme."""
-    await exporting.export(year.connection, "acme", out, start=START, end=END, content=content, actor="ann")
+    await exporting.export(year.connection, "acme", out, SIGNER, start=START, end=END, content=content, actor="ann")
 
 
 async def test_an_export_reconciles_with_its_manifest(year: Year, tmp_path: Path):
@@ -49,6 +52,7 @@ async def test_an_export_reconciles_with_its_manifest(year: Year, tmp_path: Path
     await export(year, tmp_path / "out", content=True)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_bytes())
     assert manifest["tenant"] == "acme"
+    assert verify(tmp_path / "out", SIGNER.public) == (manifest, [])
     for entry in manifest["files"]:
         body = (tmp_path / "out" / entry["file"]).read_bytes()
         assert (hashlib.sha256(body).hexdigest(), len(body)) == (entry["sha256"], entry["octets"])
@@ -89,7 +93,7 @@ async def test_nothing_is_written_over(year: Year, tmp_path: Path):
     with pytest.raises(Refused, match="not empty"):
         await export(year, tmp_path)
     with pytest.raises(NoSuchTenant):
-        await exporting.export(year.connection, "nobody", tmp_path / "o", start=START, end=END, content=False, actor="ann")
+        await exporting.export(year.connection, "nobody", tmp_path / "o", SIGNER, start=START, end=END, content=False, actor="ann")
 
 
 async def test_a_carriers_file_is_compared_in_the_links_dialect(year: Year):

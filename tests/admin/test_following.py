@@ -28,7 +28,7 @@ async def daemon(database: str) -> AsyncIterator[Daemon]:
 async def put(daemon: Daemon, text: str) -> None:
     """Apply a file beside the gateway, and wait until it follows."""
     before = daemon.directory.version
-    await provision(daemon.dsn, Path(daemon.config.node.data_dir), text)
+    await provision(daemon.ground.dsn, Path(daemon.config.node.data_dir), text)
     async with asyncio.timeout(SOON_S):
         while daemon.directory.version == before:  # noqa: ASYNC110 - another task of this loop does it
             await asyncio.sleep(0)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from smsgw.admin.anomalies import Watch
 from smsgw.admin.keeping import Keeper
+from smsgw.config import Anomalies
 from smsgw.model import Account, Tenant
 from smsgw.store import credentials, notices, provisioning
 from smsgw.store.database import Connection, open_pool
+from smsgw.telemetry.meters import Meters
 from smsgw.tenants.bind import Authenticator, Burst
 from smsgw.wire import Clock
 
@@ -16,6 +19,11 @@ from smsgw.wire import Clock
 def door(**options: Any) -> Authenticator:
     """A door at which nobody stands."""
     return Authenticator(lambda _system_id: None, Clock(), **options)
+
+
+def watch() -> Watch:
+    """One that has seen nothing yet."""
+    return Watch(Anomalies(), Meters(), Clock())
 
 
 async def test_one_errand_is_under_way_at_a_time(database: str):
@@ -27,7 +35,7 @@ async def test_one_errand_is_under_way_at_a_time(database: str):
         return True
 
     async with await open_pool(database) as pool:
-        keeper = Keeper(pool, ask, door())
+        keeper = Keeper(pool, ask, door(), watch())
         keeper.tick()
         keeper.tick()
         assert len(asked) == 1
@@ -45,7 +53,7 @@ async def test_states_end_by_themselves(database: str, connection: Connection):
     )
     jobs: list[Callable[[], Awaitable[None]]] = []
     async with await open_pool(database) as pool:
-        Keeper(pool, lambda job: not jobs.append(job), door()).tick()
+        Keeper(pool, lambda job: not jobs.append(job), door(), watch()).tick()
         await jobs[0]()
     assert await connection.fetchval("SELECT count(*) FROM standing") == 0
 
@@ -61,7 +69,7 @@ async def test_what_the_door_has_noted_is_written_down(database: str, connection
     at_the_door.bursts += [Burst(Account(account, "acme1", Tenant(tenant, "acme", "CNY")), 20, "192.0.2.9")] * 2
     jobs: list[Callable[[], Awaitable[None]]] = []
     async with await open_pool(database) as pool:
-        Keeper(pool, lambda job: not jobs.append(job), at_the_door).tick()
+        Keeper(pool, lambda job: not jobs.append(job), at_the_door, watch()).tick()
         await jobs[0]()
     (row,) = await credentials.rows(connection, account)
     assert (row["used_at"].timestamp(), row["used_from"]) == (1_800_000_000.0, "192.0.2.1")

@@ -55,6 +55,33 @@ async def test_a_term_that_is_over_suspends_and_its_renewal_resumes(acme: Connec
     assert (await stands(acme))[0] is Standing.ACTIVE
 
 
+async def test_a_term_may_end_in_closing_by_itself(acme: Connection):
+    """After the grace it sends what its balance still pays and is then closed; new dates before that make it active again."""
+    await set_term(acme, "acme", {"ends": await day(acme, -3), "then_state": "closing"}, actor="ops", reason="x")
+    assert await keep_terms(acme) == 2
+    assert await keep_terms(acme) == 0
+    assert await stands(acme) == (Standing.CLOSING, "term_over")
+    assert await close_spent(acme) == 0
+    await set_term(acme, "acme", {"ends": await day(acme, 9)}, actor="ops", reason="renewed")
+    assert (await stands(acme))[0] is Standing.ACTIVE
+    await acme.execute("UPDATE term SET ends = ends - 30")
+    await keep_terms(acme)
+    await acme.execute("UPDATE balance SET amount = 37999")
+    assert await close_spent(acme) == 1
+    assert await stands(acme) == (Standing.CLOSED, "balance_spent")
+
+
+async def test_the_calendar_closes_nobody_who_stands_stricter(acme: Connection):
+    """A suspended contract stays suspended when its term ends in closing, and smsgw sets nobody to closing for another reason."""
+    await change_state(acme, "tenant", "acme", "suspended_arrears", actor="ops", reason="bill 7")
+    await set_term(acme, "acme", {"ends": await day(acme, -3), "then_state": "closing"}, actor="ops", reason="x")
+    await keep_terms(acme)
+    assert await stands(acme) == (Standing.SUSPENDED_ARREARS, "bill 7")
+    await change_state(acme, "tenant", "acme", "active", actor="ops", reason="paid")
+    with pytest.raises(NotAllowed, match="a person has to decide"):
+        await change_state(acme, "tenant", "acme", "closing", actor="smsgw", reason="balance")
+
+
 async def test_within_the_grace_it_sends_and_is_told(acme: Connection):
     """On the days of grace the tenant is told once, and nothing is stopped."""
     await set_term(acme, "acme", {"ends": await day(acme, -1), "grace_days": 1}, actor="ops", reason="x")
@@ -100,7 +127,7 @@ async def test_a_verification_that_is_over_shuts_its_gate(acme: Connection):
     [
         ({"starts": date(2026, 2, 1), "ends": date(2026, 1, 1)}, "ends after it starts"),
         ({"grace_days": -1}, "not negative"),
-        ({"then_state": "closed"}, "suspended_arrears or frozen"),
+        ({"then_state": "closed"}, "suspended_arrears, frozen or closing"),
         ({"gate": "closed"}, "none, limited or frozen"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smsgw.bench.cases import Case
-from smsgw.bench.cli import main, ratio_to_relay, table
+from smsgw.bench.cli import costs_of_judging, main, ratio_to_relay, table
 from smsgw.bench.ends import Load, Outcome
 
 
@@ -37,8 +37,9 @@ def test_a_run_that_fails_exits_1(tmp_path: Path) -> None:
 
 def test_an_unknown_case_is_an_error() -> None:
     """A case that does not exist ends with exit status 2."""
-    with pytest.raises(SystemExit):
-        main(["--only", "indirect"])
+    for only in ("indirect", "judged"):  # which needs a policy
+        with pytest.raises(SystemExit):
+            main(["--only", only])
 
 
 def test_the_ratio_is_to_the_relay_nearest_in_time() -> None:
@@ -52,3 +53,16 @@ def test_the_ratio_is_to_the_relay_nearest_in_time() -> None:
     ]
     assert [ratio_to_relay(case, cases) for case in cases] == [0.0, 0.2, 0.0, 0.0, 0.1]
     assert table(cases).row_count == 5
+
+
+def test_what_judging_costs_is_told_by_pairs() -> None:
+    """Each run with a rule set is set against the one without it beside it, at the same load; what failed counts for nothing."""
+    good = Outcome(sent=1, ok=1)
+    cases = [
+        Case("gateway", Load(), good, {"gateway": 40.0}),
+        Case("judged", Load(), good, {"gateway": 50.5}),
+        Case("gateway", Load(), good, {"gateway": 60.0}),
+        Case("judged", Load(), good, {"gateway": 71.0}),
+        Case("judged", Load(), Outcome(), {"gateway": 99.0}),
+    ]
+    assert costs_of_judging(cases) == [10.5, 11.0]

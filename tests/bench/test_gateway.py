@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.bench.cases import GATEWAY, run
+from smsgw.bench.cases import GATEWAY, JUDGED, run
 from smsgw.bench.ends import Load
 from smsgw.bench.gateway import LinkShape
 
@@ -26,6 +26,7 @@ def test_a_policy_judges_what_is_sent(tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text('[[terms]]\nid = "a"\nwords = ["casino"]\nmust = ["casino"]\n')
     load = Load(count=500, sessions=2, window=20)
-    assert run(GATEWAY, load, LinkShape(policy=str(rules))).clean
+    assert run(JUDGED, load, LinkShape(policy=str(rules))).clean
     rules.write_text('[recipient]\ncountries = ["AQ"]\n')
-    assert run(GATEWAY, load, LinkShape(policy=str(rules))).outcome.ok == 0
+    assert run(JUDGED, load, LinkShape(policy=str(rules))).outcome.ok == 0
+    assert run(GATEWAY, load, LinkShape(policy=str(rules))).clean

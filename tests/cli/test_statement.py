@@ -91,3 +91,18 @@ def test_a_file_is_written_whole(tmp_path: Path):
     assert write(tmp_path, "a.csv", b"after")["octets"] == 5
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
     assert (tmp_path / "a.csv").read_bytes() == b"after"
+
+
+def test_the_form_of_a_cycle_is_the_contracts(command: Command, tmp_path: Path):
+    """A contract by the week takes weeks, and says so for a month; a start day that no week has is refused."""
+    assert command("tenant", "set", "acme", "cycle=week", "cycle_start_day=3", "--reason", "x").exit_code == 0
+    told = command("statement", "acme", "--cycle", "2025-10", "--out", str(tmp_path))
+    assert (told.exit_code, "such as 2026-W47" in told.stderr) == (2, True)
+    told = command("statement", "acme", "--cycle", "2025-W41", "--out", str(tmp_path), "--json")
+    assert told.exit_code == 0, told.stderr
+    assert (tmp_path / "acme-2025-W41.csv").exists()
+    told = command("tenant", "set", "acme", "cycle_start_day=8", "--reason", "x")
+    assert (told.exit_code, "1 (Monday) to 7" in told.stderr) == (2, True)
+    wrong = EXAMPLE.replace("#cycle_start_day = 1 ", 'cycle = "week"\ncycle_start_day = 8 ')
+    told = command.apply("--dry-run", text=wrong)
+    assert (told.exit_code != 0, "1 (Monday) to 7" in told.stderr) == (True, True)

@@ -62,7 +62,7 @@ def test_a_term_is_shown_and_changed(acme: Command):
         (("tenant", "term", "acme", "--ends", "2099-12-31"), 2, "--reason is needed"),
         (("tenant", "term", "acme", "--ends", "soon", "--reason", "x"), 2, "is no day"),
         (("tenant", "term", "acme", "--remind", "a", "--reason", "x"), 2, "is no list of days"),
-        (("tenant", "term", "acme", "--then", "closed", "--reason", "x"), 2, "suspended_arrears or frozen"),
+        (("tenant", "term", "acme", "--then", "closed", "--reason", "x"), 2, "suspended_arrears, frozen or closing"),
     ],
 )
 def test_exit_codes(acme: Command, arguments: tuple[str, ...], code: int, why: str):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from smsgw.contracts import standing
-from smsgw.contracts.standing import AUTOMATIC, AUTOMATICALLY, BY_PERSON, NotAllowed, after, decide
+from smsgw.contracts.standing import AUTOMATIC, AUTOMATICALLY, BY_PERSON, RENEWED, TERM_OVER, NotAllowed, after, decide
 from smsgw.model import Standing
 from smsgw.store.standing import Decision
 
@@ -32,6 +32,20 @@ def test_only_the_edges_of_the_table_are_taken(was: Standing, shall: Standing):
         else:
             with pytest.raises(NotAllowed):
                 decide(decision(was), decision(shall, actor))
+
+
+def test_only_a_term_sets_to_closing_by_itself():
+    """smsgw may set an active or limited contract to closing when its term is over, for no other reason and from nowhere else."""
+    for was in Standing:
+        for reason in (TERM_OVER, "balance", RENEWED):
+            allowed = reason == TERM_OVER and was in {Standing.ACTIVE, Standing.LIMITED}
+            wanted = Decision(Standing.CLOSING, reason, AUTOMATIC, NOW)
+            rate = 5 if was is Standing.LIMITED else 0
+            if allowed:
+                assert decide(Decision(was, "x", "ops", NOW, rate=rate), wanted).standing is Standing.CLOSING
+            else:
+                with pytest.raises(NotAllowed):
+                    decide(Decision(was, "x", "ops", NOW, rate=rate), wanted)
 
 
 def test_the_essay_shows_the_table():

@@ -11,7 +11,7 @@ import pytest
 from smsgw.config import ConfigError
 from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
-from smsgw.smpp import const
+from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
 from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.journey.scene import Scene, id_of
@@ -339,3 +339,20 @@ async def test_the_kind_of_a_message_sets_its_price(database: str, tmp_path: Pat
         offer = id_of(await tenant.submit(text="全场优惠".encode("utf-16-be"), data_coding=8))
         assert (await scene.row(notice))["price"] == 38_000
         assert (await scene.row(offer))["price"] == 100_000
+
+
+async def test_a_missing_tlv_is_put_at_the_end(database: str, tmp_path: Path):
+    """The carrier gets it behind what the tenant sent, octet for octet otherwise; what the tenant sent itself is left alone."""
+    text = '[[tlv]]\nid = "entity"\ntag = 0x1400\ninject = "1101"\n'
+    async with scene_of(database, tmp_path, text).playing() as scene:
+        tenant = await scene.tenant()
+        own = tlv.append(0x1400, b"99")
+        plain, given = (
+            sm_body(source=b"1", dest=b"2", short_message=b"hi"),
+            sm_body(source=b"1", dest=b"2", short_message=b"hi", tlvs=own),
+        )
+        for body in (plain, given):
+            assert (await tenant.ask(const.SUBMIT_SM, body)).status == const.ESME_ROK
+        came = [submit.pdu.octets[16:] for submit in await scene.smsc.submitted(2)]
+        assert came == [plain + tlv.append(0x1400, b"1101"), given]
+        assert scene.daemon.docket.hits["china", "tlv.entity.injected", "flag"] == 1

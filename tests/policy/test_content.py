@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from smsgw.policy.content import needs_store
+from smsgw.policy.content import _MAY_LINK, _MAY_PHONE, LINK, PHONE, needs_store
+from smsgw.policy.file import PolicyFault
 from smsgw.smpp import tlv
 from tests.policy.sets import compiled, raw, rule, submission, verdict
 
@@ -95,6 +98,13 @@ def test_phone_numbers_are_the_allowed_ones(text: str, found: str):
     assert rule(compiled('[phones]\nallowed = ["4001234567"]'), text) == found
 
 
+@given(st.from_regex(LINK), st.from_regex(PHONE))
+def test_the_short_look_misses_no_link_and_no_number(link: str, phone: str):
+    """Whatever one of the long expressions finds, the short one before it has seen."""
+    assert _MAY_LINK.search(link)
+    assert _MAY_PHONE.search(phone)
+
+
 def test_kinds_of_messages_have_their_own_opposition():
     """Links may be forbidden in codes alone."""
     policy = compiled('[category]\n[category.words]\notp = ["验证码"]\n[links]\ncategories = ["otp"]')
@@ -130,7 +140,11 @@ def test_readings_under_another_name_are_judged():
 
 
 def test_a_set_says_what_it_needs_a_store_for():
-    """Joining, rules that hold, and hours that defer; a set without them may judge what is relayed."""
+    """Joining, rules that hold, and hours that defer; a set without them may judge what is relayed. Caps that refuse join, too."""
+    cap = '[[cap]]\nid = "c"\nlimit = 1\n'
+    assert "joins the parts" in needs_store(compiled(cap))
+    assert not needs_store(compiled(cap + 'action = "flag"\n'))
+    assert not needs_store(compiled(cap + 'mode = "shadow"\n'))
     term = '[[terms]]\nid = "t"\nwords = ["abc"]\nmust = ["abc"]\n'
     each = '[text]\nparts = "each"\n'
     assert "joins the parts" in needs_store(compiled(term))
@@ -140,3 +154,52 @@ def test_a_set_says_what_it_needs_a_store_for():
     assert "hours defer" in needs_store(compiled(each + '[[hours]]\nbegin = "08:00"\nend = "21:00"\naction = "defer"\n'))
     assert "templates would hold" in needs_store(compiled(each + '[templates]\nonly = true\naction = "hold"\n'))
     assert needs_store(compiled(each + term)) == ""
+
+
+INJECTED = """
+[[tlv]]
+id = "entity"
+tag = 0x1400
+pattern = "[0-9]{1,20}"
+[[tlv]]
+tag = 0x1400
+inject = "1101\\u0000"
+[[tlv]]
+id = "template"
+tag = 0x1401
+[templates]
+[[template]]
+id = "code"
+text = "Your code is {code:digits:4-6}"
+must = ["Your code is 1234"]
+inject = { "0x1401" = "1107" }
+"""
+
+
+def test_a_missing_tlv_is_put_there():
+    """Only where it is missing, once, told by a flag; that of a template where its text fits. What nobody gives is refused."""
+    policy = compiled(INJECTED)
+    found = verdict(policy, pdu=raw(b"Your code is 1234"))
+    assert found.objection is None
+    assert found.added == tlv.append(0x1400, b"1101\0") + tlv.append(0x1401, b"1107")
+    assert [flag.rule for flag in found.flags] == ["tlv.entity.injected", "tlv.template.injected"]
+    own = tlv.append(0x1400, b"99") + tlv.append(0x1401, b"88")
+    assert verdict(policy, pdu=raw(b"Your code is 1234", tlvs=own)).added == b""
+    assert rule(policy, pdu=raw(b"Your code is gone")) == "tlv.template"
+    assert rule(compiled(f'mode = "shadow"\n{INJECTED}'), pdu=raw(b"Your code is 1234")) == ""
+    assert verdict(compiled(f'mode = "shadow"\n{INJECTED}'), pdu=raw(b"Your code is 1234")).added == b""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ('inject = "1101\\u0000"', 'inject = "ABC"', "inject for 0x1400: 'ABC' is not what its pattern wants"),
+        ('"0x1401" = ', '"0x1402" = ', "inject: there is no [[tlv]] with the tag 0x1402"),
+        ('"0x1401" = ', '"x" = ', "inject: there is no [[tlv]] with the tag 0x0000"),
+    ],
+)
+def test_what_is_put_there_must_be_what_is_wanted(before: str, after: str, told: str):
+    """A value that the set itself would refuse, or for a TLV that it does not want, makes the set nothing."""
+    with pytest.raises(PolicyFault) as fault:
+        compiled(INJECTED.replace(before, after))
+    assert told in fault.value.errors[0]

@@ -78,7 +78,7 @@ def test_a_set_whose_canary_is_dead_judges_no_more(docket_of: Callable[[RuleSet]
     docket, told = docket_of(policy)
     docket.check()
     assert not told
-    patterns = policy.patterns_n1
+    patterns = policy.patterns_rest
     assert isinstance(patterns, Patterns)
     patterns._shards = [(0, 9, patterns._shards[0][2])]
     docket.check()

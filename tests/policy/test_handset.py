@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.policy.handset import content_of, shown
+from smsgw.policy.handset import content_of, plainly, shown
 from smsgw.smpp import const, gsm7, tlv
 from smsgw.smpp.pdu import data_sm_body, encode, sm_body
 from smsgw.smpp.udh import Concat, concat_element, write_udh
@@ -117,6 +117,42 @@ def test_parts_in_different_codings_are_uncertain():
     """Whoever mixes codings in one message gets every part read by its own, and no certainty."""
     parts = [content_of(raw(b"ab", 0)), content_of(raw("好".encode("utf-16-be"), 8))]
     assert shown(parts) == ("ab好", (), False)
+
+
+@given(
+    st.one_of(st.text("abc 1\u4e2d\u6587", max_size=60).map(lambda text: text.encode("utf-16-be")), st.binary(max_size=120)),
+    st.sampled_from([0, 1, 3, 4, 8, 0xF0]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "esm_class": st.sampled_from([0x40, 0x80]),
+            "priority": st.integers(0, 3),
+            "schedule": st.just(b"000000000500000R"),
+            "validity": st.just(b"000000000500000R"),
+            "service_type": st.sampled_from([b"CMT", b"\1"]),
+            "source": st.sampled_from([b"", b"1", b"10690001234"]),
+            "registered_delivery": st.sampled_from([1, 2]),
+            "tlvs": st.just(tlv.append(0x1400, b"1")),
+        },
+    ),
+)
+def test_the_short_way_reads_what_the_long_one_reads(octets: bytes, coding: int, fields: dict[str, object]):
+    """By the addresses' lengths alone, and also when the source was replaced: the same text, or None."""
+    body = {"source": b"10690001", "dest": b"8613800138000", "data_coding": coding, "short_message": octets, **fields}
+    pdu = encode(const.SUBMIT_SM, 0, 1, sm_body(**body))  # type: ignore[arg-type]
+    text, others, exact = shown((content_of(pdu),))
+    for source in {str(body["source"], "ascii"), "10690001"}:  # type: ignore[arg-type]
+        found = plainly(pdu, source, "8613800138000", "gsm7")
+        if source.encode() == body["source"] or not body["source"]:
+            assert found is None or (found, (), True) == (text, others, exact)
+    if not fields and coding == 8 and len(octets) % 2 == 0 and exact and octets[:2] not in {b"\xff\xfe", b"\xfe\xff"}:
+        assert plainly(pdu, "10690001", "8613800138000", "gsm7") == text
+
+
+@given(st.binary(max_size=60), st.integers(0, 20), st.integers(0, 20))
+def test_the_short_way_bears_any_octets(pdu: bytes, source: int, destination: int):
+    """Octets that end early are read the long way."""
+    assert isinstance(plainly(pdu, "1" * source, "2" * destination, "gsm7"), str | None)
 
 
 @given(st.binary(max_size=254), st.integers(0, 255), st.sampled_from([0, 0x40]))

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
-from smsgw.policy.judging import RULES, at_door, door_of, every_finding, steps_of
+import pytest
+
+from smsgw.policy.judging import RULES, at_door, door_of, every_finding, judge, plain_steps_of, steps_of
 from smsgw.policy.verdict import Action
 from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.corpus import harmless
 from tests.policy.sets import compiled, raw, rule, submission, verdict
+from tests.policy.test_corpus import ENTRIES, large
+from tests.policy.test_corpus import policy as small
 
 TERM = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\n{more}\n'
 
@@ -11,7 +16,7 @@ TERM = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\n{more}\n'
 def test_the_order_is_cheap_first():
     """Addresses before octets, octets before words; the order is a promise to whoever reads a refusal."""
     assert [name for name, _, _ in RULES] == (
-        "sender recipient tlv text category hours signature templates terms patterns links phones opt_out".split()
+        "sender recipient tlv text category consent hours signature templates terms patterns links phones opt_out".split()
     )
 
 
@@ -72,3 +77,41 @@ def test_a_part_of_a_text_is_asked_at_the_door_for_what_needs_no_text():
     for other in ('[text]\nparts = "each"\n', '[text]\nparts = "reject"\n', '[text]\nmode = "shadow"\n', 'mode = "shadow"\n'):
         assert door_of(compiled(other + reading)) is None
     assert door_of(compiled('[recipient]\ncountries = ["US"]\n')) is None
+
+
+TRIALS = """
+[[terms]]
+id = "odd"
+words = ["百家乐", "casino"]
+must = ["casino"]
+{more}
+[[pattern]]
+id = "digits"
+expression = '[0-9]{{6}}'
+must = ["123456"]
+action = "flag"
+[[pattern]]
+id = "bait"
+expression = '百家乐.{{0,9}}casino'
+must = ["百家乐casino"]
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "small",
+        "large",
+        *(TRIALS.format(more=more) for more in ("", 'action = "flag"', 'mode = "shadow"')),
+        'mode = "shadow"\n' + TRIALS.format(more=""),
+    ],
+)
+def test_the_short_way_says_what_the_long_one_says(text: str):
+    """Whatever stands in a plain message: the same verdict, with the same rules, flags and places, by both ways."""
+    rules = {"small": small, "large": large}.get(text, lambda: compiled(text))()
+    texts = [entry["text"] for entry in ENTRIES if "text" in entry] + harmless.texts()[::20] + ["百家乐 casino 123456"]
+    for said in texts:
+        one = submission(rules, said)
+        assert one.plain or len(said) > 70
+        if one.plain:
+            assert judge(rules, plain_steps_of(rules), one) == judge(rules, steps_of(rules), submission(rules, said))

@@ -72,3 +72,30 @@ async def test_what_is_over_is_pruned(connection: Connection):
     assert await connection.fetchval("SELECT array_agg(key) FROM bucket") == [2]
     assert [row["span"] for row in await connection.fetch("SELECT span FROM quota ORDER BY span")] == [3, 13]
     assert await connection.fetchval("SELECT array_agg(message) FROM duplicate") == [2]
+
+
+async def test_what_a_counter_of_a_cap_holds(connection: Connection):
+    """What is younger than asked for counts; a counter that is not there holds nothing; answers come in the order of questions."""
+    await connection.execute("INSERT INTO recipient_cap VALUES (-7, '{100, 200, 300}', 1)")
+    assert await limits.caps_used(connection, [(9, 0), (-7, 100), (-7, 0)]) == [0, 2, 3]
+
+
+async def test_counters_of_caps_are_pruned(connection: Connection):
+    """Those whose hour is over go, and of those over the bound the ones that would go first."""
+    hour = await connection.fetchval("SELECT extract(epoch FROM now())::int8 / 3600")
+    rows = [(1, hour - 1), (2, hour), (3, hour + 1), (4, hour + 2)]
+    await connection.executemany("INSERT INTO recipient_cap VALUES ($1, '{}', $2)", rows)
+    assert await limits.prune_caps(connection, 3) == (3, 0)
+    assert await limits.prune_caps(connection, 2) == (2, 1)
+    assert [row["key"] for row in await connection.fetch("SELECT key FROM recipient_cap ORDER BY key")] == [3, 4]
+
+
+async def test_one_node_prunes_at_a_time(connection: Connection, database: str):
+    """Two that drop what is over the bound at once would drop twice as much: the second one leaves it."""
+    other = await connect(database)
+    await connection.execute("INSERT INTO recipient_cap SELECT n, '{}', 2000000000 FROM generate_series(1, 9) AS n")
+    async with connection.transaction():
+        await limits.prune_caps(connection, 5)
+        assert (await limits.prune_caps(other, 5))[1] == 0
+    await other.close()
+    assert await limits.prune_caps(connection, 5) == (5, 0)

@@ -8,7 +8,7 @@ import pytest
 from smsgw.model import Basis
 from smsgw.store import statements
 from smsgw.store.books import NoSuchTenant
-from smsgw.store.database import Connection
+from smsgw.store.database import Connection, connect
 from smsgw.store.ids import seconds_of
 from smsgw.store.statements import ClosedMeanwhile, Span
 
@@ -56,3 +56,25 @@ async def test_the_time_is_the_databases(connection: Connection):
     """Whether a cycle is over is asked of the one clock that all share."""
     there = await connection.fetchval("SELECT extract(epoch FROM clock_timestamp())::float8 * 1000")
     assert abs(await statements.now_ms(connection) - there) < 10_000
+
+
+async def test_the_books_of_all_tenants_say_since_when(connection: Connection):
+    """Those without a booking have no moment; one of them, or all by name."""
+    await connection.execute("INSERT INTO tenant (name, currency) VALUES ('beta', 'CNY'), ('acme', 'CNY')")
+    await connection.execute(
+        "INSERT INTO ledger (tenant, kind, day, amount, at) VALUES (1, 'opening', 0, 5, '2026-01-02T03:04:05Z')"
+    )
+    found = [(one.tenant, one.opened) for one in await statements.books(connection)]
+    assert found == [("acme", None), ("beta", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))]
+    assert [one.tenant_id for one in await statements.books(connection, "beta")] == [1]
+
+
+async def test_the_closing_of_a_tenants_cycles_is_one_sessions(database: str, connection: Connection):
+    """While one has it another does not get it, and of another tenant does."""
+    other = await connect(database)
+    assert await statements.try_lock(connection, 1)
+    assert not await statements.try_lock(other, 1)
+    assert await statements.try_lock(other, 2)
+    await statements.unlock(connection, 1)
+    assert await statements.try_lock(other, 1)
+    await other.close()

@@ -14,7 +14,7 @@ from smsgw.model import Account, Rejected
 from smsgw.smpp import const
 from smsgw.smpp.bodies import Bind
 from smsgw.tenants import bind as bind_module
-from smsgw.tenants.bind import Authenticator, Failures, address_allowed, escaped, matching_secret, version_of
+from smsgw.tenants.bind import Authenticator, Failures, address_allowed, escaped, matching_secret, source_of, version_of
 from smsgw.tenants.certificates import Certificate
 from tests.script import ManualClock
 from tests.tenants.front import HASHER, Directory, account
@@ -319,3 +319,13 @@ async def test_an_account_may_insist_on_tls_and_on_a_certificate():
         "certificate_not_allowed",
     )
     assert await ask(b"bound", tls=True, certificate=shown) == "bound"
+
+
+async def test_where_a_bind_came_from_is_noted_in_one_form():
+    """An IPv4 address within IPv6 is that address; what is no address is none; a wrong password notes nothing."""
+    desk = Desk()
+    await desk.ask(password=b"wrong", remote="192.0.2.9")
+    assert desk.authenticator.came == {}
+    await desk.ask(remote="::ffff:192.0.2.9")
+    assert [address for _, address in desk.authenticator.came] == ["192.0.2.9"]
+    assert (source_of("fe80::1%eth0"), source_of("somewhere")) == ("fe80::1", "")

@@ -173,8 +173,8 @@ async def test_binds_are_counted_over_all_nodes():
     granted, released = [], []
     answer = True
 
-    async def claim(account_id: int, kind: str, limit: int, of_kind: int) -> bool:
-        granted.append((account_id, kind, limit, of_kind))
+    async def claim(account_id: int, kind: str, limit: int, of_kind: int, address: str) -> bool:
+        granted.append((account_id, kind, limit, of_kind, address))
         await asyncio.sleep(0)
         return answer
 
@@ -183,7 +183,7 @@ async def test_binds_are_counted_over_all_nodes():
 
     async with front_door(account(id=7, max_rx=3), claim_bind=claim, release_bind=release) as front:
         script = await front.bound("receiver")
-        assert granted == [(7, "rx", 10, 3)]
+        assert granted == [(7, "rx", 10, 3, "192.0.2.1")]
         await script.play(">> closed")
         assert released == [(7, "rx")]
         answer = False
@@ -196,7 +196,7 @@ async def test_binds_are_counted_over_all_nodes():
 async def test_a_claim_that_fails_is_no_fault_of_the_peer():
     """When binds cannot be counted the bind reads ESME_RSYSERR, and the account's place is free again."""
 
-    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int) -> bool:
+    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int, _address: str) -> bool:
         raise OSError("database password=secret")
 
     async with front_door(account(id=7), claim_bind=claim) as front:
@@ -211,7 +211,7 @@ async def test_a_peer_that_leaves_while_it_is_counted_holds_nothing():
     """A connection that is lost between the right password and the answer gives its claim back."""
     go_on, released = asyncio.Event(), []
 
-    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int) -> bool:
+    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int, _address: str) -> bool:
         await go_on.wait()
         return True
 
@@ -233,7 +233,7 @@ async def test_an_account_that_goes_while_it_binds_is_refused():
     """An account that was deleted between its password and its answer does not get in."""
     go_on = asyncio.Event()
 
-    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int) -> bool:
+    async def claim(_account_id: int, _kind: str, _limit: int, _of_kind: int, _address: str) -> bool:
         await go_on.wait()
         return True
 

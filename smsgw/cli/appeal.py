@@ -1,0 +1,84 @@
+"""`smsgw state appeal`, `answer`, `appeals`: what tenants say to a step of the ladder, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import face, stored
+
+if TYPE_CHECKING:
+    from smsgw.store.database import Connection
+
+CONFIG = Path(face.DEFAULT_CONFIG)
+
+
+def appeal(
+    kind: Annotated[str, typer.Argument(help="tenant or account.", metavar="tenant|account")],
+    name: Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")],
+    *,
+    text: Annotated[str, typer.Option(help="What is said; - reads it from standard input.")],
+    said_by: Annotated[str, typer.Option("--by", help="Who of the tenant says it.")],
+    step: Annotated[int, typer.Option(help="The number of the step in `smsgw state history`; the newest one if not given.")] = 0,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+) -> None:
+    """Write down what a tenant answers to a step; changes no state. Prints the appeal's number."""
+    import sys
+
+    if kind not in {"tenant", "account"}:
+        face.fail(stored.USAGE, f"{kind!r} is neither tenant nor account")
+    said = sys.stdin.read() if text == "-" else text
+    who = stored.who(actor)
+
+    async def run(connection: Connection) -> int:
+        from smsgw.admin import appeals
+
+        return await appeals.record(connection, kind, name, said, said_by=said_by, step=step, actor=who, dry_run=dry_run)
+
+    number = stored.ask(config, run)
+    if number:
+        print(number)
+    stored.done(dry_run=dry_run)
+
+
+def answer(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="The appeal's.")],
+    *,
+    outcome: Annotated[str, typer.Option(help="kept, eased or lifted.")],
+    reason: stored.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: stored.DryRun = False,
+) -> None:
+    """Write down what became of an appeal and tell the tenant; the state itself is changed by its own command."""
+    who = stored.who(actor)
+
+    async def run(connection: Connection) -> None:
+        from smsgw.admin import appeals
+
+        await appeals.answer(connection, number, outcome, actor=who, reason=reason, dry_run=dry_run)
+
+    stored.ask(config, run)
+    stored.done(dry_run=dry_run)
+
+
+def appeals(
+    *,
+    config: face.ConfigPath = CONFIG,
+    answered: Annotated[bool, typer.Option("--all", help="Those that have an outcome as well.")] = False,
+    json: stored.Json = False,
+    csv: stored.Csv = False,
+) -> None:
+    """Show appeals that wait for an outcome, newest first."""
+
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.store import appeals as store
+
+        return [asdict(one) for one in await store.of(connection, answered=answered)]
+
+    stored.show(stored.ask(config, run), "appeals", json=json, csv=csv)

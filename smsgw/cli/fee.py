@@ -1,0 +1,106 @@
+"""`smsgw fee`: late fees of closed cycles, which smsgw computes and people book: list, compute, post, withdraw.
+
+Exit codes: 0, 2 usage, 3 no such tenant, 4 there is no such proposal, it was decided before, or the books do not allow it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smsgw.cli import balance, face, stored
+
+if TYPE_CHECKING:
+    from smsgw.store.database import Connection
+
+CONFIG = Path(face.DEFAULT_CONFIG)
+Cycle = Annotated[str, typer.Argument(metavar="CYCLE", help="The closed cycle that was paid late: 2026-11.")]
+
+app = typer.Typer(help="Late fees: proposals that people book or withdraw.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
+    config: face.ConfigPath = CONFIG,
+    *,
+    decided: Annotated[bool, typer.Option("--all", help="Those that were posted or withdrawn as well.")] = False,
+    json: balance.Json = False,
+    csv: balance.Csv = False,
+) -> None:
+    """Show what is proposed: what was owed, since when it is late, what it comes to so far."""
+
+    async def ask(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.billing.tariff import format_money
+        from smsgw.store import late_fees
+
+        return [
+            {
+                "tenant": one.tenant,
+                "cycle": one.cycle,
+                "currency": one.currency,
+                "owed": format_money(one.owed),
+                "due": one.due,
+                "days": one.days,
+                "fee": format_money(one.amount),
+                "as_of": one.as_of,
+                "state": one.state,
+                "number": one.ledger,
+                "actor": one.actor,
+                "reason": one.reason,
+            }
+            for one in await late_fees.proposals(connection, tenant or None, decided=decided)
+        ]
+
+    stored.show(balance.in_store(face.settings(config), ask), "late fees", json=json, csv=csv)
+
+
+@app.command()
+def compute(config: face.ConfigPath = CONFIG) -> None:
+    """Compute the open ones as of today; a running gateway does so by itself each day."""
+
+    async def run(connection: Connection) -> int:
+        from smsgw.admin import late_fees
+
+        return await late_fees.keep_fees(connection)
+
+    print(balance.in_store(face.settings(config), run))
+
+
+@app.command()
+def post(
+    tenant: balance.TenantName,
+    cycle: Cycle,
+    *,
+    reason: balance.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: balance.DryRun = False,
+    json: balance.Json = False,
+) -> None:
+    """Book a proposed fee on the tenant's balance, once and for good."""
+    from smsgw.admin import late_fees
+
+    by = balance.signature(actor, reason, "", dry_run=dry_run)
+    done = balance.in_store(face.settings(config), lambda connection: late_fees.post(connection, tenant, cycle, by))
+    balance.tell(done, by, json=json)
+
+
+@app.command()
+def withdraw(
+    tenant: balance.TenantName,
+    cycle: Cycle,
+    *,
+    reason: balance.Reason,
+    config: face.ConfigPath = CONFIG,
+    actor: stored.Actor = "",
+    dry_run: balance.DryRun = False,
+) -> None:
+    """Decide that a proposed fee is not booked; it is not proposed again."""
+    from smsgw.admin import late_fees
+
+    by = balance.signature(actor, reason, "", dry_run=dry_run)
+    balance.in_store(face.settings(config), lambda connection: late_fees.withdraw(connection, tenant, cycle, by))
+    stored.done(dry_run=dry_run)

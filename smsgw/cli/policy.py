@@ -1,0 +1,61 @@
+"""`smsgw policy`: rule sets, looked at before they are in force.
+
+replay      a new version over the texts that are stored: what would be refused, held or passed otherwise
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smsgw.cli import face, provisioning, stored
+from smsgw.cli.content import keys_of
+
+if TYPE_CHECKING:
+    from smsgw.admin.replaying import Answer
+    from smsgw.store.database import Connection
+
+app = typer.Typer(help="Rule sets: try a new version on what was sent.", no_args_is_help=True)
+
+
+@app.callback()
+def _policy() -> None:
+    """Rule sets: try a new version on what was sent."""
+
+
+@app.command()
+def replay(
+    name: Annotated[str, typer.Argument(help="The rule set, as accounts name it.")],
+    files: Annotated[list[Path], typer.Argument(help="The files of its new version.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    *,
+    account: Annotated[str, typer.Option(help="Only texts of this system_id, whatever its policy.")] = "",
+    since: Annotated[str, typer.Option(help="How far back, such as 12h or 7d.")] = "7d",
+    most: Annotated[int, typer.Option(min=1, max=1_000_000, help="Judge at most so many, the oldest first.")] = 100_000,
+    text: Annotated[bool, typer.Option("--text", help="Show what the examples say.")] = False,
+    json: stored.Json = False,
+    csv: stored.Csv = False,
+) -> None:
+    """Judge stored texts by a new version of a rule set, and show what it does otherwise than the one in force."""
+    back = stored.span(since, "--since")
+    settings, opened = face.settings(config), keys_of(config).open
+
+    async def run(connection: Connection) -> Answer:
+        from smsgw.admin import replaying
+        from smsgw.admin.sealing import load_key
+        from smsgw.store.provisioning import audit
+
+        key = load_key(Path(settings.node.data_dir))
+        if text:  # whoever reads what messages say is in the audit
+            said = {"policy": name, "account": account, "since": since}
+            await audit(connection, provisioning.caller(), ("content", name), None, said, "smsgw policy replay --text")
+        return await replaying.replay(
+            connection, key, name, files, account=account, since=back, most=most, show_text=text, opened=opened
+        )
+
+    rows, told = stored.ask(config, run)
+    stored.show(rows, "differences", json=json, csv=csv)
+    print(told, file=sys.stderr)

@@ -1,0 +1,82 @@
+"""What the commands on recipients share: how a number is hashed, a list read, and how it ended said.
+
+A number may be `-`: it is read from standard input, and stands in no list of processes and no history of a shell.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smsgw.cli import face, stored
+
+if TYPE_CHECKING:
+    from smsgw.admin.recipients import By, Done
+    from smsgw.policy.marks import Marks
+
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="With its country code; - reads it from standard input.")]
+ListFile = Annotated[Path, typer.Argument(metavar="FILE", help="A list of numbers or CSV, in UTF-8; - is standard input.")]
+Account = Annotated[str, typer.Option("--account", help="The system_id of the account.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
+MAX_OCTETS = 512 << 20
+
+
+def known_by(config: Path) -> Marks:
+    """Return what hashes numbers, by the key and the settings of this gateway; with bad settings ends the command."""
+    from smsgw.admin.sealing import load_key
+    from smsgw.compliance.optout import marks_of
+    from smsgw.config import ConfigError
+
+    settings = face.settings(config)
+    try:
+        key = load_key(Path(settings.node.data_dir)).derived("numbers")
+    except ConfigError as error:
+        face.fail(face.EX_CONFIG, *error.errors)
+    return marks_of(key, settings.compliance)
+
+
+def number_of(text: str) -> str:
+    """Return a number that was given, or read; ends the command with 2 where it is none, without repeating it."""
+    from smsgw.compliance.lists import number_of as read
+
+    try:
+        return read(sys.stdin.readline().strip() if text == "-" else text)
+    except ValueError as error:
+        face.fail(stored.USAGE, str(error))
+
+
+def text_of(file: Path) -> tuple[str, str]:
+    """Return a list's text and its name; ends the command where it cannot be read."""
+    try:
+        if str(file) == "-":
+            return sys.stdin.read(), "standard input"
+        if file.stat().st_size > MAX_OCTETS:
+            face.fail(stored.USAGE, f"{file}: is larger than {MAX_OCTETS} octets: bring it in several lists")
+        return file.read_text(encoding="utf-8"), str(file)
+    except OSError as error:
+        face.fail(stored.USAGE, f"{file}: cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        face.fail(stored.USAGE, f"{file}: is not UTF-8 at octet {error.start}")
+
+
+def by(actor: str, reason: str, *, dry_run: bool) -> By:
+    """Return who does it and why."""
+    from smsgw.admin.recipients import By
+
+    return By(stored.who(actor), reason, dry_run)
+
+
+def told(done: Done, *, json: bool, dry_run: bool) -> None:
+    """Say what came of it."""
+    stored.show([{"numbers": done.numbers, "changed": done.changed}], "numbers", json=json)
+    stored.done(dry_run=dry_run, made=bool(done.changed))
+
+
+def filled(rows: Sequence[face.Row]) -> list[dict[str, object]]:
+    """Return rows without what is empty in all of them, so that a terminal has room."""
+    used = {key for row in rows for key, value in row.items() if value not in (None, "")}
+    return [{key: value for key, value in row.items() if key in used} for row in rows]

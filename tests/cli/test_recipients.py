@@ -1,0 +1,48 @@
+"""What the commands on recipients share: one hash in every command, numbers from standard input, lists that cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+
+from smsgw.admin.sealing import load_key
+from smsgw.cli import recipients
+from smsgw.policy.marks import Marks
+from tests.cli.commands import CliRunner, Command, build
+
+
+def test_numbers_are_hashed_as_the_gateway_does(command: Command, tmp_path: Path):
+    """By the key of data_dir and the settings of this file."""
+    text = command.config.read_text(encoding="utf-8")
+    command.config.write_text(f'{text}[compliance]\ncountry_code = "86"\nnational_digits = 11\n', encoding="utf-8")
+    known = recipients.known_by(command.config)
+    key = load_key(tmp_path / "data").derived("numbers")
+    assert known.hash_of("13800138000") == Marks(key).hash_of("8613800138000")
+
+
+def test_a_number_may_come_by_standard_input(acme: Command):
+    """With - it stands in no list of processes."""
+    arguments = ["block", "add", "-", "--reason", "x", "--actor", "ops", "--config", str(acme.config)]
+    assert CliRunner().invoke(build(), arguments, input="8613800138000\n").stderr == "done\n"
+    assert '"active": true' in acme("block", "show", "8613800138000", "--json").stdout
+
+
+def test_a_list_that_cannot_be_read_ends_the_command(tmp_path: Path):
+    """Missing, or not UTF-8: exit 2."""
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    for name in ("none", "latin"):
+        with pytest.raises(typer.Exit) as ended:
+            recipients.text_of(tmp_path / name)
+        assert ended.value.exit_code == 2
+    (tmp_path / "list").write_text("1", encoding="utf-8")
+    assert recipients.text_of(tmp_path / "list") == ("1", str(tmp_path / "list"))
+
+
+def test_columns_that_are_empty_everywhere_are_left_out():
+    """A terminal has room for what says something."""
+    assert recipients.filled([{"a": "", "b": None, "c": 0}, {"a": "", "b": "x", "c": 1}]) == [
+        {"b": None, "c": 0},
+        {"b": "x", "c": 1},
+    ]
