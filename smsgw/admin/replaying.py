@@ -27,6 +27,7 @@ from smsgw.smpp.pdu import encode
 from smsgw.store import texts
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
+from smsgw.store.sealed import Opener, plain
 from smsgw.telemetry import mask
 
 MOST: Final = 1_000_000
@@ -63,8 +64,9 @@ async def replay(
     since: timedelta,
     most: int,
     show_text: bool = False,
+    opened: Opener = plain,
 ) -> Answer:
-    """Judge what is stored by the files as version of the set `name`. Raises ConfigError, NotFound."""
+    """Judge what is stored, as `opened` opens it, by the files as version of the set `name`. Raises ConfigError, NotFound."""
     now = _compiled(name, files, key.derived("numbers"))
     directory = await load_directory(connection, key.unseal, number_key=key.derived("numbers"))
     accounts = {one.id: one for one in directory.accounts() if (one.system_id == account if account else one.policy == name)}
@@ -74,7 +76,7 @@ async def replay(
         )
     told = Replay(_in_force(directory, name), now, directory.owner_of)
     until = time.time()
-    async for page in texts.pages(connection, list(accounts), until - since.total_seconds(), until):
+    async for page in texts.pages(connection, list(accounts), until - since.total_seconds(), until, opened):
         for one in page[: most - told.judged]:
             pdu = encode(one.command, 0, 1, one.body)
             of = accounts[one.account]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import face, provisioning, stored
+from smsgw.cli.content import keys_of
 
 if TYPE_CHECKING:
     from smsgw.admin.replaying import Answer
@@ -40,14 +41,20 @@ def replay(
 ) -> None:
     """Judge stored texts by a new version of a rule set, and show what it does otherwise than the one in force."""
     back = stored.span(since, "--since")
-    settings = face.settings(config)
+    settings, opened = face.settings(config), keys_of(config).open
 
     async def run(connection: Connection) -> Answer:
         from smsgw.admin import replaying
         from smsgw.admin.sealing import load_key
+        from smsgw.store.provisioning import audit
 
         key = load_key(Path(settings.node.data_dir))
-        return await replaying.replay(connection, key, name, files, account=account, since=back, most=most, show_text=text)
+        if text:  # whoever reads what messages say is in the audit
+            said = {"policy": name, "account": account, "since": since}
+            await audit(connection, provisioning.caller(), ("content", name), None, said, "smsgw policy replay --text")
+        return await replaying.replay(
+            connection, key, name, files, account=account, since=back, most=most, show_text=text, opened=opened
+        )
 
     rows, told = stored.ask(config, run)
     stored.show(rows, "differences", json=json, csv=csv)

@@ -192,9 +192,9 @@ class Hold:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
         texts = await holds.load(self._pool, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        loaded = {one.id: one for one in await messages.load(self._pool, numbers, self._desk.account_of, self._desk.opened)}
-        verdicts: dict[int, Verdict] = {}
-        decisions = {}
+        loaded, closed = await messages.by_id(self._pool, numbers, self._desk.account_of, self._desk.opened)
+        texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
+        verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
         for text in texts:
             made = self._decision(text, loaded, verdicts, late=text.id in late)
             if made is not None:

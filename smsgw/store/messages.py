@@ -63,20 +63,30 @@ def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Messa
 
 async def load(connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain) -> list[Message]:
     """Read messages with their content, in order of id; ids without a row are left out, and those that cannot be opened."""
+    loaded, _ = await by_id(connection, ids, account_of, opened)
+    return list(loaded.values())
+
+
+async def by_id(
+    connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain
+) -> tuple[dict[int, Message], set[int]]:
+    """Read messages with their content, by id; and which of them cannot be opened: their time has not come."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS}, c.body FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
         f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id ORDER BY m.id",
         list(ids),
     )
-    read = []
+    read: dict[int, Message] = {}
+    closed: set[int] = set()
     for row in rows:
         try:
             body = opened(row["id"], row["body"] or b"")
         except Unreadable as error:  # to send what it is not would be worse than to wait for the key
             log.warning("content_unreadable", message_id=row["id"], why=str(error))
+            closed.add(row["id"])
         else:
-            read.append(_message(row, body, account_of))
-    return read
+            read[row["id"]] = _message(row, body, account_of)
+    return read, closed
 
 
 async def referred(connection: Any, keys: Sequence[tuple[int, str]]) -> list[tuple[int, str, int, str]]:

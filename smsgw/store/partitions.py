@@ -117,11 +117,11 @@ async def drop_old(connection: Connection, now: datetime.datetime) -> Upkeep:
                 if day is None or (today - day).days <= parent.retention_days:
                     continue
                 if _HELD_BY_MESSAGE.fullmatch(parent.name):
-                    if await _has_open(connection, parent, name, day):
-                        held.append(name)
-                        continue
                     if await _is_legally_held(connection, parent, name, day):
                         kept.append(name)
+                        continue
+                    if await _has_open(connection, parent, name, day):
+                        held.append(name)
                         continue
                 try:
                     _, after = day_range(day)

@@ -31,6 +31,9 @@ HASHED: Final = "h:"
 """What a hash begins with, in the place of a number."""
 _LOCK: Final = 0x736D_7367_7703
 
+# Each message by its key: no plan may read all messages for the sake of a page.
+_MESSAGE: Final = "LEFT JOIN LATERAL (SELECT i.* FROM message i WHERE i.id = c.id OFFSET 0) m ON true"
+
 PUT: Final = "SELECT put_retention($1, $2, $3, $4, $5)"
 DELETE: Final = "UPDATE retention SET live = false WHERE name = $1"
 KEYS: Final = ("profile", "content_h", "numbers_days", "encrypted")
@@ -96,7 +99,7 @@ def _content_till(hours: int, now: float) -> int:
 async def _expire(connection: Connection, number: int, till: int, limit: int) -> int:
     """Delete a page of a class's content whose message needs it no more."""
     done: str = await connection.execute(
-        "DELETE FROM content WHERE class = $1 AND id = ANY (ARRAY(SELECT c.id FROM content c LEFT JOIN message m ON m.id = c.id"
+        f"DELETE FROM content WHERE class = $1 AND id = ANY (ARRAY(SELECT c.id FROM content c {_MESSAGE}"
         " WHERE c.class = $1 AND c.id < $2 AND coalesce(m.state, $3) >= $3 AND NOT legally_held(m.tenant, m.account, m.id)"
         " ORDER BY c.id LIMIT $4))",
         number,
@@ -178,7 +181,7 @@ async def behind(connection: Connection, now: float) -> list[str]:
     found = []
     for row in await connection.fetch("SELECT * FROM retention ORDER BY name"):
         late = await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM content c LEFT JOIN message m ON m.id = c.id WHERE c.class = $1 AND c.id < $2"
+            f"SELECT EXISTS (SELECT FROM content c {_MESSAGE} WHERE c.class = $1 AND c.id < $2"
             " AND coalesce(m.state, $3) >= $3 AND NOT legally_held(m.tenant, m.account, m.id))",
             row["class"],
             _content_till(row["content_h"], now - GRACE_S),

@@ -16,6 +16,7 @@ from smsgw.admin.signing import Signer, verify
 from smsgw.model import State
 from smsgw.reports.reconcile import read_file
 from smsgw.store.database import Connection
+from smsgw.store.sealed import ContentKeys, Unreadable
 from tests.admin.test_closing import PRICE, Year
 
 SIGNER = Signer(Key(bytes(32)))
@@ -71,6 +72,19 @@ async def test_content_leaves_only_when_asked_for(year: Year, tmp_path: Path):
     row = await year.connection.fetchrow("SELECT actor, name, new FROM audit WHERE kind = 'export'")
     assert (row["actor"], row["name"]) == ("ann", "acme")
     assert json.loads(row["new"])["content"] is False
+
+
+async def test_sealed_content_leaves_opened(year: Year, tmp_path: Path):
+    """What is sealed at rest is opened for the export; without its key there is none."""
+    keys = ContentKeys(lambda: [bytes(32)])
+    number = await year.connection.fetchval("SELECT min(id) FROM content")
+    await year.connection.execute("UPDATE content SET body = $2 WHERE id = $1", number, keys.seal(number, b"sealed words"))
+    with pytest.raises(Unreadable):
+        await export(year, tmp_path / "a", content=True)
+    await exporting.export(
+        year.connection, "acme", tmp_path / "b", start=START, end=END, content=True, actor="ann", opened=keys.open
+    )
+    assert b"sealed words".hex() in {row["body_hex"] for row in rows(tmp_path / "b" / "content.csv")}
 
 
 async def test_nothing_is_written_over(year: Year, tmp_path: Path):

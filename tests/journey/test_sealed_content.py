@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from smsgw.model import State
 from smsgw.smpp import const, pdu
-from smsgw.store.sealed import MARK
+from smsgw.store.sealed import MARK, Unreadable
+from tests.journey.parted import POLICY, policed, put
 from tests.journey.scene import Scene, id_of
 from tests.rig import provisioning
 
@@ -77,3 +80,48 @@ async def test_without_its_key_a_message_waits(database: str):
         await scene.stop()
         await scene.start()
         assert (await scene.smsc.submit()).content == TEXT
+
+
+async def test_a_text_of_which_a_part_does_not_open_waits_as_a_whole(database: str, tmp_path: Path):
+    """It is not judged by what can be read of it: once the key is there, the whole is, and goes out in order."""
+    judged = policed(tmp_path, POLICY, 'retention = "eu"\n')
+    async with Scene(database, text=lambda *ports: judged(*ports) + RETENTION).playing() as scene:
+        tenant = await scene.tenant()
+        keys, shut = scene.daemon.content_keys, True
+        tried = 0
+
+        def opened(owner: int, stored: bytes) -> bytes:
+            nonlocal tried
+            if shut and owner == first:
+                tried += 1
+                raise Unreadable("its key is not here")
+            return keys.open(owner, stored)
+
+        first = int(id_of(await put(tenant, "你好，", 1, 2)))
+        scene.daemon.desk.opened = opened
+        id_of(await put(tenant, "张三", 2, 2))
+        await scene.hastened(lambda: tried >= 2)
+        assert scene.smsc.submits == []
+        assert await scene.count("message WHERE state = $1", int(State.HELD)) == 2
+        shut = False
+        await scene.hastened(lambda: len(scene.smsc.submits) == 2)
+        assert [submit.content[6:].decode("utf-16-be") for submit in scene.smsc.submits] == ["你好，", "张三"]
+
+
+async def test_a_running_gateway_lets_content_go(database: str):
+    """With content_h = 0 it is gone with the next round once it is sent, and not before."""
+    nothing_kept = RETENTION.replace("encrypted", "content_h = 0\nencrypted")
+    async with Scene(database, text=lambda *ports: sealed(*ports).replace(RETENTION, nothing_kept)).playing() as scene:
+        recover = scene.daemon.recover
+        scene.smsc.late = True
+        tenant = await scene.tenant()
+        number = id_of(await tenant.submit(text=TEXT))
+        await scene.smsc.submit()
+        await scene.settled()
+        await recover._upkeep()
+        await recover._round(1)
+        assert await scene.count("content") == 1
+        scene.smsc.answer_late()
+        await scene.in_state(number, State.SENT)
+        await recover._upkeep()
+        await scene.emptied("content")

@@ -6,6 +6,7 @@ from smsgw.model import State
 from smsgw.store import texts
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at, seconds_of
+from smsgw.store.sealed import ContentKeys
 from tests.store.cycles import DAY_IDS, Cycles
 from tests.store.work import fund, seat
 
@@ -29,4 +30,6 @@ async def test_texts_come_in_pages_oldest_first(connection: Connection, monkeypa
     ]
     assert pages[0][0].state is State.SUBMITTING
     assert [page async for page in texts.pages(connection, [1], at + 1, at + 2)] == []
-    assert texts.as_stored(1, b"x") == b"x"
+    await connection.execute("UPDATE content SET body = $1", ContentKeys(lambda: [bytes(32)]).seal(1, b"x"))
+    shut = [one async for page in texts.pages(connection, [1], at, at + 1) for one in page]
+    assert shut == [], "what does not open is left out"
