@@ -29,6 +29,7 @@ from smsgw.admin.why import Why
 from smsgw.carriers.pool import Carriers
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.journey.accept import Accept
+from smsgw.journey.defer import Defer
 from smsgw.journey.deliver import Deliver
 from smsgw.journey.desk import Desk
 from smsgw.journey.dispatch import Dispatch
@@ -198,7 +199,8 @@ class Daemon:
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
         self._build_hold(ending)
-        self.due = Due(self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, spill_after_s=work.spill_after_s)
+        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
+        self.due = Due(*parties, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
             ending,
@@ -229,24 +231,15 @@ class Daemon:
         events.on_deliver = self.receipt.on_deliver
         events.on_room = self.due.on_room
         self._build_listener()
-        self.shown = Shown(
-            self.desk,
-            self.registry,
-            self.carriers,
-            self.dispatch,
-            self.deliver,
-            self.due,
-            self.recover,
-            self.pool,
-            self._is_draining,
-            self.docket,
-        )
+        journeys = self.dispatch, self.deliver, self.due, self.recover
+        self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.pool, self._is_draining, self.docket)
         self.shown.register(meters)
 
     def _build_hold(self, ending: Ending) -> None:
         self.docket, key = Docket(self.directory.policies), self.key.derived("held")
         parties = self.docket, self.carriers, self.dispatch, ending, self.config.hold
-        self.hold = Hold(self.desk, self.pool, *parties, key=key)
+        self.hold = Hold(self.desk, self.pool, *parties, key=key, probe=self.probe)
+        self.defer = Defer(self.desk, self.docket, self.carriers, self.dispatch, ending, self.hold)
         self.hold.register(self.meters)
         self.commit.on_held = self.hold.on_held
 

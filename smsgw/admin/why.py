@@ -9,6 +9,7 @@ Never here: an answer that repeats the text (where a rule matched is told by off
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from smsgw.admin.control import NotThere
@@ -16,7 +17,7 @@ from smsgw.billing.tariff import format_money
 from smsgw.carriers.pool import Carriers
 from smsgw.journey.desk import Desk
 from smsgw.journey.reading import count_by, read_submit
-from smsgw.model import Account, Message, Rejected
+from smsgw.model import Account, Message, Mode, Rejected
 from smsgw.numbering.plan import the_plan
 from smsgw.policy.docket import Docket, refused
 from smsgw.policy.judging import every_finding, judge, steps_of
@@ -90,9 +91,14 @@ class Why:
         return [*rows, self._verdict(account, verdict)], verdict
 
     def _verdict(self, account: Account, verdict: Verdict) -> dict[str, Any]:
-        if verdict.objection is None:
+        objection = verdict.objection
+        if objection is None and verdict.due:
+            return _row("verdict", "deferred", f"until {datetime.fromtimestamp(verdict.due, UTC):%Y-%m-%dT%H:%M:%SZ}")
+        if objection is None:
             return _row("verdict", "flag" if verdict.flags else "pass", f"category {verdict.category or 'none'}")
-        told = refused(account, verdict.objection, self._docket.rule_of(account, verdict.objection))
+        if objection.action is Action.HOLD and account.mode is Mode.STORE:
+            return _row("verdict", "held", f"for a person {self._docket.rule_of(account, objection)}")
+        told = refused(account, objection, self._docket.rule_of(account, objection))
         return _refusal("verdict", told)
 
     def _way(self, message: Message, verdict: Verdict) -> Rows:
@@ -147,5 +153,5 @@ def _refusal(step: str, rejected: Rejected) -> dict[str, Any]:
 
 def _found(name: str, finding: Finding, policy: RuleSet) -> dict[str, Any]:
     shadow = finding.shadow or policy.shadow
-    action = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}[finding.action]
+    action = {Action.FLAG: "flag", Action.DEFER: "defer", Action.HOLD: "hold", Action.REJECT: "reject"}[finding.action]
     return _row(f"rule {name}", f"would {action}" if shadow else action, f"{finding.rule} {finding.span}".rstrip())

@@ -43,6 +43,7 @@ LINK_BUSY: Final = Rejected(const.ESME_RTHROTTLED, "link_busy")
 LINK_DOWN: Final = Rejected(const.ESME_RSYSERR, "link_down")
 NO_SHORT_ID: Final = Rejected(const.ESME_RTHROTTLED, "short_ids_not_ready")
 PARTS_IN_RELAY: Final = Rejected(STATUSES["parts"][0], "parts", "text.parts")
+HOURS_IN_RELAY: Final = Rejected(STATUSES["hours"][0], "hours", "hours")
 NOT_FILED: Final = Finding(Action.REJECT, "signature", "signature.carrier")
 PARTS_REMEMBERED: Final = 10_000
 
@@ -146,6 +147,11 @@ class Accept:
             if message.mode == Mode.RELAY:
                 return PARTS_IN_RELAY
             return self._hold.place(message, verdict.part, now) or verdict.category
+        if verdict.due:
+            if message.mode == Mode.RELAY:
+                return HOURS_IN_RELAY
+            message.state, message.due_at = State.SCHEDULED, verdict.due
+            return verdict.category
         if verdict.flags:
             message.rule = " ".join(docket.rule_of(account, flag) for flag in verdict.flags)
         if verdict.carriers is not None and message.links:
@@ -182,9 +188,11 @@ class Accept:
 
     def _append(self, message: Message) -> Rejected | None:
         """Hand the message to the unit of work, with a slot on a link if one is free."""
-        if message.held is not None:
+        if message.state < State.QUEUED:
             message.link = message.links[0]
             self._desk.commit.add(message, self.held)
+            if message.state is State.SCHEDULED:
+                self._desk.commit.wait(message, message.link, message.due_at, claimed=False)
             return None
         bind = self._reserve(message)
         if bind is not None:
@@ -244,7 +252,7 @@ class Accept:
             self._dispatch.queue(message)
 
     def held(self, message: Message, rejected: Rejected | None) -> None:
-        """The cycle has decided, and the message is held: its tenant is answered like any other, and memory lets go of it."""
+        """The cycle has decided, and the message waits: its tenant is answered like any other, and memory lets go of it."""
         session: TenantSession = message.session
         if rejected is not None:
             self._refused(session, message, rejected)

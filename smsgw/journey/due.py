@@ -17,6 +17,7 @@ from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
+    from smsgw.journey.defer import Defer
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
     from smsgw.journey.ending import Ending
@@ -40,6 +41,7 @@ class Due:
         ending: Ending,
         recall: Recall,
         hold: Hold,
+        defer: Defer,
         *,
         spill_after_s: float,
     ) -> None:
@@ -50,6 +52,7 @@ class Due:
         self._ending = ending
         self._recall = recall
         self._hold = hold
+        self._defer = defer
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
         self.spilled = 0
@@ -133,6 +136,8 @@ class Due:
         message.waiting = True
         if message.state is State.HELD:
             self._hold.take_up(message)
+        elif message.state is State.SCHEDULED and not (message.expires_at and now >= message.expires_at):
+            self._defer.open(message)
         elif message.state in OPEN_STATES and message.expires_at and now >= message.expires_at:
             message.state = State.EXPIRED
             self._ending.end(message)

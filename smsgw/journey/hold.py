@@ -41,10 +41,14 @@ if TYPE_CHECKING:
     from smsgw.policy.docket import Docket
     from smsgw.telemetry import Meters
 
-PAGE: Final = 200
+PAGE: Final = 64
+"""Texts that are judged in one go; the loop goes on to other things behind them."""
+FORGOTTEN: Final = 5_000
 LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
+KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
+"""States of messages on whose text a verdict may still fall."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
 
@@ -63,8 +67,9 @@ class Hold:
         settings: HoldSettings,
         *,
         key: bytes,
+        probe: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the parties; `key` is for the hashes of texts, which contain phone numbers."""
+        """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
         self._docket = docket
@@ -73,11 +78,14 @@ class Hold:
         self._ending = ending
         self._settings = settings
         self._key = key
+        self._probe = probe or _unwatched
         self._wake = asyncio.Event()
         self._ready: dict[int, None] = {}
         self._owners: list[int] = []
+        self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
         self._held: Counter[int] = Counter()
+        self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
         self._log = structlog.get_logger().bind()
@@ -90,9 +98,10 @@ class Hold:
         account, settings = message.account, self._settings
         if self._held[account.id] >= settings.per_account:
             return ACCOUNT_FULL
-        if self._held.total() >= settings.total:
+        if self._total >= settings.total:
             return FULL
         self._held[account.id] += 1
+        self._total += 1
         wait_s = min(settings.wait_s, message.expires_at) if message.expires_at else settings.wait_s
         due_ms = int((now + wait_s) * 1000)
         if part is None:
@@ -114,11 +123,18 @@ class Hold:
         self._owners.append(message.id)
         self._wake.set()
 
+    def adopt(self, message: Message) -> None:
+        """A message that waited for its hours is to be seen by a person now: it is held by itself."""
+        self._adopted.append(message)
+        self._wake.set()
+
     # ---- rounds ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Judge what is to be judged, until cancelled."""
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        while not task.cancelling():  # a connection that is lost at the same moment may swallow the cancellation
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()
@@ -139,6 +155,13 @@ class Hold:
         if self._done:
             done, self._done = self._done, []
             await holds.done(self._pool, done)
+        if self._adopted:
+            adopted = self._adopted[:PAGE]
+            await holds.put(self._pool, [(one.id, one.account.id) for one in adopted], LEASE_S)
+            del self._adopted[: len(adopted)]
+            for one in adopted:
+                self._desk.commit.unwait(one.id)
+                self._ready[one.id] = None
         if self._owners:
             owners, self._owners = self._owners[:PAGE], self._owners[PAGE:]
             self._ready.update(dict.fromkeys(await holds.of_messages(self._pool, owners)))
@@ -147,7 +170,7 @@ class Hold:
             self._ready.pop(number, None)
         if ids:
             await self._settle(ids, late)
-        if self._ready or self._owners:
+        if self._ready or self._owners or self._adopted:
             self._wake.set()
 
     async def _look(self) -> set[int]:
@@ -157,7 +180,8 @@ class Hold:
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
             self._held[account] += held
-        await holds.forget(self._pool, PAGE * 5)
+        self._total = self._held.total()
+        await holds.forget(self._pool, FORGOTTEN)
         return late
 
     async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
@@ -172,6 +196,8 @@ class Hold:
             if made is not None:
                 decisions[text.id] = made
         fell = await holds.decide(self._pool, list(decisions.values())) if decisions else set()
+        if fell:
+            self._probe("held_judged")
         for text in texts:
             decided = decisions.get(text.id)
             if decided is not None:
@@ -179,11 +205,14 @@ class Hold:
                     continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
                 if text.fate is Fate.REVIEW:
                     await self._audit_expired(text)
+                if decided.deferred:
+                    self.fates["deferred", "rules"] += 1
+                    continue
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
                 self.fates[decided.fate.name.lower(), "rules"] += 1
             if text.fate <= Fate.REVIEW:
                 continue
-            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state is State.HELD]
+            held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state in KEPT]
             if not held:
                 self._done.append((text.id, text.seen))
                 continue
@@ -204,7 +233,7 @@ class Hold:
         """Return what is to become of a text; None: what was decided before, or nothing yet."""
         now = self._desk.clock.time()
         parts = [loaded[message] for _, message in text.parts if message in loaded]
-        held = [message for message in parts if message.state is State.HELD]
+        held = [message for message in parts if message.state in KEPT]
         if not held:
             return None
         expires = min((message.expires_at for message in held if message.expires_at), default=0.0)
@@ -216,13 +245,15 @@ class Hold:
             return self._refuse(text, held[0].account, "parts_conflict", "text.parts")
         if text.fate is Fate.OPEN and not text.complete and not late:
             return None
-        if text.fate > Fate.RELEASED or (text.fate is Fate.RELEASED and text.seen == text.judged):
+        if text.fate > Fate.RELEASED:
             return None
         account = held[0].account
         if not account.system_id:
             return self._refuse(text, account, "held", "account.deleted")
         verdict = verdicts[text.id] = self._judge(text, loaded, now)
         objection = verdict.objection
+        if text.fate is Fate.RELEASED and text.seen == text.judged:
+            objection = None  # what was let go stays so; only the hours are asked once more
         if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
             objection = None  # somebody has seen it and let it go: what comes late goes, too
         if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
@@ -234,6 +265,13 @@ class Hold:
             until = min(now + self._settings.review_s, expires or now + self._settings.review_s)
             rule = self._docket.rule_of(account, objection)
             return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
+        if verdict.due:
+            due = min(verdict.due, expires or verdict.due)
+            return Decision(
+                text, text.fate, int(due * 1000), int((due + self._settings.late_s) * 1000), rule=text.rule, deferred=True
+            )
+        if text.fate is Fate.RELEASED and text.seen == text.judged:
+            return None
         rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
         return self._decided(text, Fate.RELEASED, rule=rules)
 
@@ -272,7 +310,7 @@ class Hold:
             links = self._desk.directory.routes.choose(first.destination) or (first.link,)
             allowed = links if filed is None else self._desk.directory.links_of(links, filed)
             if allowed:
-                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state > State.HELD]
+                gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state not in KEPT]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
             told = refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
@@ -318,7 +356,9 @@ class Hold:
 
     def _told(self, text: Text) -> None:
         """The verdict is carried out, and durable."""
+        self._probe("held_carried_out")
         self._held[text.account] -= len(text.parts)
+        self._total -= len(text.parts)
         self._done.append((text.id, text.seen))
 
     # ---- seen from outside ----------------------------------------------------------------------------------------
@@ -348,6 +388,10 @@ class Hold:
             kind = ("review" if row[1] else "parts",)
             found[kind] = max(found[kind], row[4])
         return found
+
+
+def _unwatched(_point: str) -> None:
+    """No crash test is watching."""
 
 
 class _Wave:

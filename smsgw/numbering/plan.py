@@ -9,7 +9,7 @@ Never here: whether a number exists, what a message to it costs.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
@@ -77,3 +77,15 @@ def _zone(name: str) -> ZoneInfo:
 def minutes_of_day(zones: Iterable[str], now: float) -> set[int]:
     """Return what time it is there, in minutes since midnight: one value for each zone that the number may be in."""
     return {moment.hour * 60 + moment.minute for moment in (datetime.fromtimestamp(now, _zone(name)) for name in zones)}
+
+
+def next_within(zone: str, span: tuple[int, int], now: float) -> float:
+    """Return the next moment from `now` on (Unix seconds) that lies within a span of the day (minutes since midnight) there."""
+    begin, end = span
+    local = datetime.fromtimestamp(now, _zone(zone))
+    minute = local.hour * 60 + local.minute
+    if begin <= minute < end:
+        return now
+    day = local.date() + timedelta(days=1) if minute >= end else local.date()
+    opening = datetime.combine(day, time(), tzinfo=_zone(zone)) + timedelta(minutes=begin)  # by the wall clock there
+    return max(opening.timestamp(), now)

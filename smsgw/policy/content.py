@@ -69,6 +69,8 @@ def needs_store(policy: RuleSet) -> str:
     holding += [name for name, rule in opposed.items() if rule is not None and rule.action == "hold"]
     if table.templates is not None and table.templates.only and table.templates.action == "hold":
         holding.append("templates")
+    if any(rule.action == "defer" and rule.mode == "enforce" for rule in table.hours):
+        return "its hours defer messages: say reject"
     holding += [f"opt_out.{at}" for at, rule in enumerate(table.opt_out, 1) if rule.action == "hold"]
     return f"{', '.join(holding)} would hold messages for a person: say reject or flag" if holding else ""
 

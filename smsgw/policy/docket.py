@@ -27,7 +27,7 @@ from smsgw.policy.verdict import Action, Finding, Verdict
 BROKEN: Final = "policy_failed"
 HELD: Final = "held"
 CHECK_EVERY_S: Final = 60
-_ACTIONS: Final = {Action.FLAG: "flag", Action.HOLD: "hold", Action.REJECT: "reject"}
+_ACTIONS: Final = {Action.FLAG: "flag", Action.DEFER: "defer", Action.HOLD: "hold", Action.REJECT: "reject"}
 _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.FLAG}
 
 
@@ -139,7 +139,7 @@ class Docket:
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection
         if objection is None:
-            self.verdicts[name, "flag" if verdict.flags else "pass"] += 1
+            self.verdicts[name, "defer" if verdict.due else "flag" if verdict.flags else "pass"] += 1
         else:
             self.verdicts[name, _ACTIONS[objection.action]] += 1
             self.hits[name, objection.rule, _ACTIONS[objection.action]] += 1

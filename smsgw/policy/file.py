@@ -92,12 +92,16 @@ class Categories(_Table, frozen=True):
 
 
 class Hours(_Table, frozen=True):
-    """When messages of some categories may go, in each zone that the recipient may be in; `countries`: to where; none: anywhere."""
+    """When messages of some categories may go, in each zone that the recipient may be in; `countries`: to where; none: anywhere.
+
+    `action`: what becomes of one at another time: refused, or kept until then.
+    """
 
     begin: str
     end: str
     categories: tuple[Category, ...] = ("marketing",)
     countries: list[str] = []
+    action: Literal["reject", "defer"] = "reject"
     id: str = ""
     mode: Mode = "enforce"
 

@@ -66,19 +66,24 @@ def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
 
 def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Verdict:
     """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet."""
-    objection, flags = _asked(policy, door, submission)
+    objection, flags, _ = _asked(policy, door, submission)
     category = submission.category_unread if policy.table.category is not None else ""
     part, (octets, coding, header, _, _) = submission.part, submission.content
     assert part is not None
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    return Verdict(category, objection, flags, None, named, _tlvs(submission))
+    return Verdict(category, objection, flags, None, named, added=_tlvs(submission))
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
     """Ask the rules in their order until one says no."""
-    objection, flags = _asked(policy, steps, submission)
+    objection, flags, deferred = _asked(policy, steps, submission)
+    due = 0.0
+    if deferred is not None and (objection is None or objection.action is Action.HOLD):
+        due = kinds.opens_at(policy, submission)
+        if not due:
+            objection = Finding(Action.REJECT, deferred.reason, deferred.rule)
     carriers = None
     if policy.filed:
         filed = policy.filed.get(submission.signed.signature)
@@ -88,7 +93,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         category = submission.category
     else:
         category = "" if templates is None else DEFAULT
-    return Verdict(category, objection, flags, carriers, None, _tlvs(submission) if submission.added else b"")
+    return Verdict(category, objection, flags, carriers, None, due, _tlvs(submission) if submission.added else b"")
 
 
 def _tlvs(submission: Submission) -> bytes:
@@ -96,20 +101,25 @@ def _tlvs(submission: Submission) -> bytes:
     return b"".join(tlv.append(tag, value) for tag, value in submission.added.items())
 
 
-def _asked(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> tuple[Finding | None, tuple[Finding, ...]]:
-    """Return the objection that decides, and the flags up to it."""
+def _asked(
+    policy: RuleSet, steps: Sequence[Rule], submission: Submission
+) -> tuple[Finding | None, tuple[Finding, ...], Finding | None]:
+    """Return the objection that decides, the flags up to it, and what wants the message to wait."""
     flags: list[Finding] | None = None
     objection: Finding | None = None
+    deferred: Finding | None = None
     for step in steps:
         for finding in step(policy, submission):
             if finding.shadow or policy.shadow or finding.action is Action.FLAG:
                 flags = flags or []
                 flags.append(finding)
+            elif finding.action is Action.DEFER:
+                deferred = finding
             elif objection is None or finding.action > objection.action:
                 objection = finding
         if objection is not None:
             break
-    return objection, tuple(flags) if flags else ()
+    return objection, tuple(flags) if flags else (), deferred
 
 
 def every_finding(policy: RuleSet, submission: Submission) -> Iterator[tuple[str, Sequence[Finding]]]:

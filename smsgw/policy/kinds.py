@@ -1,17 +1,22 @@
 """Rules about what kind of message it is: allowed categories, hours of sending, the way to refuse that marketing must name.
 
 How the category is found stands in `submission`: by template, by sender, by words, else the set's default.
-Never here: deferral to the next allowed hour (that needs a schedule; a message out of hours is refused).
+Never here: what is done with a message until its hours begin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from smsgw.numbering.plan import minutes_of_day
+from smsgw.numbering.plan import minutes_of_day, next_within
+from smsgw.policy.file import Hours
 from smsgw.policy.ruleset import ACTIONS, RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
+
+_STEPS: Final = 24
+"""Openings that are looked at, one after the other: zones and rules that have no hour in common by then have none."""
 
 
 def category(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
@@ -25,17 +30,36 @@ def category(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
 
 def hours(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """It has to be between both times in every zone that the recipient may be in; a number in no zone is not sent to."""
-    for at, rule in enumerate(policy.table.hours):
-        if submission.category not in rule.categories:
-            continue
-        place = submission.place
-        if rule.countries and place.country not in rule.countries:
-            continue
+    found: list[Finding] = []
+    for at, rule in _hours_of(policy, submission):
         begin, end = policy.hours[at]
-        minutes = minutes_of_day(place.zones, submission.now)
+        minutes = minutes_of_day(submission.place.zones, submission.now)
         if not minutes or not all(begin <= minute < end for minute in minutes):
-            return (Finding(Action.REJECT, "hours", f"hours.{rule.id or at + 1}", rule.mode == "shadow"),)
-    return NO_FINDINGS
+            action = Action.DEFER if rule.action == "defer" and minutes else Action.REJECT
+            found.append(Finding(action, "hours", f"hours.{rule.id or at + 1}", rule.mode == "shadow"))
+            if action is Action.REJECT:
+                break
+    return found or NO_FINDINGS
+
+
+def _hours_of(policy: RuleSet, submission: Submission) -> Iterator[tuple[int, Hours]]:
+    """Yield the hours that hold for a message."""
+    for at, rule in enumerate(policy.table.hours):
+        if submission.category in rule.categories and (not rule.countries or submission.place.country in rule.countries):
+            yield at, rule
+
+
+def opens_at(policy: RuleSet, submission: Submission) -> float:
+    """Return when all hours that hold for a message have begun (Unix seconds); 0 when they never do at the same time."""
+    spans = [policy.hours[at] for at, rule in _hours_of(policy, submission) if rule.mode == "enforce"]
+    zones = submission.place.zones
+    moment = submission.now
+    for _ in range(_STEPS):
+        later = max((next_within(zone, span, moment) for zone in zones for span in spans), default=moment)
+        if later <= moment:
+            return moment
+        moment = later
+    return 0.0
 
 
 def opt_out(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

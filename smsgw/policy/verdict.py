@@ -11,11 +11,12 @@ import msgspec
 
 
 class Action(enum.IntEnum):
-    """What a rule asks for. Of several the greatest holds."""
+    """What a rule asks for. Of several the greatest holds. DEFER: later, unless something else stops it."""
 
     FLAG = 1
-    HOLD = 2
-    REJECT = 3
+    DEFER = 2
+    HOLD = 3
+    REJECT = 4
 
 
 class Finding(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +43,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
     `carriers`: the carriers that its signature is filed with; None: any. `part`: it is part of a text that has to be judged as a
-    whole, so only what needs no text has been asked yet. `added`: TLVs that the set puts there, for the end of the message.
+    whole, so only what needs no text has been asked yet. `due`: it may go then (Unix seconds), and not before; 0: at once. `added`:
+    TLVs that the set puts there, for the end of the message.
     """
 
     category: str = ""
@@ -50,6 +52,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     flags: tuple[Finding, ...] = ()
     carriers: frozenset[str] | None = None
     part: Part | None = None
+    due: float = 0.0
     added: bytes = b""
 
 

@@ -49,7 +49,7 @@ class Text(msgspec.Struct):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What is decided of a text as it was read. `due_ms`: when somebody has to look at it again."""
+    """What is decided of a text as it was read. `due_ms`: when somebody has to look at it again; `deferred`: only that."""
 
     text: Text
     fate: Fate
@@ -58,6 +58,7 @@ class Decision(msgspec.Struct, frozen=True):
     error: int = 0
     reason: str = ""
     rule: str = ""
+    deferred: bool = False
 
 
 async def due(pool: Any, lease_s: float, limit: int) -> list[int]:
@@ -75,6 +76,18 @@ async def of_messages(pool: Any, ids: Sequence[int]) -> list[int]:
     """Return the texts that messages belong to."""
     rows = await pool.fetch("SELECT DISTINCT text FROM held_part WHERE message = ANY ($1::int8[])", list(ids))
     return [row["text"] for row in rows]
+
+
+async def put(pool: Any, messages: Sequence[tuple[int, int]], lease_s: float) -> None:
+    """Hold messages that are in the store already, (id, account), each by itself; those that are held stay so."""
+    await pool.execute(
+        "WITH t AS (INSERT INTO held_text (id, account, total, parts, joins, complete, due_ms, since_ms)"
+        f" SELECT u.id, u.account, 1, 1, false, true, {_NOW} + $3, {_NOW} FROM unnest($1::int8[], $2::int4[]) AS u(id, account)"
+        " ON CONFLICT DO NOTHING RETURNING id) INSERT INTO held_part (message, text, part) SELECT id, id, 1 FROM t",
+        [number for number, _ in messages],
+        [account for _, account in messages],
+        int(lease_s * 1000),
+    )
 
 
 async def load(pool: Any, ids: Sequence[int]) -> list[Text]:

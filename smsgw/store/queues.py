@@ -139,7 +139,7 @@ class Queues:
     def wait(self, message: Message, link: int, due_at: float, *, claimed: bool) -> None:
         """Put the message into `waiting`: for the link, not before `due_at`, ours when `claimed`."""
         node = self.seat.node if claimed else 0
-        expires = int(message.expires_at * 1000) if message.state is State.QUEUED else 0
+        expires = int(message.expires_at * 1000) if message.state in {State.QUEUED, State.SCHEDULED} else 0
         row = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
         self.waits[message.id] = (message.account.id, row)
         self._wake.set()

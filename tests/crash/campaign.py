@@ -14,21 +14,25 @@ import random
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from smsgw.sim.carrier import Carrier
 from smsgw.sim.fates import Shares
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
-from smsgw.smpp import const
+from smsgw.sim.texts import indexed_text
+from smsgw.smpp import const, tlv
+from smsgw.smpp.pdu import sm_body
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
 from tests.crash.oracle import LEFT, WATCH, Verdict, evidence, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
 STUCK_S = 60.0
-POINTS = ("seated", "before_commit", "after_commit", "between_effects", "after_effects")
-MORE = "[unit_of_work]\nspill_after_s = 1.0\n"
-ACCOUNT = "max_resends = 50\nquota_day = 100_000_000\nquota_month = 100_000_000\n"
+POINTS = ("seated", "before_commit", "after_commit", "between_effects", "after_effects", "held_judged", "held_carried_out")
+MORE = "[unit_of_work]\nspill_after_s = 1.0\n[hold]\nwait_s = 5.0\n"
+ACCOUNT = 'max_resends = 50\nquota_day = 100_000_000\nquota_month = 100_000_000\npolicy = "joining"\n'
+POLICY = '[text]\nunreadable = "pass"\n[[terms]]\nid = "cut"\nwords = ["0 bcd"]\ninside = true\nmust = ["0 bcd"]\n'
+"""Reads texts, so that parts are joined; some of them are objectionable. What never gets whole is refused."""
 TENANT = 'basis = "delivered"\n'
 LINK = "response_timeout_s = 3\n"
 FATES = Shares(
@@ -36,6 +40,21 @@ FATES = Shares(
     duplicate=0.03, stray=0.005,
 )  # fmt: skip
 """What a carrier does to messages on a bad day; what it did not deliver is refunded. It never throttles: a link would slow down."""
+
+
+def composed(octets: int) -> Callable[[int], bytes]:
+    """Return how texts are made of their indexes: of each four, two are the parts of a long message."""
+
+    def compose(index: int) -> bytes:
+        tlvs = b""
+        if index % 4 < 2:
+            tlvs = tlv.append(const.TAG_SAR_MSG_REF_NUM, (index // 4 % 65_536).to_bytes(2, "big"))
+            tlvs += tlv.append(const.TAG_SAR_TOTAL_SEGMENTS, b"\2")
+            tlvs += tlv.append(const.TAG_SAR_SEGMENT_SEQNUM, bytes((index % 4 + 1,)))
+        dest = b"%d" % (447_700_000_000 + index // 4)
+        return sm_body(source=b"1000", dest=dest, short_message=indexed_text(index, octets), registered_delivery=1, tlvs=tlvs)
+
+    return compose
 
 
 class Campaign:
@@ -73,7 +92,9 @@ class Campaign:
             _, port = await stack.enter_async_context(self.carrier.listening())
             own = self.directory / "gateways"
             own.mkdir()
-            await provision(dsn, own, provisioning(port, tenant=TENANT, account=ACCOUNT, link=LINK))
+            (own / "joining.toml").write_text(POLICY, encoding="utf-8")
+            policy = f'[[policy]]\nname = "joining"\nfiles = ["{own}/joining.toml"]\n'
+            await provision(dsn, own, provisioning(port, tenant=TENANT, account=ACCOUNT, link=LINK) + policy)
             for number in range(1, self._count + 1):
                 gateway = GatewayProcess(dsn, own, node=number, more=MORE)
                 await gateway.start()
@@ -83,7 +104,8 @@ class Campaign:
                         port=gateway.port, system_id="acme1", password="secret", sessions=3, window=20,
                         rate=self._rate / self._count, first=number * 10_000_000, reconnect_s=0.05, keep=True,
                         response_timeout_s=20, enquire_link_s=5,
-                    )
+                    ),
+                    compose=composed(100),
                 )  # fmt: skip
                 await stack.enter_async_context(tenant.bound())
                 self.tenants.append(tenant)

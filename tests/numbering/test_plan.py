@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-from zoneinfo import available_timezones
+from datetime import datetime
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from smsgw.numbering.plan import NOWHERE, Place, Plan, minutes_of_day, the_plan
+from smsgw.numbering.plan import NOWHERE, Place, Plan, minutes_of_day, next_within, the_plan
 
 
 @pytest.mark.parametrize(
@@ -54,3 +55,13 @@ def test_the_time_of_day_is_that_of_the_number():
     assert minutes_of_day(("Asia/Shanghai",), noon) == {20 * 60}
     assert minutes_of_day(("America/New_York", "America/Los_Angeles"), noon) == {7 * 60, 4 * 60}
     assert minutes_of_day((), noon) == set()
+
+
+def test_the_next_moment_within_a_span():
+    """Within it: now. Before or after it: its beginning by the wall clock there, today or tomorrow, also where clocks change."""
+    span = (8 * 60, 21 * 60)
+    at = lambda *moment: datetime(*moment, tzinfo=ZoneInfo("America/New_York")).timestamp()  # noqa: E731
+    assert next_within("America/New_York", span, at(2026, 1, 5, 9, 30)) == at(2026, 1, 5, 9, 30)
+    assert next_within("America/New_York", span, at(2026, 1, 5, 7, 59, 59)) == at(2026, 1, 5, 8)
+    assert next_within("America/New_York", span, at(2026, 1, 5, 21)) == at(2026, 1, 6, 8)
+    assert next_within("America/New_York", span, at(2026, 3, 7, 22)) == at(2026, 3, 8, 8)

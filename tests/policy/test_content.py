@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.policy.content import _MAY_LINK, _MAY_PHONE, LINK, PHONE
+from smsgw.policy.content import _MAY_LINK, _MAY_PHONE, LINK, PHONE, needs_store
 from smsgw.policy.file import PolicyFault
 from smsgw.smpp import tlv
 from tests.policy.sets import compiled, raw, rule, submission, verdict
@@ -186,3 +186,16 @@ def test_what_is_put_there_must_be_what_is_wanted(before: str, after: str, told:
     with pytest.raises(PolicyFault) as fault:
         compiled(INJECTED.replace(before, after))
     assert told in fault.value.errors[0]
+
+
+def test_a_set_says_what_it_needs_a_store_for():
+    """Joining, rules that hold, and hours that defer; a set without them may judge what is relayed."""
+    term = '[[terms]]\nid = "t"\nwords = ["abc"]\nmust = ["abc"]\n'
+    each = '[text]\nparts = "each"\n'
+    assert "joins the parts" in needs_store(compiled(term))
+    assert "terms.t, links, opt_out.1 would hold" in needs_store(
+        compiled(each + term + 'action = "hold"\n[links]\naction = "hold"\n[[opt_out]]\nwords = ["stop"]\naction = "hold"\n')
+    )
+    assert "hours defer" in needs_store(compiled(each + '[[hours]]\nbegin = "08:00"\nend = "21:00"\naction = "defer"\n'))
+    assert "templates would hold" in needs_store(compiled(each + '[templates]\nonly = true\naction = "hold"\n'))
+    assert needs_store(compiled(each + term)) == ""

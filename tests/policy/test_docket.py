@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,8 @@ from smsgw.policy.selftest import pdu_of
 from smsgw.policy.statuses import STATUSES
 from smsgw.policy.verdict import Action, Finding, Verdict
 from smsgw.smpp import const
-from tests.policy.sets import ACCOUNT, compiled, owner
+from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.sets import ACCOUNT, compiled, owner, raw
 
 TEXT = '[[terms]]\nid = "a"\nwords = ["甲乙"]\nmust = ["甲乙"]\n'
 TEXT += '[[terms]]\nid = "b"\nwords = ["丙丁"]\nmust = ["丙丁"]\naction = "flag"\n'
@@ -121,3 +123,28 @@ def test_every_reason_of_a_rule_has_its_status():
     reasons = set(re.findall(r'Finding\([^,]+, "(\w+)"', source)) | {"link", "phone"}
     assert len(reasons) > 12
     assert reasons <= set(STATUSES)
+
+
+def test_what_was_held_is_judged_as_one_text(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """Parts are not counted at the door, and once as a whole; a message by itself as it was; an engine may fail here, too."""
+    docket, told = docket_of(compiled(TEXT))
+    pdus = [
+        raw(write_udh([concat_element(Concat(7, 8, 2, number))]) + word.encode("utf-16-be"), 8, esm_class=0x40)
+        for number, word in ((1, "甲"), (2, "乙"))
+    ]
+    ends = ("10690001", "8613800138000")
+    assert all(docket(ACCOUNT, *ends, pdu, 0.0, owner, const.SUBMIT_SM, const.V34).part for pdu in pdus)
+    assert not docket.verdicts
+    parts = [(pdu, const.SUBMIT_SM) for pdu in pdus]
+    joined = docket.held(ACCOUNT, *ends, parts, 0.0, owner, joined=True).objection
+    assert joined is not None
+    assert joined.rule == "terms.a"
+    assert docket.held(ACCOUNT, *ends, [(pdu_of("甲乙"), const.SUBMIT_SM)], 0.0, owner, joined=False).objection is not None
+    assert dict(docket.verdicts) == {("set", "reject"): 2}
+    assert docket.held(replace(ACCOUNT, policy=""), *ends, parts, 0.0, owner, joined=True) == Verdict()
+    assert not docket.releases_missing(ACCOUNT)
+    docket._steps.clear()
+    failed = docket.held(ACCOUNT, *ends, parts, 0.0, owner, joined=True).objection
+    assert failed is not None
+    assert failed.rule == "fail"
+    assert len(told) == 1

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.policy.judging import RULES, every_finding, judge, plain_steps_of, steps_of
+from smsgw.policy.judging import RULES, at_door, door_of, every_finding, judge, plain_steps_of, steps_of
 from smsgw.policy.verdict import Action
+from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.policy.corpus import harmless
-from tests.policy.sets import compiled, rule, submission, verdict
+from tests.policy.sets import compiled, raw, rule, submission, verdict
 from tests.policy.test_corpus import ENTRIES, large
 from tests.policy.test_corpus import policy as small
 
@@ -51,6 +52,31 @@ def test_whoever_asks_why_hears_every_rule():
     policy = compiled('[recipient]\ncountries = ["US"]\n' + TERM.format(id="a", word="甲乙", more=""))
     found = {name: [finding.rule for finding in findings] for name, findings in every_finding(policy, submission(policy, "甲乙"))}
     assert found == {"recipient": ["recipient.countries"], "text": [], "terms": ["terms.a"]}
+
+
+def test_a_part_of_a_text_is_asked_at_the_door_for_what_needs_no_text():
+    """Sender, recipient and TLVs; its category is that of its sender. Sets that read no text, say so, or try, join nothing."""
+    reading = '[recipient]\ncountries = ["US"]\n[category.sender]\n"1069" = "otp"\n' + TERM.format(id="a", word="甲乙", more="")
+    policy = compiled(reading)
+    door = door_of(policy)
+    assert door is not None
+    assert len(door) == 1
+    pdu = raw(write_udh([concat_element(Concat(7, 16, 3, 2))]) + "甲乙".encode("utf-16-be"), 8, esm_class=0x40)
+    there = at_door(policy, door, submission(policy, pdu=pdu, destination="12125550100"))
+    assert there.part is not None
+    assert (there.objection, there.category, there.part.reference, there.part.number, there.part.total) == (
+        None,
+        "otp",
+        "16:7",
+        2,
+        3,
+    )
+    elsewhere = at_door(policy, door, submission(policy, pdu=pdu)).objection
+    assert elsewhere is not None
+    assert elsewhere.rule == "recipient.countries"
+    for other in ('[text]\nparts = "each"\n', '[text]\nparts = "reject"\n', '[text]\nmode = "shadow"\n', 'mode = "shadow"\n'):
+        assert door_of(compiled(other + reading)) is None
+    assert door_of(compiled('[recipient]\ncountries = ["US"]\n')) is None
 
 
 TRIALS = """

@@ -65,3 +65,26 @@ def test_marketing_names_a_way_to_refuse_it():
     assert rule(policy, "优惠，退訂回T") == ""
     assert rule(policy, "优惠") == "opt_out.1"
     assert rule(policy, "您好") == ""
+
+
+def test_hours_that_defer_say_when_they_begin():
+    """At nine in the evening in China it is due at eight the next morning; what else speaks against it refuses it at once."""
+    policy = compiled(
+        f'[category]\n{WORDS}[[hours]]\nid = "day"\naction = "defer"\nbegin = "08:00"\nend = "21:00"\n'
+        '[[terms]]\nid = "t"\nwords = ["百家乐"]\nmust = ["百家乐"]\n'
+    )
+    evening = NOON_UTC + 3600
+    assert (verdict(policy, "优惠", now=evening).objection, verdict(policy, "优惠", now=evening).due) == (None, evening + 11 * 3600)
+    assert verdict(policy, "优惠", now=MORNING_IN_CHINA).due == 0.0
+    assert rule(policy, "优惠百家乐", now=evening) == "terms.t"
+    assert rule(policy, "sale", destination="999123456789", now=evening) == "hours.day"
+
+
+def test_hours_of_several_zones_begin_when_all_have():
+    """A number that may be on either coast waits for the later one; zones whose hours never meet are never sent to."""
+    hours = f'[category]\n{WORDS}[[hours]]\naction = "defer"\nbegin = "08:00"\nend = "21:00"\n'
+    late = NOON_UTC + 14 * 3600
+    both = verdict(compiled(hours), "sale", destination="18005550100", now=late).due
+    assert both > verdict(compiled(hours), "sale", destination="12125550100", now=late).due > late
+    brief = hours.replace("21:00", "08:30")
+    assert rule(compiled(brief), "sale", destination="18005550100", now=late) == "hours.1"

@@ -288,3 +288,17 @@ def test_a_message_is_packed_with_all_its_columns(clock: FakeClock, ids: Ids):
     waiting.add(each, nothing)
     row = waiting._pack().new[0]
     assert row == (each.id, 1, 1, 3, 1, 2, 1, 3, 1, 0x103, 7, 38_000, 5500, "1069", "8613800138000", 1, 4, 0)
+
+
+def test_what_changes_together_is_packed_together(clock: FakeClock, ids: Ids):
+    """The cap on changes never splits messages that are to change in one cycle, or in none."""
+    waiting = queues(clock, changed=2)
+    single, parts = message(ids), [message(ids) for _ in range(4)]
+    waiting.change(single)
+    waiting.change_all(parts, nothing)
+    last = message(ids)
+    waiting.change(last)
+    first, second = packed(waiting)[:2]
+    assert ids_of(first.changed) == [single.id, *(part.id for part in parts)]
+    assert ids_of(second.changed) == [last.id]
+    assert not waiting._together
