@@ -26,6 +26,7 @@ Milliseconds = Annotated[float, Meta(ge=0, le=60_000)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 NodeId = Annotated[int, Meta(ge=0, le=1_023)]  # the ten bits that a MessageId has for it
 Memory = Annotated[int, Meta(ge=1_024, le=1_048_576)]
+WalAhead = Annotated[int, Meta(ge=0, le=1_024)]
 Few = Annotated[int, Meta(ge=1, le=16)]
 MaxPdu = Annotated[int, Meta(ge=1_024, le=16_777_216)]
 
@@ -52,10 +53,14 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Database(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`dsn`: "embedded" or a PostgreSQL of your own; `pool`: connections for reading beside the unit of work."""
+    """`dsn`: "embedded" or a PostgreSQL of your own; `pool`: connections for reading beside the unit of work.
+
+    `wal_ahead_mib`: how much of its write-ahead log an embedded server keeps made ahead; 0 = as it comes.
+    """
 
     dsn: str = "embedded"
     pool: Some = 4
+    wal_ahead_mib: WalAhead = 1_024
     unsafe: bool = False
 
     def __repr__(self) -> str:

@@ -54,6 +54,7 @@ from smsgw.store import messages, nodes, partitions, provisioning
 from smsgw.store.commit import Commit, CommitCaps, Fenced
 from smsgw.store.database import Connection, EmbeddedServer, Pool, check_durability, connect, migrate, open_pool
 from smsgw.store.ids import Ids
+from smsgw.store.write_ahead import make_ahead
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
 from smsgw.telemetry.lag import LagProbe
@@ -129,6 +130,8 @@ class Daemon:
                 self.log.error("unsafe", off=list(off), meaning="a crash loses acknowledged messages")
             await migrate(admin)
             await partitions.ensure_days(admin, datetime.now(UTC))
+            if self._server is not None and config.database.wal_ahead_mib:
+                await make_ahead(admin, config.database.wal_ahead_mib, Path(config.node.data_dir))
             self.key = load_key(Path(config.node.data_dir))
             self.unseal = self.key.unseal
             self.directory = await load_directory(admin, self.unseal, number_key=self.key.derived("numbers"))

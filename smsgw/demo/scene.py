@@ -73,6 +73,7 @@ data_dir = "{data_dir}"
 drain_s = 5.0
 [database]
 dsn = "embedded"
+wal_ahead_mib = 0
 [smpp]
 listen = ["127.0.0.1:{port}"]
 [admin]

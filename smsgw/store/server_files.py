@@ -44,6 +44,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
     "shared_buffers": "256MB",
+    "min_wal_size": "1GB",  # used segments are kept for coming ones: to make a new one holds up every commit
     "max_wal_size": "4GB",
     "checkpoint_timeout": "15min",
     "wal_compression": "on",
