@@ -73,7 +73,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    return Verdict(category, objection, flags, None, named, added=_tlvs(submission))
+    return Verdict(category, objection, flags, part=named, added=_tlvs(submission))
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -93,7 +93,8 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         category = submission.category
     else:
         category = "" if templates is None else DEFAULT
-    return Verdict(category, objection, flags, carriers, None, due, _tlvs(submission) if submission.added else b"")
+    added = _tlvs(submission) if submission.added else b""
+    return Verdict(category, objection, flags, carriers, due=due, added=added)
 
 
 def _tlvs(submission: Submission) -> bytes:

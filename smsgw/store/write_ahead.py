@@ -4,7 +4,7 @@ A new segment is 16 MiB of zeros that must reach the disk while every commit wai
 that has been through its first checkpoints uses old segments again and is spared that; this brings a new server to that point
 before anybody is let in.
 
-Must never: touch the server's files, or take the last room of a disk: what is made here is made by the server, when there is plenty.
+Must never: touch the server's files, or take the last room of a disk: what is made here the server makes, when there is plenty.
 """
 
 from __future__ import annotations
