@@ -95,8 +95,8 @@ def findings() -> set[tuple[str, str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Finding" and len(node.args) > 2:
                 action, reason, rule = node.args[:3]
-                if isinstance(action, ast.Attribute) and action.attr == "FLAG":
-                    continue  # it lets the message go
+                if (isinstance(action, ast.Attribute) and action.attr == "FLAG") or isinstance(reason, ast.Attribute):
+                    continue  # it lets the message go, or repeats what a rule has found
                 if isinstance(reason, ast.Constant) and isinstance(rule, ast.Constant | ast.JoinedStr):
                     found |= {(name, str(reason.value)) for name in _names(rule, faults)}
                 elif isinstance(reason, ast.Constant):

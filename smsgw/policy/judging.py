@@ -95,7 +95,8 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
     else:
         category = "" if templates is None else DEFAULT
     caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
-    return Verdict(category, objection, flags, carriers, caps, None, due, _tlvs(submission) if submission.added else b"")
+    added = _tlvs(submission) if submission.added else b""
+    return Verdict(category, objection, flags, carriers, caps, due=due, added=added)
 
 
 def _tlvs(submission: Submission) -> bytes:

@@ -47,7 +47,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     `objection`: why it may not go; None: it may. `flags`: what it is marked with, and what rules in shadow mode would have done.
     `carriers`: the carriers that its signature is filed with; None: any. `caps`: the counters that decide yet whether it may.
-        `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
+    `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
     """
 
