@@ -31,7 +31,7 @@ STUCK_S = 60.0
 POINTS = ("seated", "before_commit", "after_commit", "between_effects", "after_effects", "held_judged", "held_carried_out")
 MORE = "[unit_of_work]\nspill_after_s = 1.0\n[hold]\nwait_s = 5.0\n"
 ACCOUNT = 'max_resends = 50\nquota_day = 100_000_000\nquota_month = 100_000_000\npolicy = "joining"\n'
-POLICY = '[text]\nunreadable = "pass"\n[[terms]]\nid = "cut"\nwords = ["0 bcd"]\ninside = true\nmust = ["0 bcd"]\n'
+POLICY = '[text]\nunreadable = "pass"\n[[terms]]\nid = "cut"\nwords = ["1 bcd"]\ninside = true\nmust = ["1 bcd"]\n'
 """Reads texts, so that parts are joined; some of them are objectionable. What never gets whole is refused."""
 TENANT = 'basis = "delivered"\n'
 LINK = "response_timeout_s = 3\n"
