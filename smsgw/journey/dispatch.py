@@ -121,7 +121,7 @@ class Dispatch:
 
     def claimed(self, message: Message) -> None:
         """A message of the store that is ours now: to any link of its routes with room, else back for whoever has."""
-        message.links = self._desk.directory.routes.choose(message.destination) or message.links
+        message.links = self._links_of(message) or message.links
         message.waiting = True
         first = (message.link,) if message.link in message.links else ()  # it has waited for that one
         bind = self._carriers.reserve(first + message.links) if message.links else None
@@ -131,6 +131,16 @@ class Dispatch:
         if message.links and message.link not in message.links:
             message.link = message.links[0]
         self._desk.commit.wait(message, message.link, 0.0, claimed=False)
+
+    def _links_of(self, message: Message) -> tuple[int, ...]:
+        """Return the links that a message of the store may take; where signatures are filed with carriers, those of its own one."""
+        directory = self._desk.directory
+        links = directory.routes.choose(message.destination)
+        policy = directory.policies.get(message.account.policy) if message.account.policy else None
+        link = directory.link(message.link)
+        if policy is None or link is None or not any(carriers for _, carriers in policy.filed.values()):
+            return links
+        return directory.links_of(links, {link.carrier.name}) or (message.link,)
 
     def _prepare(self, message: Message, bind: Any) -> None:
         """Make SUBMITTING durable before the first octet."""
@@ -293,7 +303,7 @@ class Dispatch:
         desk = self._desk
         message.state = State.QUEUED
         if not message.links:
-            message.links = desk.directory.routes.choose(message.destination) or (message.link,)
+            message.links = self._links_of(message) or (message.link,)
         if other_link:
             others = tuple(link for link in message.links if link != message.link)
             bind = self._carriers.reserve(others) if others else None

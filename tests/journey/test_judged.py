@@ -14,6 +14,7 @@ from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
 from smsgw.smpp.udh import Concat, concat_element, write_udh
+from smsgw.store import messages
 from tests.journey.scene import Scene, id_of
 from tests.journey.test_restricted import put
 from tests.peers import Esme
@@ -339,3 +340,28 @@ async def test_the_kind_of_a_message_sets_its_price(database: str, tmp_path: Pat
         offer = id_of(await tenant.submit(text="全场优惠".encode("utf-16-be"), data_coding=8))
         assert (await scene.row(notice))["price"] == 38_000
         assert (await scene.row(offer))["price"] == 100_000
+
+
+async def test_what_waits_in_the_store_keeps_to_the_carrier_of_its_signature(database: str, tmp_path: Path):
+    """A message whose carrier is down waits for it, also where another carrier has room when it is read again."""
+    other = '[[carrier]]\nname = "beta"\n[[link]]\ncarrier = "beta"'
+
+    def provisioned(*ports: int) -> str:
+        text = provisioning(*ports, account='policy = "china"') + policed(tmp_path)
+        head, _, tail = text.rpartition('[[link]]\ncarrier = "alpha"')
+        return (head + other + tail).replace('["alpha-1", "alpha-2"]', '["alpha-2", "alpha-1"]')
+
+    async with Scene(database, links=2, text=provisioned).playing() as scene:
+        alpha, beta = scene.smscs
+        await alpha.close()
+        alpha.cut()
+        await scene.until(lambda: len(alpha.live) == 0)
+        tenant = await scene.tenant()
+        assert await status_of(tenant, "【某某】您好") == const.ESME_ROK
+        await scene.settled()
+        row = (await scene.rows())[0]
+        (message,) = await messages.load(scene.connection, [row["id"]], scene.daemon.desk.account_of)
+        assert scene.daemon.dispatch._links_of(message) == (row["link"],)
+        await alpha.open()
+        await scene.hastened(lambda: len(alpha.submits) == 1)
+        assert beta.submits == []
