@@ -44,7 +44,7 @@ async def to_second(scene: Scene, second: float, of: int = 60) -> None:
 
 
 async def test_a_cap_refuses_and_names_itself(database: str, tmp_path: Path):
-    """The third in a day is refused with its own status, costs nothing, and its record line names set, version and cap."""
+    """The third in a day is refused with its own status, costs nothing; record lines name set, version and cap, also of a flag."""
     records = tmp_path / "records.jsonl"
     settings = process_settings
 
@@ -53,7 +53,8 @@ async def test_a_cap_refuses_and_names_itself(database: str, tmp_path: Path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.journey.scene.process_settings", with_records)
-        async with scene_of(database, tmp_path, TWO_A_DAY, "quota_day = 3\nrate = 100").playing() as scene:
+        mark = '[[cap]]\nid = "mark"\nlimit = 1\naction = "flag"\n'
+        async with scene_of(database, tmp_path, TWO_A_DAY + mark, "quota_day = 3\nrate = 100").playing() as scene:
             tenant = await scene.tenant()
             statuses = [await status_of(tenant, text) for text in ("一", "二", "三", "四")]
             assert statuses == [OK, OK, FREQUENCY, FREQUENCY]
@@ -68,6 +69,8 @@ async def test_a_cap_refuses_and_names_itself(database: str, tmp_path: Path):
             await scene.settled()
     lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     refused = [(line["reason"], line["status"], line["rule"]) for line in lines if line["record"] == "refused"]
+    final = [line["rule"] for line in lines if line["record"] == "final"]
+    assert final == ["", f"china@{version}:cap.mark", ""]
     assert refused == [("frequency", f"0x{FREQUENCY:08x}", f"china@{version}:cap.day")] * 2
     assert "13800138000" not in records.read_text(encoding="utf-8")
 
