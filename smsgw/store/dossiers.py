@@ -36,12 +36,16 @@ _VERDICTS: Final = """
 # Of the names of accounts that were another tenant's before: only what came after that.
 _AUDIT: Final = f"""
     SELECT {_COLUMNS} FROM audit a WHERE number IS NOT NULL AND (
-        (kind IN ('tenant', 'tenant_state', 'tenant_warning', 'tenant_term', 'tenant_profile', 'balance', 'price_notice', 'export')
-            AND name = $1)
+        (kind IN ('tenant', 'tenant_state', 'tenant_warning', 'tenant_appeal', 'tenant_term', 'tenant_profile', 'balance',
+                  'price_notice', 'export') AND name = $1)
         OR (kind = 'price' AND starts_with(name, $1 || '/'))
-        OR (kind IN ('account', 'account_state', 'account_warning', 'secret') AND name = ANY ($2) AND number > coalesce((
-            SELECT max(b.number) FROM audit b WHERE b.kind = 'account' AND b.name = a.name
-            AND coalesce(b.new, b.old) ->> 'tenant' <> $1), 0))
+        OR (CASE kind WHEN 'review' THEN coalesce(new ->> 'account', new ->> 'looked_at')
+                 WHEN 'account' THEN name WHEN 'account_state' THEN name WHEN 'account_warning' THEN name
+                 WHEN 'account_appeal' THEN name WHEN 'secret' THEN name END = ANY ($2)
+            AND number > coalesce((
+                SELECT max(b.number) FROM audit b WHERE b.kind = 'account' AND coalesce(b.new, b.old) ->> 'tenant' <> $1
+                AND b.name = CASE a.kind WHEN 'review' THEN coalesce(a.new ->> 'account', a.new ->> 'looked_at')
+                                         ELSE a.name END), 0))
         OR (kind IN ('content', 'legal_hold', 'report', 'refund') AND coalesce(new, old) ->> 'tenant' = $1
             AND (cardinality($3::text[]) = 0 OR coalesce(new, old) ->> 'account' = ANY ($3))))
     ORDER BY number"""

@@ -82,7 +82,7 @@ async def test_sealed_content_leaves_opened(year: Year, tmp_path: Path):
     with pytest.raises(Unreadable):
         await export(year, tmp_path / "a", content=True)
     await exporting.export(
-        year.connection, "acme", tmp_path / "b", start=START, end=END, content=True, actor="ann", opened=keys.open
+        year.connection, "acme", tmp_path / "b", SIGNER, start=START, end=END, content=True, actor="ann", opened=keys.open
     )
     assert b"sealed words".hex() in {row["body_hex"] for row in rows(tmp_path / "b" / "content.csv")}
 

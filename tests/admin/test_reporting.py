@@ -40,11 +40,13 @@ async def store(connection: Connection, keys: ContentKeys) -> Connection:
         await audit(connection, "ann", ("tenant", name), None, {"currency": "CNY"})
     await audit(connection, "ann", ("account", "shared"), None, {"tenant": "borg", "note": "b0rg"})
     await audit(connection, "ann", ("secret", "shared"), None, {"note": "b0rg"})
+    await audit(connection, "ann", ("review", "5"), None, {"looked_at": "shared", "rule": "b0rg@1:t"})
     await audit(connection, "ann", ("account", "shared"), {"tenant": "borg"}, None)
     for tenant, name in (("acme", "acme1"), ("borg", "borg1"), ("acme", "shared")):
         await put(connection, ("account", name), {"tenant": tenant})
         await audit(connection, "ann", ("account", name), None, {"tenant": tenant})
         await audit(connection, "ann", ("price", f"{tenant}/86"), None, {"price": 1})
+        await audit(connection, "rev", ("review", "7"), None, {"decision": "refused", "account": name, "rule": f"{tenant}@1:t"})
     for name in ("acme", "borg"):
         await terms.set_profile(connection, name, {"company": f"{name.title()} Ltd"}, actor="ann", reason="new")
         await standing.warn(connection, "tenant", name, actor="ann", reason="spam")
@@ -94,7 +96,9 @@ async def test_a_bundle_holds_all_of_its_tenant(store: Connection, keys: Content
     assert {row["verdict"] for row in rows(files["verdicts.csv"])} == {"refused"}
     assert json.loads(files["profiles.jsonl"])["fields"] == {"company": "Acme Ltd"}
     kinds = [json.loads(line)["kind"] for line in files["audit.jsonl"].splitlines()]
-    assert sorted(kinds) == ["account", "account", "price", "price", "tenant", "tenant_profile", "tenant_warning"]
+    assert sorted(kinds) == [
+        *("account", "account", "price", "price", "review", "review", "tenant", "tenant_profile", "tenant_warning"),
+    ]
     manifest = verify(tmp_path / "a.zip")
     assert manifest["sha256"] == made["sha256"]
     await reporting.verify_against(store, manifest)
