@@ -107,8 +107,7 @@ class Daemon:
                         ready.set()
                     await stop.wait()
                     await self._drain()
-                    for task in self._background:
-                        task.cancel()
+                    await self._end_background()
             except BaseExceptionGroup as errors:
                 self._abort()
                 raise _first(errors) from errors
@@ -385,6 +384,14 @@ class Daemon:
         except TimeoutError:
             self._commit_task.cancel()
         self.log.info("drained", left=len(self.transit))
+
+    async def _end_background(self) -> None:
+        """Cancel what runs beside the journeys until it has ended: a connection lost at that moment may swallow a cancellation."""
+        pending = set(self._background)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=1.0)
 
     def _abort(self) -> None:
         """Answer nothing any more: close every socket."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import urllib.request
 from pathlib import Path
@@ -80,3 +81,17 @@ async def test_two_processes_cannot_be_one_node(database: str, tmp_path: Path, m
         daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
         with pytest.raises(nodes.SeatTaken, match="node 1 is running elsewhere"):
             await daemon.run(stop=asyncio.Event())
+
+
+async def test_a_swallowed_cancellation_keeps_nobody(database: str):
+    """A task that goes on after its first cancellation, as one does whose connection is lost at that moment, is cancelled again."""
+
+    async def deaf() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(60), running(database, provisioning(1)) as daemon:
+        task = asyncio.create_task(deaf())
+        daemon._background.append(task)
+    assert task.cancelled()

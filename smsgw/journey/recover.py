@@ -60,6 +60,7 @@ class Recover:
         self._log = structlog.get_logger().bind()
         self._swept_at = 0.0
         self._expiring: set[int] = set()
+        self._sweeping = asyncio.Lock()
         self._stale_after = 0
         self._stale_more = False
         self._keep_more = False
@@ -106,8 +107,13 @@ class Recover:
     async def _sweep_parked(self) -> None:
         """Match parked receipts again: those of dead processes, and those whose message another node has settled.
 
-        Fresh ones each time, all of them each minute: most receipts that match at all do so soon.
+        Fresh ones each time, all of them each minute: most receipts that match at all do so soon. One sweep at a time: what one has
+        found to be over, another that began earlier does not know.
         """
+        async with self._sweeping:
+            await self._sweep()
+
+    async def _sweep(self) -> None:
         journey, now = self._receipt, self._desk.clock.time()
         whole = now - self._swept_at >= MINUTE
         fresh = least_id_at(now - MINUTE)
