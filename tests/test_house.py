@@ -127,6 +127,16 @@ def test_every_module_says_what_it_is():
     _check("docstring", found)
 
 
+def test_no_module_keeps_a_logger():
+    """A logger is made where it is used: one that a module keeps goes on writing as the first caller's settings said."""
+    kept = [
+        f"{path.relative_to(ROOT)}: a logger"
+        for path in SOURCES
+        if re.search(r"^\w+ = structlog", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    _check("no kept logger", kept)
+
+
 def test_modules_are_short():
     """A module has at most 450 lines, a test module 700: a longer one holds two ideas."""
     limits = [(path, MODULE_LINES) for path in SOURCES] + [(path, TEST_MODULE_LINES) for path in TESTS]

@@ -34,8 +34,6 @@ from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
 __all__ = ["CONFLICT", "FENCED", "POISON", "Commit", "CommitCaps", "Fenced", "Seat"]
 
-log = structlog.get_logger()
-
 # By class of SQLSTATE. What may pass is tried again; what speaks against this connection (shut down, cancelled, a standby that
 # takes no writes) is tried on another one; all else is the fault of a row.
 _RETRY_CLASSES: Final = ("40", "53", "55", "58")
@@ -85,7 +83,7 @@ class Commit(Queues):
         self._sequence = 0
         self._started_at = 0.0
         self._stopping = False
-        self._log = log.bind(node=seat.node)
+        self._log = structlog.get_logger().bind(node=seat.node)
         self.available = False
         self.on_conflict: Callable[[Message], None] = _ignore
         self.on_poison: Callable[[Message], None] = _ignore

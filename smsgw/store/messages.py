@@ -17,8 +17,6 @@ import structlog
 from smsgw.model import Account, Message, State
 from smsgw.store.sealed import Opener, Unreadable, plain
 
-log = structlog.get_logger()
-
 AccountById = Callable[[int, int], Account]
 """(account id, tenant id) → Account; a stand-in for one that was deleted."""
 
@@ -82,7 +80,7 @@ async def by_id(
         try:
             body = opened(row["id"], row["body"] or b"")
         except Unreadable as error:  # to send what it is not would be worse than to wait for the key
-            log.warning("content_unreadable", message_id=row["id"], why=str(error))
+            structlog.get_logger().warning("content_unreadable", message_id=row["id"], why=str(error))
             closed.add(row["id"])
         else:
             read[row["id"]] = _message(row, body, account_of)

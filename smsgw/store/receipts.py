@@ -14,8 +14,6 @@ import structlog
 from smsgw.model import Owed
 from smsgw.store.sealed import Opener, Unreadable, plain
 
-log = structlog.get_logger()
-
 
 class ParkedReceipt(msgspec.Struct, gc=False):
     """A carrier's receipt that matched nothing when it came. `body` is the PDU after its header."""
@@ -40,7 +38,7 @@ async def load_owed(connection: Any, ids: Sequence[int], opened: Opener = plain)
         try:
             body = opened(row["id"], row["body"])
         except Unreadable as error:
-            log.warning("content_unreadable", owed_id=row["id"], why=str(error))
+            structlog.get_logger().warning("content_unreadable", owed_id=row["id"], why=str(error))
         else:
             read.append(_owed(row, body))
     return read
