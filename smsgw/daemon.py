@@ -68,6 +68,8 @@ from smsgw.tenants.session import Journeys, TenantSession
 from smsgw.wire import Clock, WireLimits
 
 TICK_S: Final = 0.1
+AGAIN_S: Final = 1.0
+"""How long a cancelled task may take before it is cancelled again."""
 
 
 class Daemon:
@@ -107,7 +109,8 @@ class Daemon:
                         ready.set()
                     await stop.wait()
                     await self._drain()
-                    await self._end_background()
+                    for task in self._background:
+                        task.cancel()
             except BaseExceptionGroup as errors:
                 self._abort()
                 raise _first(errors) from errors
@@ -283,6 +286,7 @@ class Daemon:
             group.create_task(self.opt_outs.run(), name="opt-outs"),
             group.create_task(self._follow(), name="follow provisioning"),
             group.create_task(self._tick(), name="ticker"),
+            group.create_task(self._see_them_end(), name="last watch"),
         ]
         if self.ground.server is not None:
             self._background.append(group.create_task(self.ground.server.run(), name="embedded server"))
@@ -385,13 +389,22 @@ class Daemon:
             self._commit_task.cancel()
         self.log.info("drained", left=len(self.transit))
 
-    async def _end_background(self) -> None:
-        """Cancel what runs beside the journeys until it has ended: a connection lost at that moment may swallow a cancellation."""
-        pending = set(self._background)
-        while pending:
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=1.0)
+    async def _see_them_end(self) -> None:
+        """Be cancelled with what runs beside the journeys, then cancel that again until it has ended.
+
+        A connection that is lost at the moment of a cancellation may swallow it (wait_for of Python 3.11).
+        """
+        try:
+            await asyncio.Event().wait()
+        finally:
+            asyncio.get_running_loop().call_later(AGAIN_S, self._cancel_again)
+
+    def _cancel_again(self) -> None:
+        pending = [task for task in self._background if not task.done()]
+        for task in pending:
+            task.cancel()
+        if pending:
+            asyncio.get_running_loop().call_later(AGAIN_S, self._cancel_again)
 
     def _abort(self) -> None:
         """Answer nothing any more: close every socket."""

@@ -83,15 +83,25 @@ async def test_two_processes_cannot_be_one_node(database: str, tmp_path: Path, m
             await daemon.run(stop=asyncio.Event())
 
 
-async def test_a_swallowed_cancellation_keeps_nobody(database: str):
+@pytest.mark.parametrize("ends", ["drained", "cancelled"])
+async def test_a_swallowed_cancellation_keeps_nobody(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends: str):
     """A task that goes on after its first cancellation, as one does whose connection is lost at that moment, is cancelled again."""
 
-    async def deaf() -> None:
+    async def deaf(_daemon: Daemon) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
         await asyncio.Event().wait()
 
-    async with asyncio.timeout(60), running(database, provisioning(1)) as daemon:
-        task = asyncio.create_task(deaf())
-        daemon._background.append(task)
-    assert task.cancelled()
+    monkeypatch.setattr(Daemon, "_tick", deaf)
+    await provision(database, tmp_path, provisioning(1))
+    daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
+    ready, stop = asyncio.Event(), asyncio.Event()
+    async with asyncio.timeout(60):
+        life = asyncio.create_task(daemon.run(ready=ready, stop=stop))
+        await ready.wait()
+        if ends == "drained":
+            stop.set()
+        else:
+            life.cancel()
+        await asyncio.wait([life])
+    assert all(task.done() for task in daemon._background)
