@@ -59,7 +59,7 @@ Layers, imports go down only (import-linter holds them; `|`: independent of each
 
     __main__ > cli > demo | bench > process > daemon > ground > admin > journey > tenants | carriers | reports | notices | sim
       > directory > contracts | compliance > policy | routing | receipts | billing > numbering > store
-      > model | wire > states > smpp > config | telemetry
+      > model | wire > states | spans | outcomes > smpp > config | telemetry
 
 `tenants` and `carriers` know nothing of each other; `client` stands beside the chain, on `smpp` alone; only `store` imports
 asyncpg; `smpp` knows no socket and no clock.
