@@ -1,6 +1,7 @@
 -- Caps: how many messages one recipient has had, from whom, in which window. Decided by the unit of work, for each new message, in
--- the transaction that stores it: cycle() is that of 0010 with one parameter more (f_caps) that it hands to debit(), and with `over`
--- in its answer; debit() and debit_one_by_one() are those of 0007 with what names f_caps, capped, recipient_cap, told or over.
+-- the transaction that stores it: cycle() is that of 0007 with held messages (0010), with classes of content (n_class), and with
+-- f_caps, which it hands to debit(), and `over` in its answer; debit() and debit_one_by_one() are those of 0007 with what names
+-- f_caps, capped, recipient_cap, told or over.
 
 -- A counter: whose cap it is, and of which recipient, is in its key, a keyed hash. `times`: the moments (Unix, ms) of what was
 -- counted, in the order of counting; those of a natural window all count, those of a rolling one while they are young enough.
@@ -317,12 +318,11 @@ BEGIN
 END $$;
 
 DROP FUNCTION cycle(int4, int8, int8, int4, int8, int8, bytea, int8[], int4[], int4[], int2[], int2[], int2[], int2[], int2[],
-    int2[], int4[], int4[], int8[], int8[], text[], text[], int4[], int4[], int2[], int4[], int2[], int8[], int8[], int8[],
-    int8[], int8[], int8[], int4[], text[], int8[], int8[], int4[], text[], int8[], int4[], text[], int2[], int2[], int8[],
-    text[], int8[], int4[], int2[], int2[], int2[], int4[], int8[], int8[], int8[], int8[], int4[], text[], int8[], int4[],
-    int8[], int2[], int4[], int4[], int8[], int4[], int4[], int8[], int8[], int2[], int8[], int4[], int4[], int4[], int8[],
-    int4[], int2[], int8[], int8[], int4[], int8[], int4[], int4[], int8, int4[], int8[], text[], text[], int8[], int4[], int4[],
-    text[], int8[], int4[], int4[], int8[]);
+    int2[], int4[], int4[], int8[], int8[], text[], text[], int4[], int4[], int4[], int2[], int8[], int8[], int8[], int8[],
+    int8[], int8[], int4[], text[], int8[], int8[], int4[], text[], int8[], int4[], int2[], int2[], int2[], int4[], int8[],
+    int8[], int8[], int8[], int4[], text[], int8[], int4[], int8[], int2[], int4[], int4[], int8[], int4[], int4[], int8[],
+    int8[], int2[], int8[], int4[], int4[], int4[], int8[], int4[], int2[], int8[], int8[], int4[], int8[], int4[], int4[],
+    int8, int4[], int8[], text[], text[], int8[], int4[], int4[], text[], int8[], int4[], int4[], int8[]);
 
 CREATE FUNCTION cycle(
     p_node int4, p_epoch int8, p_seq int8, p_day int4, p_low_water int8, p_last_ms int8, p_blob bytea,
