@@ -27,6 +27,7 @@ from smsgw.bench.gateway import LinkShape
 from smsgw.bench.plot import svg
 from smsgw.bench.rules import write_set
 from smsgw.store.database import remove_scratch, scratch_directory
+from smsgw.telemetry.build import BUILD
 
 _COUNT: Final = 100_000
 
@@ -181,6 +182,7 @@ def _write(chosen: argparse.Namespace, cases: Sequence[Case]) -> None:
     """Write JSON and picture."""
     facts: dict[str, Any] = {
         "smsgw": __version__,
+        "build": BUILD,
         "python": platform.python_version(),
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "loadgen": "external" if chosen.loadgen else "smsgw.sim",
@@ -190,5 +192,5 @@ def _write(chosen: argparse.Namespace, cases: Sequence[Case]) -> None:
         "cases": [{**case.as_json(), "of_relay": round(ratio_to_relay(case, cases), 4)} for case in cases],
     }
     chosen.json.write_text(json.dumps(facts, indent=1) + "\n")
-    chosen.plot.write_text(svg(cases, f"smsgw {__version__}, Python {platform.python_version()}, {facts['at']}"))
+    chosen.plot.write_text(svg(cases, f"smsgw {__version__}, {BUILD}, Python {platform.python_version()}, {facts['at']}"))
     print(f"{chosen.json} and {chosen.plot} written")

@@ -16,6 +16,7 @@ import typer
 
 from smsgw import __version__
 from smsgw.cli import face
+from smsgw.telemetry.build import BUILD
 
 HEALTH_S: Final = 3.0
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where a listener listens is not where one asks
@@ -71,7 +72,7 @@ def asked(address: str, path: str) -> tuple[str, list[str]]:
 
 def version(*, json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False) -> None:
     """Say which smsgw this is, its schema, and what it runs on."""
-    facts = {"smsgw": __version__, "schema": schema(), "python": platform.python_version()}
+    facts = {"smsgw": __version__, "build": BUILD, "schema": schema(), "python": platform.python_version()}
     facts |= {name: _version_of(name) for name in _SHOWN}
     if json:
         print(json_module.dumps(facts))

@@ -21,8 +21,9 @@ from smsgw.store.ids import seconds_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from smsgw.journey.arrival import Arrival
     from smsgw.journey.desk import Desk
-    from smsgw.journey.receipt import Arrival, ReceiptJourney
+    from smsgw.journey.receipt import ReceiptJourney
     from smsgw.model import Message, Owed
 
 SHORT_ID_BLOCK = 1_000

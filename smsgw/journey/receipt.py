@@ -13,19 +13,18 @@ Must never: refuse a carrier's receipt for what it says; answer before COMMIT.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Final
 
 from smsgw.billing.ledger import refund_due
 from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
+from smsgw.journey.arrival import Arrival, read
 from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
-from smsgw.smpp.pdu import HEADER, BadPdu, Pdu, read_data_sm, read_sm
-from smsgw.smpp.receipt_plain import PlainReceipt, read_plain, rewrite_plain
+from smsgw.smpp.pdu import HEADER, BadPdu, Pdu
+from smsgw.smpp.receipt_plain import PlainReceipt, rewrite_plain
 from smsgw.store.commit import POISON
 from smsgw.store.ids import TIME_SHIFT, seconds_of
 from smsgw.store.receipts import ParkedReceipt
@@ -37,43 +36,12 @@ if TYPE_CHECKING:
     from smsgw.journey.deliver import Deliver
     from smsgw.journey.desk import Desk
     from smsgw.journey.ending import Ending
-    from smsgw.model import Link
-    from smsgw.smpp.receipt import Receipt
 
 ACCEPTED: Final = 6
 CLOSED_REMEMBERED: Final = 25_000
 CLOCKS_APART: Final = 10_000 << TIME_SHIFT
 PARKED_CAP: Final = 200_000
 """Receipts of nothing known that are kept at most, by this process; over it carriers are to try again."""
-
-
-class Arrival(msgspec.Struct, gc=False):
-    """A receipt on the table: what came, from where, and what it was found to mean.
-
-    `sm`: its fields, whose `source` and `dest` are its addresses; `address`: the number that it is about, as the carrier writes it.
-    `bind` None: it had been parked, as `parked_id`. `parked`: what it is being parked as. `ends`: it brought its message to an end,
-    so that what is said then is said once.
-    """
-
-    pdu: Pdu
-    link: Link
-    key: str
-    receipt: Receipt | PlainReceipt
-    sm: Any
-    address: str
-    bind: LinkBind | None
-    arrived: float
-    message: Message | None = None
-    owed: Owed | None = None
-    ends: bool = False
-    parked_id: int = 0
-    parked: ParkedReceipt | None = None
-
-    @property
-    def to(self) -> str:
-        """The address that the receipt goes to: the message's source."""
-        dest: bytes = self.sm.dest
-        return dest.decode("latin-1")
 
 
 class ReceiptJourney:
@@ -112,7 +80,7 @@ class ReceiptJourney:
     def on_deliver(self, bind: LinkBind, pdu: Pdu) -> None:
         """A deliver_sm or data_sm has come from a carrier."""
         try:
-            sm, receipt = _read(pdu.octets, pdu.command)
+            sm, receipt = read(pdu.octets, pdu.command)
         except BadPdu as error:
             bind.answer(pdu, error.status)
             bind.meter.malformed += 1
@@ -382,7 +350,7 @@ class ReceiptJourney:
         link = self._desk.directory.link(parked.link)
         octets = HEADER.pack(16 + len(parked.body), parked.command, 0, 0) + parked.body
         try:
-            sm, receipt = _read(octets, parked.command)
+            sm, receipt = read(octets, parked.command)
         except BadPdu:
             return None
         if receipt is None or link is None:
@@ -408,18 +376,6 @@ class ReceiptJourney:
     def unanswered(self) -> int:
         """How many receipts wait for their COMMIT."""
         return len(self._unanswered)
-
-
-def _read(octets: bytes, command: int) -> tuple[Any, Receipt | PlainReceipt | None]:
-    """Read a receipt: its fields, and what it says; None for what is none. Raises BadPdu."""
-    if command == const.DATA_SM:
-        data_sm = read_data_sm(octets)
-        return data_sm, receipts.parse(octets, data_sm)
-    plain = read_plain(octets)
-    if plain is not None:
-        return plain, plain
-    sm = read_sm(octets)
-    return sm, receipts.parse(octets, sm)
 
 
 def may_mean(parked: ParkedReceipt, message: Message) -> bool:

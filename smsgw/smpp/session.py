@@ -28,7 +28,6 @@ from smsgw.smpp.window import LateResponse, Window
 __all__ = ["LEGAL", "LateResponse", "Role", "Session", "SessionSettings", "SessionState"]
 
 HEADER_LENGTH: Final = 16
-_new: Final = object.__new__
 
 
 class Role(enum.Enum):
@@ -166,8 +165,7 @@ class Session:
             stop = at + length
             if stop > end:
                 break
-            pdu = _new(Pdu)  # by hand: four of these a message, and __init__ costs as much again
-            pdu.octets, pdu.command, pdu.status, pdu.sequence, pdu.context = buffer[at:stop], command, status, sequence, None
+            pdu = Pdu(buffer[at:stop], command, status, sequence)
             at = stop
             if command & 0x80000000:
                 pdu.context = take(sequence)

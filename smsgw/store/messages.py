@@ -25,7 +25,7 @@ ANY_CLASS = "ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r
 
 _COLUMNS = (
     "m.id, m.tenant, m.account, m.state, m.mode, m.basis, m.registered, m.parts, m.attempt, m.resends, m.command, m.rev, m.link,"
-    " m.debit_day, m.price, m.refund, m.error, m.expires_ms, m.sent_ms, m.done_ms, m.source, m.destination, m.short_id,"
+    " m.price, m.refund, m.error, m.expires_ms, m.sent_ms, m.done_ms, m.source, m.destination, m.short_id,"
     " m.upstream_id"
 )
 
@@ -45,7 +45,6 @@ def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Messa
         resends=row["resends"],
         parts=row["parts"],
         price=row["price"],
-        debit_day=row["debit_day"],
         basis=row["basis"],
         registered=row["registered"],
         mode=row["mode"],

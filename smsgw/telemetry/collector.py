@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from smsgw.telemetry.build import BUILD
 from smsgw.telemetry.meters import OTHER, OTHER_STATUS, Histogram, LinkMeter, Meters, Reading
 from smsgw.telemetry.names import receipt_state_name, state_name, status_name
 from smsgw.telemetry.records import RecordLog
@@ -69,8 +70,10 @@ class MeterCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield all families."""
-        info = GaugeMetricFamily("smsgw_build_info", "Version of smsgw and of Python.", labels=["version", "python"])
-        info.add_metric([version("smsgw"), platform.python_version()], 1)
+        info = GaugeMetricFamily(
+            "smsgw_build_info", "Version of smsgw, which build of it, and of Python.", labels=["version", "build", "python"]
+        )
+        info.add_metric([version("smsgw"), BUILD, platform.python_version()], 1)
         yield info
         yield from self._accounts()
         yield from self._links()

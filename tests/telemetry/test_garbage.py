@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from smsgw.telemetry.garbage import EVERY_S, QUIET_BACKLOG, Garbage
+from smsgw.telemetry.garbage import EVERY_S, QUIET_BACKLOG, YOUNG_S, Garbage
 
 
 @pytest.fixture
@@ -28,16 +28,18 @@ def test_the_collector_runs_no_more_of_itself(garbage: Garbage):
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "backlog", "collects"),
+    ("elapsed", "backlog", "generation"),
     [
-        (EVERY_S / 6, 0, False),
-        (EVERY_S / 6 + 1, QUIET_BACKLOG, False),
-        (EVERY_S / 6 + 1, QUIET_BACKLOG - 1, True),
-        (EVERY_S + 1, 10_000, True),
+        (YOUNG_S / 2, 0, None),
+        (YOUNG_S, 10_000, 0),
+        (EVERY_S / 6, 0, 0),
+        (EVERY_S / 6 + 1, QUIET_BACKLOG, 0),
+        (EVERY_S / 6 + 1, QUIET_BACKLOG - 1, 1),
+        (EVERY_S + 1, 10_000, 1),
     ],
 )
-def test_it_collects_in_a_quiet_moment_or_after_a_minute(garbage: Garbage, elapsed: float, backlog: int, *, collects: bool):
-    """Ten seconds are enough when little waits, a minute whatever waits; the oldest generation is left alone."""
+def test_it_collects_each_second_and_more_in_a_quiet_moment(garbage: Garbage, elapsed: float, backlog: int, generation: int | None):
+    """Each second the youngest; the next after ten seconds when little waits, else after a minute; never the oldest."""
     seen: list[int] = []
 
     def note(phase: str, info: dict[str, int]) -> None:
@@ -49,5 +51,5 @@ def test_it_collects_in_a_quiet_moment_or_after_a_minute(garbage: Garbage, elaps
         garbage.collect(100.0 + elapsed, backlog)
     finally:
         gc.callbacks.remove(note)
-    assert seen == ([1] if collects else [])
-    assert garbage.collected_at == (100.0 + elapsed if collects else 100.0)
+    assert seen == ([] if generation is None else [generation])
+    assert garbage.collected_at == (100.0 + elapsed if generation == 1 else 100.0)
