@@ -66,7 +66,8 @@ Layers, imports go down only (import-linter holds them; `|`: independent of each
 asyncpg; `smpp` knows no socket and no clock.
 
 The data path, from the wire to the rows and back, is also built as machine code from this same source (`make compiled`; its modules
-are named in pyproject.toml): half the CPU a message. So there a class takes no attribute that it does not declare, and its types are exact.
+are named in pyproject.toml): half the CPU a message. So there a class takes no attribute that it does not declare, and types are
+exact.
 
 Words. Policy: a rule set that accounts name. Finding: what one rule objects. Verdict: what findings add up to.
 Tenant: a contract, with its balance and prices. Account: one system_id of a tenant. Carrier: an operator. Link: one
