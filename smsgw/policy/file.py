@@ -54,10 +54,17 @@ class Tlv(_Table, frozen=True):
 
 
 class Country(_Table, frozen=True):
-    """What an alphanumeric sender is worth where the recipient is."""
+    """What a sender is worth where the recipient is: a name, and a number. `replace`: what is not `registered` gives way.
+
+    `replacement`: the sender that takes its place there, with its `ton` and `npi` (None: 5 and 0 for a name, 1 and 1 for a number).
+    """
 
     country: str
-    alphanumeric: Literal["allow", "registered", "refuse"] = "registered"
+    alphanumeric: Literal["allow", "registered", "replace", "refuse"] = "registered"
+    numeric: Literal["allow", "replace", "refuse"] = "allow"
+    replacement: str = ""
+    ton: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = None
+    npi: Annotated[int, msgspec.Meta(ge=0, le=18)] | None = None
 
 
 class Sender(_Table, frozen=True):

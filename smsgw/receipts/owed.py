@@ -42,8 +42,15 @@ def wants_intermediate(registered: int) -> bool:
 
 def addresses(message: Message) -> Ends:
     """Return (ton, npi, address) of the message's source and of its destination, as the tenant wrote them."""
-    if message.ends is not None:
-        return message.ends
+    return message.ends if message.ends is not None else _of_body(message)
+
+
+def sent_from(message: Message) -> str:
+    """Return the source that the carrier was told: another one than the tenant's where a rule set has replaced it."""
+    return _of_body(message)[0][2].decode("latin-1")
+
+
+def _of_body(message: Message) -> Ends:
     octets = _PLACEHOLDER + message.body
     sm = read_data_sm(octets) if message.command == DATA_SM else read_sm(octets)
     return (sm.source_ton, sm.source_npi, sm.source), (sm.dest_ton, sm.dest_npi, sm.dest)

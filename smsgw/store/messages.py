@@ -14,7 +14,9 @@ from typing import Any
 import asyncpg
 import structlog
 
-from smsgw.model import Account, Message, State
+from smsgw.model import Account, Ends, Message, State
+from smsgw.smpp.const import DATA_SM
+from smsgw.smpp.pdu import encode, read_data_sm, read_sm
 from smsgw.store.sealed import Opener, Unreadable, plain
 
 AccountById = Callable[[int, int], Account]
@@ -56,7 +58,16 @@ def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Messa
         expires_at=row["expires_ms"] / 1000,
         sent_at=row["sent_ms"] / 1000,
         done_at=row["done_ms"] / 1000,
+        transform=tuple(row["words"].split()) if row["words"] else (),
+        ends=_ends(row, body) if row["ton"] is not None and body else None,
     )
+
+
+def _ends(row: asyncpg.Record, body: bytes) -> Ends:
+    """Return a message's addresses as its tenant wrote them, where its body has another source."""
+    octets = encode(row["command"], 0, 0, body)
+    sm = read_data_sm(octets) if row["command"] == DATA_SM else read_sm(octets)
+    return (row["ton"], row["npi"], row["source"].encode("latin-1")), (sm.dest_ton, sm.dest_npi, sm.dest)
 
 
 async def load(connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain) -> list[Message]:
@@ -70,8 +81,9 @@ async def by_id(
 ) -> tuple[dict[int, Message], set[int]]:
     """Read messages with their content, by id; and which of them cannot be opened: their time has not come."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, c.body FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
-        f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id ORDER BY m.id",
+        f"SELECT {_COLUMNS}, c.body, t.words, t.ton, t.npi FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
+        f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id"
+        " LEFT JOIN transform t ON t.message = u.id ORDER BY m.id",
         list(ids),
     )
     read: dict[int, Message] = {}
