@@ -324,9 +324,9 @@ class Message(msgspec.Struct, gc=False):
 
     `body` is the PDU after its header, as it goes upstream. `rev` counts the row's revisions: every update names the one it
     read. `price` is Money for all parts. `registered` are the tenant's registered_delivery bits. `content_class`: the retention
-    class of its content. `transform`: words for what was changed in it. `held`, for a new one: key, part and total of its text, due
-    (ms), hash of the part. `caps`: by what it is counted; once decided, those it was over. Times are seconds (Unix). Below the line
-    stand things of this process, never stored.
+    class of its content. `transform`: words for what was changed in it. `reply`: what the keyword means that it answers, of the
+    platform's own. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. `caps`: by what it is
+    counted; once decided, those it was over. Times are seconds (Unix). Below the line stand things of this process, never stored.
     """
 
     id: int
@@ -357,6 +357,7 @@ class Message(msgspec.Struct, gc=False):
     links: tuple[int, ...] = ()
     content_class: int = 0
     transform: tuple[str, ...] = ()
+    reply: str = ""
     # ---- of this process only
     held: tuple[str, int, int, int, str] | None = None
     session: Any = None

@@ -203,7 +203,7 @@ _MESSAGE: Final[_Shape] = {
     "account": _text("account"), "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"),
     "link": _text("link"), "carrier_id": _text("upstream_id"), "state": lambda row: State(row["state"]).name,
     "error": _text("error"), "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "transform": _text("transform"),
-    "content": _text("content"), "text": _text("text"), "body_hex": lambda row: row["body"].hex(),
+    "reply": _text("reply"),     "content": _text("content"), "text": _text("text"), "body_hex": lambda row: row["body"].hex(),
 }  # fmt: skip
 _VERDICT: Final[_Shape] = {
     "message": _text("message"), "text": _text("text"), "part": _text("part"), "of": _text("total"),

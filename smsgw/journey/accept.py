@@ -149,6 +149,8 @@ class Accept:
             return refusal_of(account, objection, docket.rule_of(account, objection))
         if verdict.added or verdict.sender is not None:
             change(message, verdict, version)
+            if verdict.sender is not None:
+                docket.replaced(account)
         if objection is not None or verdict.part is not None:
             if message.mode == Mode.RELAY:
                 return PARTS_IN_RELAY

@@ -127,6 +127,7 @@ class Desk:
             int((message.done_at - accepted) * 1000) if message.done_at else 0,
             message.rule,
             message.transform,
+            message.reply,
         )
 
     def _mask_sender(self, source: str) -> str:

@@ -194,6 +194,10 @@ class Docket:
             told = _ACTIONS[flag.action]
             self.hits[name, flag.rule, told if flag.action is Action.FLAG and not flag.shadow else f"would_{told}"] += 1
 
+    def replaced(self, account: Account) -> None:
+        """Count a sender that gave way to its country's."""
+        self.hits[account.policy, "sender.replace", "replace"] += 1
+
     def capped(self, account: Account, caps: Sequence[Counted]) -> str:
         """Count caps that a message of an account was over, as the store has decided; returns how record lines name them."""
         for cap in caps:

@@ -242,13 +242,15 @@ class Pumping(_Table, frozen=True):
 
 
 class Keyword(_Table, frozen=True):
-    """What a handset sends to refuse marketing, or to have it again: one of `words` and nothing else.
+    """What a handset sends to refuse marketing, to have it again, or to ask for help: one of `words` and nothing else.
 
     `before` and `after`: what may stand around it, as in 回复TD退订. Capitals, width, spaces and punctuation do not count.
+    `reply`: the text that answers it, one part; "": nothing does.
     """
 
     words: list[str]
-    means: Literal["refuse", "resume"] = "refuse"
+    means: Literal["refuse", "resume", "help"] = "refuse"
+    reply: str = ""
     before: list[str] = []
     after: list[str] = []
 

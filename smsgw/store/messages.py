@@ -59,6 +59,7 @@ def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Messa
         sent_at=row["sent_ms"] / 1000,
         done_at=row["done_ms"] / 1000,
         transform=tuple(row["words"].split()) if row["words"] else (),
+        reply=row["means"] or "",
         ends=_ends(row, body) if row["ton"] is not None and body else None,
     )
 
@@ -81,9 +82,9 @@ async def by_id(
 ) -> tuple[dict[int, Message], set[int]]:
     """Read messages with their content, by id; and which of them cannot be opened: their time has not come."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, c.body, t.words, t.ton, t.npi FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
+        f"SELECT {_COLUMNS}, c.body, t.words, t.ton, t.npi, r.means FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
         f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id"
-        " LEFT JOIN transform t ON t.message = u.id ORDER BY m.id",
+        " LEFT JOIN transform t ON t.message = u.id LEFT JOIN reply r ON r.message = u.id ORDER BY m.id",
         list(ids),
     )
     read: dict[int, Message] = {}

@@ -37,7 +37,7 @@ _PAUSE_S: Final = 0.05
 
 # Whose open rows hold a day: a message's own, its content's, and those of what was changed in it. Anything else (references) only
 # has its time.
-_HELD_BY_MESSAGE: Final = re.compile(r"message|transform|content(_\w+)?")
+_HELD_BY_MESSAGE: Final = re.compile(r"message|transform|reply|content(_\w+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,7 @@ async def test_a_sender_is_replaced_and_no_other_octet(database: str, tmp_path: 
         await own_addresses(scene, tenant, 0, (5, 0, b"FOREIGN"))
         await own_addresses(scene, tenant, 1, (5, 0, b"FOREIGN"))
         own = sm_body(source_ton=5, source=b"ACME", dest=DEST, short_message=b"hi", tlvs=tlv.append(0x1400, b"99"))
+        assert scene.daemon.docket.hits["china", "sender.replace", "replace"] == 2
         plain = id_of(await tenant.ask(const.SUBMIT_SM, own))
         assert (await scene.smsc.submitted(3))[2].pdu.body == own
         assert int(plain) not in await words(scene)
