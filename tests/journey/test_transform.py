@@ -137,3 +137,17 @@ async def test_what_a_setting_changes_is_noted_and_what_is_refused_leaves_nothin
             scene.smsc.receipt(submit)
         await scene.in_state(both, State.DELIVERED)
         await scene.in_state(none, State.DELIVERED)
+
+
+async def test_a_receipt_finds_its_tenant_though_the_content_is_gone(database: str):
+    """Retention has taken the body before the carrier's receipt comes: it goes to the tenant by the row's addresses."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        for source, ton in ((b"10690001", 1), (b"ACME", 5)):
+            await scene.in_state(id_of(await tenant.submit(source=source, source_ton=ton, registered_delivery=1)), State.SENT)
+        await scene.stop()
+        await scene.connection.execute("DELETE FROM content")
+        await scene.start()
+        tenant = await scene.tenant()
+        await own_addresses(scene, tenant, 0, (0, 0, b"10690001"))
+        await own_addresses(scene, tenant, 1, (5, 0, b"ACME"))
