@@ -26,6 +26,8 @@ from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Owner, Submission
 from smsgw.policy.verdict import Action, Finding, Verdict
+from smsgw.smpp import const
+from smsgw.smpp.pdu import read_data_sm, read_sm
 
 BROKEN: Final = "policy_failed"
 HELD: Final = "held"
@@ -140,7 +142,10 @@ class Docket:
         *,
         joined: bool,
     ) -> Verdict:
-        """Judge what was held: the (PDU, command) of all parts of a text in their order, read as one; or a message by itself."""
+        """Judge what was held: the (PDU, command) of all parts of a text in their order, read as one; or a message by itself.
+
+        `source`: the tenant's own. Octets stay as they are from acceptance on: a sender that is to give way only by now may not go.
+        """
         name = account.policy
         found = self._steps.get(name)
         if not name:
@@ -163,6 +168,8 @@ class Docket:
                 marks=self.marks,
             )
             verdict = judge(policy, steps, submission)
+            if verdict.sender is not None and _source_in(*parts[0]) == source:
+                verdict = Verdict(verdict.category, Finding(Action.REJECT, "sender", "sender.replace"), verdict.flags)
         except Exception as error:  # noqa: BLE001 - as above
             return self._failed(name, policy, error)
         self._count(name, verdict)
@@ -239,6 +246,11 @@ class Docket:
         found = self._steps.get(account.policy)
         version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"
+
+
+def _source_in(pdu: bytes, command: int) -> str:
+    """Return the source address that a PDU has."""
+    return (read_data_sm(pdu) if command == const.DATA_SM else read_sm(pdu)).source.decode("latin-1")
 
 
 def _logged(policy: str, error: Exception) -> None:
