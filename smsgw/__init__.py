@@ -43,6 +43,7 @@ Receipts and MO, in two halves joined by a durable row:
 
     receipt, inbound   a carrier's deliver_sm → its message, or the number's owner → COMMIT → deliver_sm_resp
     optout     an MO that is a keyword → on record → inbound; what is on record → the marks that policies ask
+    reply      what the keyword's set answers → stored with what is on record → to the handset, like any message
     deliver            what is owed → a bound receiver of the account → its answer → done
 
 What may not go yet, in two halves joined by a durable text:

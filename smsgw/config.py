@@ -219,6 +219,7 @@ class Compliance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     complaint_rate: Annotated[float, Meta(ge=0)] = 0.25
     complaint_rate_high: Annotated[float, Meta(ge=0)] = 0.4
     complaints_least: Some = 2
+    reply_interval_s: Some = 600
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -47,6 +47,7 @@ from smsgw.journey.query import Query
 from smsgw.journey.recall import Recall
 from smsgw.journey.receipt import ReceiptJourney
 from smsgw.journey.recover import Recover
+from smsgw.journey.reply import Replies
 from smsgw.model import Account
 from smsgw.notices.telling import Teller
 from smsgw.policy.docket import Docket
@@ -132,7 +133,9 @@ class Daemon:
         )
         self.carriers = Carriers(meters, clock, node=config.node.id)
         self.recall = Recall(self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s)
-        self.opt_outs = OptOuts(marks_of(self.ground.key.derived("numbers"), config.compliance), self.ground.pool, self.ground.dsn)
+        marks = marks_of(self.ground.key.derived("numbers"), config.compliance)
+        replies = Replies(self.desk, marks, interval_s=config.compliance.reply_interval_s)
+        self.opt_outs = OptOuts(marks, self.ground.pool, self.ground.dsn, replies)
         receipt_settings = config.receipts
         self.deliver = Deliver(
             self.desk,
@@ -153,7 +156,7 @@ class Daemon:
         events = self.carriers.events
         events.on_outcome = self.dispatch.on_outcome
         events.on_deliver = self.receipt.on_deliver
-        events.on_room = self.due.on_room
+        events.on_room = self.opt_outs.replies.on_ready = self.due.on_room
         self._build_listener()
         journeys = self.dispatch, self.deliver, self.due, self.recover
         self.shown = Shown(self.desk, self.registry, self.carriers, *journeys, self.ground.pool, self._is_draining, self.docket)

@@ -90,7 +90,8 @@ class Message:
 
     `body` is the PDU after its header, as it goes upstream. `rev` counts the row's revisions: every update names the one it
     read. `price` is Money for all parts. `registered` are the tenant's registered_delivery bits. `content_class`: the retention
-    class of its content. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. `caps`: by what it is
+    class of its content. `transform`: words for what was changed in it. `reply`: what the keyword means that it answers, of the
+    platform's own. `held`, for a new one: key, part and total of its text, due (ms), hash of the part. `caps`: by what it is
     counted; once decided, those it was over. Times are seconds (Unix). Below the line stand things of this process, never stored.
     """
 
@@ -123,6 +124,7 @@ class Message:
         "price",
         "refund",
         "registered",
+        "reply",
         "resends",
         "rev",
         "rule",
@@ -133,6 +135,7 @@ class Message:
         "source",
         "spilled",
         "state",
+        "transform",
         "upstream_id",
         "waiting",
     )
@@ -163,10 +166,10 @@ class Message:
         expires_at: float = 0.0,
         sent_at: float = 0.0,
         done_at: float = 0.0,
-        links: tuple[int, ...] = (),
-        content_class: int = 0,
         ends: Ends | None = None,
         long_message: str = "",
+        transform: tuple[str, ...] = (),
+        reply: str = "",
     ) -> None:
         """Take what is known now."""
         self.id = id
@@ -193,12 +196,12 @@ class Message:
         self.expires_at = expires_at
         self.sent_at = sent_at
         self.done_at = done_at
-        self.links = links
-        self.content_class = content_class
+        self.links: tuple[int, ...] = ()
+        self.transform, self.reply = transform, reply
         # ---- of this process only
         self.held: tuple[str, int, int, int, str] | None = None
         self.session: Any = None
-        self.sequence = 0
+        self.sequence = self.content_class = 0
         self.bind: Any = None
         self.ends = ends
         self.long_message = long_message

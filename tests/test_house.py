@@ -40,7 +40,7 @@ WALLS = {
 SPEAKERS = ("smsgw/__main__.py", "smsgw/cli/", "smsgw/demo/", "smsgw/bench/", "smsgw/sim/")
 
 TOP = {
-    *(".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "Dockerfile", "LICENSE", "Makefile", "README.md"),
+    *(".ci", ".dockerignore", ".gitignore", "CHANGELOG.md", "Dockerfile", "LICENSE", "Makefile", "README.md", "hatch_build.py"),
     *("config", "docs", "pyproject.toml", "smsgw", "systemd", "tests"),
 }
 ROOMS = {
@@ -62,6 +62,7 @@ ROOMS = {
     *(
         "policy",
         "process",
+        "provisioned",
         "py",
         "receipts",
         "reports",

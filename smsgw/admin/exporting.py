@@ -158,7 +158,8 @@ _COLUMNS: Final[Mapping[str, _Shape]] = {
     "messages": {
         "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), **_ACCEPTED, "account": _text("account"),
         "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"), "price": _money("price"),
-        "refund": _money("refund"), **_ENDED, "sent": lambda row: _at(row["sent_ms"]),
+        "refund": _money("refund"), **_ENDED, "sent": lambda row: _at(row["sent_ms"]), "transform": _text("transform"),
+        "reply": _text("reply"),
     },
     "receipts": {"message": _text("message"), **_ENDED, "waiting": lambda row: "yes" if row["waiting"] else "no"},
     "mo": {

@@ -202,8 +202,8 @@ _MESSAGE: Final[_Shape] = {
     "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), "accepted": lambda row: _at(row["id"]),
     "account": _text("account"), "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"),
     "link": _text("link"), "carrier_id": _text("upstream_id"), "state": lambda row: State(row["state"]).name,
-    "error": _text("error"), "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "content": _text("content"), "text": _text("text"),
-    "body_hex": lambda row: row["body"].hex(),
+    "error": _text("error"), "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "transform": _text("transform"),
+    "reply": _text("reply"),     "content": _text("content"), "text": _text("text"), "body_hex": lambda row: row["body"].hex(),
 }  # fmt: skip
 _VERDICT: Final[_Shape] = {
     "message": _text("message"), "text": _text("text"), "part": _text("part"), "of": _text("total"),

@@ -17,6 +17,7 @@ from smsgw.billing.tariff import format_money
 from smsgw.carriers.pool import Carriers
 from smsgw.journey.desk import Desk
 from smsgw.journey.reading import count_by, read_submit
+from smsgw.journey.transform import words_of
 from smsgw.model import Account, Message, Mode, Rejected
 from smsgw.numbering.plan import the_plan
 from smsgw.policy.caps import Counted
@@ -82,7 +83,8 @@ class Why:
         if account.policy:
             judged, verdict, caps = self._judged(account, message, pdu)
             rows += judged + await self._caps(account, caps)
-        return rows + self._way(message, verdict)
+        changed = message.transform + words_of(verdict)
+        return [*rows, _row("transform", " ".join(changed) or "none", _sender(verdict)), *self._way(message, verdict)]
 
     def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, Verdict, tuple[Counted, ...]]:
         """Ask every rule, and for the counters of caps."""
@@ -177,6 +179,12 @@ def _pdu(said: str, source: str, destination: str) -> bytes:
         raise NotThere("addresses are ASCII") from None
     body = sm_body(source=ends[0], dest=ends[1], data_coding=coding, short_message=short, tlvs=tlvs)
     return encode(const.SUBMIT_SM, 0, 1, body)
+
+
+def _sender(verdict: Verdict) -> str:
+    """Return the sender that takes the place of the tenant's own."""
+    sender = verdict.sender
+    return f"from {sender.address}, TON {sender.ton}, NPI {sender.npi}" if sender is not None else ""
 
 
 def _row(step: str, result: str, detail: str) -> dict[str, Any]:

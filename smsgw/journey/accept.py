@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from smsgw.journey.reading import count_by, fingerprint, read_submit
+from smsgw.journey.transform import change
 from smsgw.model import Basis, Duplicate, Message, Mode, Rejected, State
 from smsgw.policy.docket import blocked
 from smsgw.policy.docket import refused as refusal_of
@@ -146,8 +147,10 @@ class Accept:
         objection = verdict.objection
         if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
             return refusal_of(account, objection, docket.rule_of(account, objection))
-        if verdict.added:
-            message.body += verdict.added
+        if verdict.added or verdict.sender is not None:
+            change(message, verdict, version)
+            if verdict.sender is not None:
+                docket.replaced(account)
         if objection is not None or verdict.part is not None:
             if message.mode == Mode.RELAY:
                 return PARTS_IN_RELAY

@@ -126,6 +126,8 @@ class Desk:
             int((message.sent_at - accepted) * 1000) if message.sent_at else 0,
             int((message.done_at - accepted) * 1000) if message.done_at else 0,
             message.rule,
+            message.transform,
+            message.reply,
         )
 
     def _mask_sender(self, source: str) -> str:

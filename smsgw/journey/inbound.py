@@ -89,7 +89,9 @@ class Inbound:
             return False
         number = self._opt_outs.marks.hash_of(sm.source.decode("latin-1"))
         service = sm.dest.decode("latin-1")
-        heard = Heard(wish, policy, account, number, service, str(arrival.owed.id), desk.clock.time(), self._recorded, arrival)
+        ends = (sm.source_ton, sm.source_npi, sm.source), (sm.dest_ton, sm.dest_npi, sm.dest)
+        now = desk.clock.time()
+        heard = Heard(wish, policy, account, number, service, str(arrival.owed.id), now, self._recorded, arrival, ends)
         if not self._opt_outs.keep(heard):
             self._recorded(arrival, kept=False)
         return True

@@ -3,7 +3,8 @@
 An MO message that is a keyword is written down first, in a transaction of its own: only after that COMMIT does the message
 enter the unit of work, and only after the unit of work's COMMIT is the carrier answered. So there is no instant at which a carrier
 has its deliver_sm_resp and the refusal could be lost. Killed between both COMMITs, the carrier sends the message again, and what it
-says is on record already: setting a mark that is set changes nothing. The unit of work knows nothing of marks, and stays as fast.
+says is on record already: setting a mark that is set changes nothing. What the set answers is written with the mark (`reply`). The
+unit of work knows nothing of marks, and stays as fast.
 
 Words are written in the order in which they came, some hundred in one transaction; a number that says two things is written twice.
 A message that is none may overtake one that is, on its way to the tenant.
@@ -27,12 +28,13 @@ import structlog
 from smsgw.compliance.optout import refused_scope, resumed_scopes
 from smsgw.policy.keywords import Wish
 from smsgw.policy.marks import Marks, Scope, packed
-from smsgw.store import complaints
+from smsgw.store import complaints, replies
 from smsgw.store import marks as store
 from smsgw.store.provisioning import LOST
 
 if TYPE_CHECKING:
-    from smsgw.model import Account
+    from smsgw.journey.reply import Replies
+    from smsgw.model import Account, Ends
     from smsgw.policy.ruleset import RuleSet
     from smsgw.store.database import Connection
     from smsgw.telemetry import Meters
@@ -50,7 +52,7 @@ HANDSET: Final = "handset"
 class Heard(msgspec.Struct, gc=False):
     """A keyword on its way into the record, of a number as its hash. `then(argument, kept)`: what follows once it is there, or not.
 
-    `service`: the number that it was sent to; `reference`: the id of its MO message.
+    `service`: the number that it was sent to; `reference`: the id of its MO message; `ends`: its addresses as they were written.
     """
 
     wish: Wish
@@ -62,14 +64,16 @@ class Heard(msgspec.Struct, gc=False):
     at: float
     then: Callable[[Any, bool], None]
     argument: Any
+    ends: Ends
 
 
 class OptOuts:
     """The journey of keywords, and what this node knows of what is on record."""
 
-    def __init__(self, marks: Marks, pool: Any, dsn: str) -> None:
-        """Take what is filled, and where from; nothing runs before `load`."""
+    def __init__(self, marks: Marks, pool: Any, dsn: str, replies: Replies) -> None:
+        """Take what is filled, where from, and who answers; nothing runs before `load`."""
         self.marks = marks
+        self.replies = replies
         self._pool = pool
         self._dsn = dsn
         self._heard: deque[Heard] = deque()
@@ -91,6 +95,7 @@ class OptOuts:
         meters.gauge("smsgw_keywords_waiting", "Keywords of handsets that wait for their record.", lambda: len(self._heard))
         meters.counter("smsgw_keywords", "Keywords of handsets that were put on record.", lambda: self.kept, ("means",))
         meters.counter("smsgw_mark_failures", "Times that marks could not be written or read.", lambda: self.failures)
+        self.replies.register(meters)
         meters.gauge("smsgw_complaints_open", "Complaints that are not closed.", lambda: self.open)
         meters.gauge("smsgw_complaints_overdue", "Complaints that are past their due date.", lambda: self.overdue)
 
@@ -116,11 +121,14 @@ class OptOuts:
                 self._wake.clear()
                 await self._wake.wait()
             batch = self._next_batch()
+            answers = [answer for heard in batch if (answer := self.replies.answer(heard)) is not None]
             kept = False
             try:
                 async with self._pool.acquire() as connection:
                     async with connection.transaction():
                         await _put(connection, batch)
+                        stored = await replies.put(connection, answers, self.replies.since)
+                    self.replies.given(answers, stored)
                     await self._learn(connection)
                     kept = True
             except LOST as error:
@@ -220,6 +228,8 @@ async def _put(connection: Connection, batch: list[Heard]) -> None:
 
 
 def _scopes(heard: Heard) -> tuple[Scope, ...]:
+    if heard.wish.means == "help":
+        return ()
     if heard.wish.means == "refuse":
         return (refused_scope(heard.policy, heard.account, heard.service),)
     return resumed_scopes(heard.policy, heard.account, heard.service)

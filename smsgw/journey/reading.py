@@ -32,6 +32,9 @@ PRIORITY_MAX_50: Final = 4
 RECEIPT_BITS: Final = 3
 LEAST_PART: Final = 139
 """Octets that are one part whatever header they begin with; in codings where they are not, `ONE_PART` is less."""
+REGISTERED_DELIVERY: Final = "registered_delivery"
+SOURCE_DEFAULT: Final = "source_default"
+"""The words for what is changed here; a message keeps them (see `transform`)."""
 BOTH: Final = 1
 """registered_delivery that asks for a receipt of success and of failure: what a price by delivery needs."""
 
@@ -108,13 +111,16 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
     if sm.sm_length > ONE_PART[sm.data_coding] or (sm.sm_length > LEAST_PART and sm.esm_class & UDHI):
         parts = parts_of(sm.data_coding, octets[sm.sm_at : sm.sm_at + sm.sm_length], udhi=bool(sm.esm_class & UDHI))
     body = octets[HEADER_LENGTH:]
+    changed: tuple[str, ...] = ()
     if basis is Basis.DELIVERED and registered & RECEIPT_BITS != BOTH:
         body = _with_octet(body, sm.registered_at - HEADER_LENGTH, registered & ~RECEIPT_BITS | BOTH)
+        changed = (REGISTERED_DELIVERY,)
     source = sm.source
     if not source:
         source = account.default_source.encode()
         if source:
             body = _with_source(body, sm.source_at - HEADER_LENGTH, source)
+            changed += (SOURCE_DEFAULT,)
     return Message(
         id=0,
         account=account,
@@ -127,6 +133,7 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         mode=int(account.mode),
         expires_at=expires,
         long_message=_reference(octets, sm) if sm.esm_class & UDHI or sm.tlv_at != len(octets) else "",
+        transform=changed,
         ends=((sm.source_ton, sm.source_npi, source), (sm.dest_ton, sm.dest_npi, sm.dest)),
     )
 
@@ -161,11 +168,14 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
         return Rejected(const.ESME_RMISSINGOPTPARAM, "message_payload_missing")
     body = octets[HEADER_LENGTH:]
     basis = account.tenant.basis
+    changed: tuple[str, ...] = ()
     if basis is Basis.DELIVERED and sm.registered_delivery & RECEIPT_BITS != BOTH:
         body = _with_octet(body, sm.registered_at - HEADER_LENGTH, sm.registered_delivery & ~RECEIPT_BITS | BOTH)
+        changed = (REGISTERED_DELIVERY,)
     source = sm.source or account.default_source.encode()
     if source and not sm.source:
         body = _with_source(body, sm.source_at - HEADER_LENGTH, source)
+        changed += (SOURCE_DEFAULT,)
     return Message(
         id=0,
         account=account,
@@ -178,6 +188,7 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
         registered=sm.registered_delivery,
         mode=int(account.mode),
         expires_at=_validity_of(octets, sm),
+        transform=changed,
     )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from smsgw.policy.file import Country
 from smsgw.policy.numbers import canonical
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.submission import Submission
@@ -20,25 +21,48 @@ _CHINESE_MOBILE: Final = re.compile(r"86(?:1[3-9]\d{9}|14\d{11})")
 
 
 def sender(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """A number has to be the account's, or an extension of one; a name has to be allowed where the recipient is."""
+    """A number has to be the account's, or an extension of one; and a sender has to be allowed where the recipient is."""
     rule = policy.table.sender
     assert rule is not None
     source = submission.source
     shadow = rule.mode == "shadow"
-    if _NUMBER.fullmatch(source):
-        if not rule.owned:
-            return NO_FINDINGS
-        owner = submission.owner(source)
-        mine = owner is not None and owner.id == submission.account.id
-        return NO_FINDINGS if mine else (Finding(Action.REJECT, "sender", "sender.owned", shadow),)
-    if not source:
-        return (Finding(Action.REJECT, "sender", "sender.owned", shadow),) if rule.owned else NO_FINDINGS
-    wanted = rule.alphanumeric
+    number = _NUMBER.fullmatch(source) is not None
+    if rule.owned and (number or not source):
+        owner = submission.owner(source) if number else None
+        if owner is None or owner.id != submission.account.id:
+            return (Finding(Action.REJECT, "sender", "sender.owned", shadow),)
+    country = None
     if rule.country:
-        country = submission.place.country
-        wanted = next((one.alphanumeric for one in rule.country if one.country == country), wanted)
-    if wanted == "refuse" or (wanted == "registered" and source not in rule.registered):
-        return (Finding(Action.REJECT, "sender", f"sender.alphanumeric.{wanted}", shadow),)
+        here = submission.place.country
+        country = next((one for one in rule.country if one.country == here), None)
+    if country is None and (number or not source):
+        return NO_FINDINGS
+    wanted = rule.alphanumeric if country is None else _wanted(country, source, number=number)
+    if wanted == "allow" or (source in rule.registered and wanted != "refuse"):
+        return NO_FINDINGS
+    if wanted == "replace":
+        assert country is not None
+        return _replace(policy, submission, country.country, shadow=shadow or policy.shadow)
+    if number:
+        return (Finding(Action.REJECT, "sender", "sender.numeric.refuse", shadow),)
+    return (Finding(Action.REJECT, "sender", f"sender.alphanumeric.{wanted}", shadow),)
+
+
+def _wanted(country: Country, source: str, *, number: bool) -> str:
+    """Return what a country wants of a sender; where one is replaced at all, none gives way like one that is not allowed."""
+    if source:
+        return country.numeric if number else country.alphanumeric
+    return "replace" if "replace" in {country.numeric, country.alphanumeric} else "allow"
+
+
+def _replace(policy: RuleSet, submission: Submission, country: str, *, shadow: bool) -> Sequence[Finding]:
+    """Have the country's own sender put in place; in shadow mode it is only told that it would be."""
+    wanted = policy.replacements[country]
+    if submission.source == wanted.address:
+        return NO_FINDINGS
+    if shadow:
+        return (Finding(Action.FLAG, "sender", "sender.replace", shadow=True),)
+    submission.replacement = wanted
     return NO_FINDINGS
 
 

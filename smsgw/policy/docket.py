@@ -26,6 +26,8 @@ from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Owner, Submission
 from smsgw.policy.verdict import Action, Finding, Verdict
+from smsgw.smpp import const
+from smsgw.smpp.pdu import read_data_sm, read_sm
 
 BROKEN: Final = "policy_failed"
 HELD: Final = "held"
@@ -140,7 +142,10 @@ class Docket:
         *,
         joined: bool,
     ) -> Verdict:
-        """Judge what was held: the (PDU, command) of all parts of a text in their order, read as one; or a message by itself."""
+        """Judge what was held: the (PDU, command) of all parts of a text in their order, read as one; or a message by itself.
+
+        `source`: the tenant's own. Octets stay as they are from acceptance on: a sender that is to give way only by now may not go.
+        """
         name = account.policy
         found = self._steps.get(name)
         if not name:
@@ -163,6 +168,8 @@ class Docket:
                 marks=self.marks,
             )
             verdict = judge(policy, steps, submission)
+            if verdict.sender is not None and _source_in(*parts[0]) == source:
+                verdict = Verdict(verdict.category, Finding(Action.REJECT, "sender", "sender.replace"), verdict.flags)
         except Exception as error:  # noqa: BLE001 - as above
             return self._failed(name, policy, error)
         self._count(name, verdict)
@@ -193,6 +200,10 @@ class Docket:
         for flag in verdict.flags:
             told = _ACTIONS[flag.action]
             self.hits[name, flag.rule, told if flag.action is Action.FLAG and not flag.shadow else f"would_{told}"] += 1
+
+    def replaced(self, account: Account) -> None:
+        """Count a sender that gave way to its country's."""
+        self.hits[account.policy, "sender.replace", "replace"] += 1
 
     def capped(self, account: Account, caps: Sequence[Counted]) -> str:
         """Count caps that a message of an account was over, as the store has decided; returns how record lines name them."""
@@ -235,6 +246,11 @@ class Docket:
         found = self._steps.get(account.policy)
         version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"
+
+
+def _source_in(pdu: bytes, command: int) -> str:
+    """Return the source address that a PDU has."""
+    return (read_data_sm(pdu) if command == const.DATA_SM else read_sm(pdu)).source.decode("latin-1")
 
 
 def _logged(policy: str, error: Exception) -> None:

@@ -54,10 +54,17 @@ class Tlv(_Table, frozen=True):
 
 
 class Country(_Table, frozen=True):
-    """What an alphanumeric sender is worth where the recipient is."""
+    """What a sender is worth where the recipient is: a name, and a number. `replace`: what is not `registered` gives way.
+
+    `replacement`: the sender that takes its place there, with its `ton` and `npi` (None: 5 and 0 for a name, 1 and 1 for a number).
+    """
 
     country: str
-    alphanumeric: Literal["allow", "registered", "refuse"] = "registered"
+    alphanumeric: Literal["allow", "registered", "replace", "refuse"] = "registered"
+    numeric: Literal["allow", "replace", "refuse"] = "allow"
+    replacement: str = ""
+    ton: Annotated[int, msgspec.Meta(ge=0, le=6)] | None = None
+    npi: Annotated[int, msgspec.Meta(ge=0, le=18)] | None = None
 
 
 class Sender(_Table, frozen=True):
@@ -235,13 +242,15 @@ class Pumping(_Table, frozen=True):
 
 
 class Keyword(_Table, frozen=True):
-    """What a handset sends to refuse marketing, or to have it again: one of `words` and nothing else.
+    """What a handset sends to refuse marketing, to have it again, or to ask for help: one of `words` and nothing else.
 
     `before` and `after`: what may stand around it, as in 回复TD退订. Capitals, width, spaces and punctuation do not count.
+    `reply`: the text that answers it, one part; "": nothing does.
     """
 
     words: list[str]
-    means: Literal["refuse", "resume"] = "refuse"
+    means: Literal["refuse", "resume", "help"] = "refuse"
+    reply: str = ""
     before: list[str] = []
     after: list[str] = []
 

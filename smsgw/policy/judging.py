@@ -3,8 +3,8 @@
 A rule is a function of a set and a submission that returns findings. Shadow findings, of a rule or of a whole set, change nothing
 and are told; flags let a message go and are told too.
 
-Must never: edit a message, count (that is `docket`), judge half a message as if it were a whole one: of a part that will be joined
-only the rules are asked that read no text.
+Must never: edit a message (what a set puts in, its verdict tells), count (that is `docket`), judge half a message as if it were a
+whole one: of a part that will be joined only the rules are asked that read no text.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
     digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
-    return Verdict(category, objection, flags, part=named, added=_tlvs(submission))
+    return Verdict(category, objection, flags, part=named, added=_tlvs(submission), sender=submission.replacement)
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
@@ -96,7 +96,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         category = "" if templates is None else DEFAULT
     caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
     added = _tlvs(submission) if submission.added else b""
-    return Verdict(category, objection, flags, carriers, caps, due=due, added=added)
+    return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=submission.replacement)
 
 
 def _tlvs(submission: Submission) -> bytes:

@@ -1,4 +1,4 @@
-"""Keywords: is a handset's message a refusal of marketing, or its taking back? Its whole text must be one, and nothing else.
+"""Keywords: does a handset refuse marketing, take that back, or ask for help? Its whole text must be a keyword, and nothing else.
 
 "ＴＤ ", "td.", "回复R", "回T退订" and "T D" are; "TD什么时候到" and "STOP sending invoices" are not: who writes a sentence wants to
 be read by a person, and the tenant gets each message as it came in any case. Texts and words are compared in the second normal form
@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from smsgw.policy.file import Keyword
 from smsgw.policy.handset import content_of, shown
 from smsgw.policy.normal import n1, n2
+from smsgw.policy.replies import Reply, reply_of
 
 LONGEST_OCTETS: Final = 64
 """A text with more octets is no keyword: half as many characters, a phrase such as 拒收请回复TD退订 fits."""
@@ -26,10 +27,14 @@ MOST_FORMS: Final = 20_000
 
 
 class Wish(NamedTuple):
-    """What a handset wants: `refuse` or `resume`; `word`: the keyword of the set by which it said so."""
+    """What a handset wants: `refuse`, `resume` or `help`; `word`: the keyword of the set by which it said so.
+
+    `reply`: what the set answers; None: nothing.
+    """
 
     means: str
     word: str
+    reply: Reply | None = None
 
 
 def plain(text: str) -> str:
@@ -41,9 +46,15 @@ def forms_of(keywords: Iterable[Keyword]) -> tuple[dict[str, Wish], list[tuple[i
     """Return each form with what it means, and (index of the table, what is wrong)."""
     forms: dict[str, Wish] = {}
     faults = []
-    for at, table in enumerate(keywords):
+    tables = list(keywords)
+    for at, table in enumerate(tables):
         if not table.words:
             faults.append((at, "keyword has no words"))
+        reply, fault = reply_of(table.reply)
+        if table.means == "help" and not table.reply:
+            fault = 'a keyword that means "help" wants a reply: without one it is an ordinary message'
+        if fault:
+            faults.append((at, f"keyword {', '.join(table.words)}: {fault}"))
         for word in table.words:
             if not plain(word):
                 faults.append((at, f"keyword {word!r} is empty once spaces and punctuation are gone"))
@@ -51,12 +62,14 @@ def forms_of(keywords: Iterable[Keyword]) -> tuple[dict[str, Wish], list[tuple[i
             for before in ("", *table.before):
                 for after in ("", *table.after):
                     form = plain(f"{before}{word}{after}")
-                    known = forms.setdefault(form, Wish(table.means, word))
+                    known = forms.setdefault(form, Wish(table.means, word, reply))
                     if known.means != table.means:
-                        faults.append((at, f"keyword {word!r} is to refuse and to resume"))
+                        faults.append((at, f"keyword {word!r} is to {known.means} and to {table.means}"))
         if len(forms) > MOST_FORMS:
             faults.append((at, f"more than {MOST_FORMS} forms: words times before times after"))
             break
+    echoes = ((at, table) for at, table in enumerate(tables) if table.reply and plain(table.reply) in forms)
+    faults += [(at, f"keyword {', '.join(table.words)}: its reply is itself a keyword of this set") for at, table in echoes]
     return forms, faults
 
 

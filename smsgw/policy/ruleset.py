@@ -29,6 +29,7 @@ from smsgw.policy.literals import required
 from smsgw.policy.matcher import Patterns, Term, Terms, pattern_fault
 from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
+from smsgw.policy.senders import Replacement, replacements_of
 from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
 from smsgw.spans import is_zone
@@ -143,6 +144,7 @@ class RuleSet:
     caps: Caps | None = None
     tlv_patterns: tuple[Patterns | None, ...] = ()
     injected: Mapping[int, bytes] = field(default_factory=dict)
+    replacements: Mapping[str, Replacement] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -212,6 +214,7 @@ class _Making:
             "hours": tuple(self._hours(at) for at in range(len(table.hours))),
             "tlv_patterns": (patterns_of := tuple(self._tlv(at) for at in range(len(table.tlv)))),
             "injected": self._injected(templates, patterns_of),
+            "replacements": self._replacements(),
             "size": {
                 "terms": sum(len(found) for found in (terms["terms_n1"], terms["terms_n2"]) if found is not None),
                 "patterns": len(table.pattern),
@@ -311,6 +314,12 @@ class _Making:
         for at, what in faults:
             self._fault("keyword", at, what)
         return forms
+
+    def _replacements(self) -> Mapping[str, Replacement]:
+        found, faults = replacements_of(self.table.sender)
+        for what in faults:
+            self._fault("sender", 0, what)
+        return found
 
     def _hours(self, at: int) -> tuple[int, int]:
         rule = self.table.hours[at]

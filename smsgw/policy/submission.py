@@ -16,6 +16,7 @@ from smsgw.policy.marks import NO_MARKS, Marks
 from smsgw.policy.matcher import Scan
 from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.senders import Replacement
 from smsgw.policy.signature import Signed, signed
 from smsgw.policy.templates import Template
 from smsgw.smpp import const
@@ -54,6 +55,7 @@ class Submission:
         "pdu",
         "plain",
         "policy",
+        "replacement",
         "shown",
         "source",
     )
@@ -83,6 +85,7 @@ class Submission:
         self.marks = marks
         self.owner = owner
         self.added: dict[int, bytes] = {}
+        self.replacement: Replacement | None = None
         self._command = command
         self._version = version
         alphabet = policy.table.text.alphabet

@@ -12,6 +12,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from smsgw.policy.caps import Counted
+    from smsgw.policy.senders import Replacement
 
 
 class Action(enum.IntEnum):
@@ -49,6 +50,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     `carriers`: the carriers that its signature is filed with; None: any. `caps`: the counters that decide yet whether it may.
     `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
+    `sender`: what the set puts in the place of the tenant's own source; None: that stays.
     """
 
     category: str = ""
@@ -59,6 +61,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     part: Part | None = None
     due: float = 0.0
     added: bytes = b""
+    sender: Replacement | None = None
 
 
 NO_FINDINGS: tuple[Finding, ...] = ()

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from smsgw.model import Message, State
+from smsgw.receipts.owed import sent_from
 
 
 def same_number(number: str, other: str) -> bool:
@@ -91,7 +92,8 @@ class Transit:
         found: dict[tuple[int, str, str], list[Message]] = {}
         for message in self.open.values():
             if State.SUBMITTING <= message.state <= State.SENT:
-                key = (message.link, message.destination.lstrip("+0"), message.source.lstrip("+0"))
+                source = message.source if not message.transform else sent_from(message)
+                key = (message.link, message.destination.lstrip("+0"), source.lstrip("+0"))
                 if key in wanted:
                     found.setdefault(key, []).append(message)
         return found

@@ -14,7 +14,7 @@ from typing import Final
 from smsgw.model import MESSAGE_STATE, STAT, Ends, Message, State
 from smsgw.smpp import receipt
 from smsgw.smpp.clock import format_receipt_date
-from smsgw.smpp.const import DATA_SM
+from smsgw.smpp.const import DATA_SM, TON_ALPHANUMERIC, TON_UNKNOWN
 from smsgw.smpp.pdu import HEADER, read_data_sm, read_sm
 from smsgw.store.ids import seconds_of
 
@@ -42,8 +42,20 @@ def wants_intermediate(registered: int) -> bool:
 
 def addresses(message: Message) -> Ends:
     """Return (ton, npi, address) of the message's source and of its destination, as the tenant wrote them."""
-    if message.ends is not None:
-        return message.ends
+    return message.ends if message.ends is not None else _of_body(message)
+
+
+def sent_from(message: Message) -> str:
+    """Return the source that the carrier was told: another one than the tenant's where a rule set has replaced it."""
+    return _of_body(message)[0][2].decode("latin-1")
+
+
+def _of_body(message: Message) -> Ends:
+    """Return the addresses that the body has. Where retention has taken it the row knows them, but neither TON nor NPI."""
+    if not message.body:
+        source = message.source.encode("latin-1")
+        name = bool(source) and not source.lstrip(b"+").isdigit()
+        return (TON_ALPHANUMERIC if name else TON_UNKNOWN, 0, source), (TON_UNKNOWN, 0, message.destination.encode("latin-1"))
     octets = _PLACEHOLDER + message.body
     sm = read_data_sm(octets) if message.command == DATA_SM else read_sm(octets)
     return (sm.source_ton, sm.source_npi, sm.source), (sm.dest_ton, sm.dest_npi, sm.dest)

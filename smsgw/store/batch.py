@@ -102,6 +102,12 @@ def caps_rows(message: int, caps: Sequence[Any]) -> list[tuple[int, ...]]:
     ]
 
 
+def transform_row(message: Message) -> tuple[Any, ...]:
+    """Return the row that says what was changed in a message: it travels among those of what is held, with a total of 0."""
+    ton, npi = message.ends[0][:2] if message.ends is not None else (-1, 0)
+    return (message.id, message.account.id, quote(" ".join(message.transform)), ton, 0, npi, quote(""))
+
+
 def literals(group: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> Iterable[str]:
     """Turn rows into one array literal a column."""
     if not rows:

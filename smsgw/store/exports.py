@@ -19,8 +19,11 @@ PAGE: Final = 2_000
 TABLES: Final[Mapping[str, str]] = {
     "messages": """
         SELECT m.id, coalesce(a.system_id, 'account ' || m.account) AS account, m.source, m.destination, m.parts, m.price, m.refund,
-               m.state, m.error, m.sent_ms, m.done_ms, m.short_id
-        FROM message m LEFT JOIN account a ON a.id = m.account WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
+               m.state, m.error, m.sent_ms, m.done_ms, m.short_id, coalesce(x.words, '') AS transform,
+               coalesce(r.means, '') AS reply
+        FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN transform x ON x.message = m.id
+             LEFT JOIN reply r ON r.message = m.id
+        WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
     "receipts": """
         SELECT m.id AS message, m.state, m.error, m.done_ms,
                EXISTS (SELECT 1 FROM owed o WHERE o.message = m.id AND o.account = m.account AND o.kind = 0) AS waiting

@@ -49,7 +49,7 @@ INVARIANTS: Final[Mapping[str, str]] = {
         SELECT m.id, m.refund FROM message m LEFT JOIN refund r ON r.message = m.id WHERE m.refund > 0 AND r.message IS NULL""",
     "B6 quota used equals what was counted": """
         SELECT q.account, q.span, q.start, q.used, q.parts, count(m.id) AS messages, coalesce(sum(m.parts), 0) AS counted_parts
-        FROM quota q LEFT JOIN message m ON m.account = q.account
+        FROM quota q LEFT JOIN message m ON m.account = q.account AND m.debit_day >= 0  -- what the platform answers counts in none
              AND m.id >= greatest(q.first_id, (q.start * 1000 - 1735689600000) << 22)
              AND m.id < (q.till * 1000 - 1735689600000) << 22
         WHERE q.start / 86400 > ("""

@@ -14,7 +14,9 @@ from typing import Any
 import asyncpg
 import structlog
 
-from smsgw.model import Account, Message, State
+from smsgw.model import Account, Ends, Message, State
+from smsgw.smpp.const import DATA_SM
+from smsgw.smpp.pdu import encode, read_data_sm, read_sm
 from smsgw.store.sealed import Opener, Unreadable, plain
 
 AccountById = Callable[[int, int], Account]
@@ -29,9 +31,15 @@ _COLUMNS = (
     " m.upstream_id"
 )
 
+# What few messages have, each by its key: no plan may read all of it for the sake of a page, as one with a join does.
+_BESIDE = (
+    "(SELECT concat_ws(' ', coalesce(i.ton, -1), coalesce(i.npi, 0), i.words) FROM transform i WHERE i.message = m.id) AS changed,"
+    " (SELECT i.means FROM reply i WHERE i.message = m.id) AS reply"
+)
+
 
 def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Message:
-    return Message(
+    message = Message(
         id=row["id"],
         account=account_of(row["account"], row["tenant"]),
         source=row["source"],
@@ -55,7 +63,20 @@ def _message(row: asyncpg.Record, body: bytes, account_of: AccountById) -> Messa
         expires_at=row["expires_ms"] / 1000,
         sent_at=row["sent_ms"] / 1000,
         done_at=row["done_ms"] / 1000,
+        reply=row["reply"] or "",
     )
+    if row["changed"]:
+        ton, npi, *words = row["changed"].split()
+        message.transform = tuple(words)
+        message.ends = _ends(message, int(ton), int(npi)) if ton != "-1" and body else None
+    return message
+
+
+def _ends(message: Message, ton: int, npi: int) -> Ends:
+    """Return a message's addresses as its tenant wrote them, where its body may have another source."""
+    octets = encode(message.command, 0, 0, message.body)
+    sm = read_data_sm(octets) if message.command == DATA_SM else read_sm(octets)
+    return (ton, npi, message.source.encode("latin-1")), (sm.dest_ton, sm.dest_npi, sm.dest)
 
 
 async def load(connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain) -> list[Message]:
@@ -69,8 +90,9 @@ async def by_id(
 ) -> tuple[dict[int, Message], set[int]]:
     """Read messages with their content, by id; and which of them cannot be opened: their time has not come."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS}, c.body FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
-        f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id ORDER BY m.id",
+        f"SELECT {_COLUMNS}, c.body, {_BESIDE} FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
+        f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id"
+        " ORDER BY m.id",
         list(ids),
     )
     read: dict[int, Message] = {}

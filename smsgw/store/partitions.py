@@ -35,8 +35,9 @@ _EPOCH: Final = datetime.date(1970, 1, 1) + datetime.timedelta(milliseconds=EPOC
 _DAY: Final = 86_400_000 << 22
 _PAUSE_S: Final = 0.05
 
-# Whose open rows hold a day: a message's own, and its content's. Anything else (references) only has its time.
-_HELD_BY_MESSAGE: Final = re.compile(r"message|content(_\w+)?")
+# Whose open rows hold a day: a message's own, its content's, and those of what was changed in it. Anything else (references) only
+# has its time.
+_HELD_BY_MESSAGE: Final = re.compile(r"message|transform|reply|content(_\w+)?")
 
 
 @dataclass(frozen=True, slots=True)

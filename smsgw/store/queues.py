@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from smsgw.model import Effect, Message, Owed, OwedKind, State
-from smsgw.store.batch import Batch, caps_rows, quote
+from smsgw.store.batch import Batch, caps_rows, quote, transform_row
 from smsgw.store.ids import seconds_of
 from smsgw.store.quotas import windows_of
 from smsgw.store.turns import Turns
@@ -224,6 +224,8 @@ class Queues:
             if message.held is not None:
                 key, part, total, due, digest = message.held
                 batch.held.append((message.id, account.id, quote(key), part, total, due, quote(digest)))
+            if message.transform:
+                batch.held.append(transform_row(message))
             if message.caps:
                 batch.counted[message.id] = caps = message.caps
                 message.caps = ()

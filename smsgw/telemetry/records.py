@@ -43,7 +43,8 @@ class Record(msgspec.Struct, gc=False, tag_field="event", tag="message"):
     (10⁻⁶ of the currency) for all parts, what was refunded taken off. `status`: a command_status → its name, where the door or the
     carrier refused; else the error number of the carrier's receipt. `reason`: a constant word. `commit_ms`, `sent_ms`, `final_ms`:
     milliseconds since the message was accepted, 0 for what never came. `rule`: which rule of which version of a policy refused or
-    flagged it, "policy@version:rule".
+    flagged it, "policy@version:rule". `transform`: words for what was changed in it, [] for most.
+    `reply`: "refuse", "resume" or "help" of what the platform itself has answered to such a keyword, "" of a tenant's message.
     """
 
     ts: float | datetime.datetime
@@ -65,6 +66,8 @@ class Record(msgspec.Struct, gc=False, tag_field="event", tag="message"):
     sent_ms: float
     final_ms: float
     rule: str = ""
+    transform: tuple[str, ...] = ()
+    reply: str = ""
     svc: str = "smsgw"
     v: str = __version__
 

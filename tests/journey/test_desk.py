@@ -36,10 +36,12 @@ def desk(kept: Kept | None, records_of: str = "all") -> Desk:
 
 def message(state: State, error: int = 0) -> Message:
     """Make a message that has come to its end."""
-    return Message(
+    made = Message(
         id=1 << 30, account=ACCOUNT, source="10690001", destination="8613800138000", body=b"private", state=state,
-        price=38_000, error=error, accepted_at=100.0, answered_at=100.25, sent_at=100.5, done_at=101.0,
+        price=38_000, error=error, accepted_at=100.0, sent_at=100.5, done_at=101.0,
     )  # fmt: skip
+    made.answered_at = 100.25
+    return made
 
 
 def test_a_record_tells_the_life_and_hides_the_numbers():

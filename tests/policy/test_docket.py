@@ -148,3 +148,19 @@ def test_what_was_held_is_judged_as_one_text(docket_of: Callable[[RuleSet], tupl
     assert failed is not None
     assert failed.rule == "fail"
     assert len(told) == 1
+
+
+def test_what_waits_is_not_let_go_under_a_sender_that_has_to_give_way_by_now(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """A set that replaces senders came while it waited: what was replaced at the door passes, what has its own is refused."""
+    country = '[sender]\n[[sender.country]]\ncountry = "CN"\nalphanumeric = "replace"\nreplacement = "10691234"\n'
+    docket, _ = docket_of(compiled(country))
+
+    def judged(source: bytes, command: int = const.SUBMIT_SM) -> Verdict:
+        body = pdu_of("您好", source=source, destination=b"8613800138000")
+        return docket.held(ACCOUNT, "FOREIGN", "8613800138000", [(body, command)], 0.0, owner, joined=False)
+
+    assert judged(b"10691234").objection is None
+    objection = judged(b"FOREIGN").objection
+    assert objection is not None
+    assert (objection.reason, objection.rule) == ("sender", "sender.replace")
+    assert docket.hits["set", "sender.replace", "reject"] == 1

@@ -63,7 +63,7 @@ ORDINARY_CHINESE = [
 ]  # fmt: skip
 ORDINARY_ENGLISH = [
     "STOP sending invoices", "please stop calling me", "don't stop", "non-stop", "stop it", "END of the month?", "T", "R", "N",
-    "no", "I quit smoking", "cancel my order", "remove item 3", "stopped", "HELP", "yes I will", "When does it end",
+    "no", "I quit smoking", "cancel my order", "remove item 3", "stopped", "HELP me", "yes I will", "When does it end",
     "unsubscribe me?no",
 ]  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from smsgw.model import Account, Message, State, Tenant
 from smsgw.receipts.matching import Transit
+from smsgw.smpp.pdu import sm_body
 
 ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"))
 
@@ -99,3 +100,13 @@ def test_what_was_displaced_is_forgotten_and_what_was_read_again_is_not():
     transit.displaced(ours)
     assert transit.find(1, "x") is None
     assert len(transit) == 0
+
+
+def test_where_the_source_was_replaced_the_carriers_receipt_names_the_other_one():
+    """A receipt without an id comes to the source that the carrier knows, which is not the tenant's."""
+    transit = Transit()
+    replaced = message(1)
+    replaced.state, replaced.transform = State.SENT, ("source_replaced",)
+    replaced.body = sm_body(source=b"10691234", dest=b"2")
+    transit.enter(replaced)
+    assert transit.between({(1, "2", "10691234"), (1, "2", "1")}) == {(1, "2", "10691234"): [replaced]}

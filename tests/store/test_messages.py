@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from smsgw.model import Account, Message, State, Tenant
+from smsgw.smpp.pdu import sm_body
 from smsgw.store import messages
 from smsgw.store.database import Connection
 from tests.store.cycles import Cycles, change
@@ -43,6 +44,26 @@ async def test_a_message_comes_back_as_it_was_written(database: str, connection:
     for name in set(stored) - {"debit_day", "accepted_at"}:
         assert getattr(read, name) == getattr(written, name), name
     assert read.text_id == b"0000beef"
+
+
+async def test_what_was_changed_comes_back_with_the_message(database: str, connection: Connection):
+    """Words and the tenant's own TON and NPI are stored with the message, and not for one that a durable limit refuses."""
+    await fund(connection, 10)
+    node = Node(database, await seat(connection))
+    body = sm_body(source_ton=1, source_npi=1, source=b"1069", dest_ton=1, dest_npi=1, dest=b"86138")
+    changed = {"source": "ACME", "body": body, "transform": ("source_replaced", "tlv_0x1400")}
+    ends = ((5, 0, b"ACME"), (1, 1, b"86138"))
+    async with working(node.commit):
+        sent = node.submit(price=7, ends=ends, **changed)
+        held = node.submit(price=3, ends=None, held=("", 1, 1, 0, ""), **changed)
+        await node.effects.count(2)
+        refused = node.submit(price=7, ends=ends, **changed)
+        await node.effects.count(3)
+    assert await connection.fetch("SELECT message FROM transform ORDER BY message") == [(sent.id,), (held.id,)]
+    assert await connection.fetchval("SELECT count(*) FROM held_part") == 1
+    first, second = await messages.load(connection, [sent.id, held.id, refused.id], account_of)
+    assert (first.transform, first.ends, first.source) == (changed["transform"], ends, "ACME")
+    assert (second.transform, second.ends, second.reply) == (changed["transform"], None, "")
 
 
 async def test_messages_are_read_in_order_and_gaps_are_left_out(cycle: Cycles, connection: Connection):

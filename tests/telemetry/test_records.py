@@ -11,7 +11,7 @@ import pytest
 from smsgw.telemetry.records import Record, RecordFile, RecordLog
 
 GOLDEN = """event ts record tenant account mid link cmid source destination parts price state status reason attempts
- commit_ms sent_ms final_ms rule svc v""".split()
+ commit_ms sent_ms final_ms rule transform reply svc v""".split()
 
 
 class Gathered:
@@ -52,6 +52,8 @@ def record(**fields: Any) -> Record:
         "sent_ms": 3.5,
         "final_ms": 2_000.0,
         "rule": "",
+        "transform": ("source_replaced", "tlv_0x1400"),
+        "reply": "",
     }
     return Record(**(given | fields))
 
