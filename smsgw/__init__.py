@@ -31,7 +31,7 @@ Rooms, a folder for each party or station that a message passes:
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
     telemetry/       logs, meters and their collector, the message record line, the lag probe, garbage
-    config.py        the process's own settings: every limit has its name and its default there
+    config/          the process's own settings: every limit has its name and its default there
 
 Journeys. MT, in two halves joined by a durable row:
 

@@ -330,6 +330,10 @@ class Source:
             return self.name
         return f"{self.name}:{first}" if first else self.name
 
+    def headers(self, table: str) -> list[int]:
+        """Return the lines on which tables of a name begin."""
+        return self._headers.get(table, [])
+
     def place(self, table: str, index: int) -> int:
         """Return which table of the file it is that is number `index` of those without a fault."""
         kept = self.read.kept.get(table) if self.read is not None else None

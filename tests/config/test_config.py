@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from smsgw import config
 from smsgw.config import Config, ConfigError
 
-SHIPPED = Path(__file__).resolve().parents[1] / "config" / "smsgw.toml"
+SHIPPED = Path(__file__).resolve().parents[2] / "config" / "smsgw.toml"
 
 
 def errors_of(text: str) -> list[str]:
