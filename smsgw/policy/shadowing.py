@@ -10,7 +10,7 @@ Never here: compiling, the store.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -93,7 +93,7 @@ def _edited(text: str, header: int, *, on: bool) -> str:
     return "\n".join(lines)
 
 
-def _reads_as(sources: list[tuple[str, str]], wanted: Any) -> bool:
+def _reads_as(sources: list[tuple[str, str]], wanted: PolicyFile) -> bool:
     try:
         return merged([Source(*source) for source in sources])[0] == wanted
     except PolicyFault:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from smsgw.store.database import Connection, Pool
+from smsgw.store.database import Connection, Pool, borrowed
 
 _COLUMNS: Final = (
     "name, hash, may, actor, at, expires, revoked, used,"
@@ -37,7 +37,7 @@ class Token:
 
 async def by_hash(pool: Pool, digest: bytes) -> Token | None:
     """Return the token of a hash, whether it works or not, and note its use."""
-    async with pool.acquire() as connection:
+    async with borrowed(pool) as connection:
         row = await connection.fetchrow(f"SELECT {_COLUMNS} FROM api_token WHERE hash = $1", digest)
         if row is not None and row["live"]:
             await connection.execute(

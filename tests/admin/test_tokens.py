@@ -33,7 +33,7 @@ async def test_what_cannot_be_made_is_told(connection: Connection):
     soon = datetime.now(UTC) + timedelta(days=1)
     with pytest.raises(ValueError, match="is no name"):
         await tokens.add(connection, "a b", ["policy.read"], None, "ann", "")
-    with pytest.raises(ValueError, match="there is no permission 'policy.raed': known are policy.read, policy.write"):
+    with pytest.raises(ValueError, match=r"there is no permission 'policy\.raed': known are policy\.read, policy\.write"):
         await tokens.add(connection, "a", ["policy.raed"], None, "ann", "")
     with pytest.raises(ValueError, match="needs a permission"):
         await tokens.add(connection, "a", [], None, "ann", "")
