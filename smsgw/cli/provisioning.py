@@ -58,6 +58,10 @@ def apply(
     *,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
+    take_over: Annotated[
+        list[str] | None,
+        typer.Option("--take-over", help="Put this rule set back to what the file says, whoever edited it since; repeatable."),
+    ] = None,
 ) -> None:
     """Make what a file says live, all or nothing; a running gateway follows within a second and drops no bind."""
     settings = face.settings(config)
@@ -72,7 +76,7 @@ def apply(
         key = load_key(Path(settings.node.data_dir))
         hasher, who = hasher_of(settings.secrets), actor or caller()
         made = await provisioning.apply(
-            connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite
+            connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite, take_over=take_over or ()
         )
         if not dry_run and not made.conflicts:
             kept = settings.rules

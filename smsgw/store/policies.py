@@ -28,7 +28,7 @@ PURGE: Final = """
         UNION SELECT was.version FROM policy p, LATERAL (
             SELECT a.old ->> 'version' AS version, a.at, row_number() OVER (ORDER BY a.id DESC) AS age
             FROM audit a WHERE a.name = p.name AND a.kind = 'policy') was
-        WHERE was.age <= $1 OR was.at > now() - $2 * interval '1 day'
+        WHERE was.age < $1 OR was.at > now() - $2 * interval '1 day'
         UNION (SELECT version FROM policy_content ORDER BY at DESC LIMIT $1))
     DELETE FROM policy_content WHERE version IN (
         SELECT version FROM policy_content
@@ -81,7 +81,7 @@ async def lacking(connection: Connection, versions: Collection[str]) -> set[str]
 async def purge(connection: Connection, *, keep: int, days: int) -> int:
     """Forget versions that nobody needs: not in force, in none of the last `keep` applied files, nor in one within so many days.
 
-    Nor among the last `keep` that a set had in turn, however it was changed, or had within so many days.
+    Nor among the last `keep` that a set had in turn, the present one included, however it was changed, or had within so many days.
 
     The newest `keep` stay whatever they are. Returns how many went.
     """
