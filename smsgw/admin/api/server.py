@@ -184,10 +184,13 @@ class ApiServer:
                 f"{_ACTOR}{token.name}",
                 request.match_info.get("name", ""),
                 request.query,
-                _expected(request),
+                _expected(request) if route.guarded else Expected(),
                 lambda most: self._body(request, most),
             )
-            return _response(await answer(asked))
+            told = await answer(asked)
+            if request.method == "GET" and told.version in _tags(request.headers.get("If-None-Match", "")):
+                return web.Response(status=304, headers={"ETag": f'"{told.version}"'})
+            return _response(told)
 
         return handle
 
@@ -251,10 +254,15 @@ def _expected(request: web.Request) -> Expected:
     match, none = (request.headers.get(name, "") for name in ("If-Match", "If-None-Match"))
     if none and none.strip() != "*":
         raise Refused(400, "bad_header", "If-None-Match is * here: make a set that is not there yet")
-    tags = [one or star for one, star in _ETAG.findall(match)]
+    tags = _tags(match)
     if match and not tags:
         raise Refused(400, "bad_header", 'If-Match is the version in force, in quotes, as ETag tells it: "…", or *')
-    return Expected(tuple(tags), absent=bool(none) and request.method != "GET")
+    return Expected(tuple(tags), absent=bool(none))
+
+
+def _tags(header: str) -> list[str]:
+    """Return the versions that a header names, or *."""
+    return [one or star for one, star in _ETAG.findall(header)]
 
 
 def _response(told: Told) -> web.Response:
