@@ -9,9 +9,11 @@ Never here: SQL, compiling; what cannot be compiled never gets here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from hashlib import sha256
+from typing import Any, Final, NamedTuple
 
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.policy.ruleset import Bundle, decode_bundle
@@ -50,6 +52,19 @@ class Expected:
             raise Moved(version)
 
 
+class Made(NamedTuple):
+    """A version, and what it is made of as it is stored."""
+
+    version: str
+    content: bytes
+
+
+def made_of(bundle: Bundle) -> Made:
+    """Return a bundle as it is stored: some milliseconds of work for a large one."""
+    content = bundle.encode()
+    return Made(sha256(content).hexdigest(), content)
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """What a change did: from which version to which; the same one: nothing."""
@@ -68,7 +83,7 @@ async def put(
     connection: Connection,
     name: str,
     files: Sequence[str],
-    bundle: Bundle,
+    made: Made,
     *,
     actor: str,
     reason: str = "",
@@ -79,8 +94,8 @@ async def put(
         await store.lock(connection)
         old = await policies.entity(connection, name)
         expected.check(old["version"] if old is not None else "")
-        await policies.keep_content(connection, bundle.version, bundle.encode())
-        return await _make(connection, name, old, {"files": list(files), "version": bundle.version}, actor, reason)
+        await policies.keep_content(connection, made.version, made.content)
+        return await _make(connection, name, old, {"files": list(files), "version": made.version}, actor, reason)
 
 
 async def roll_back(
@@ -148,4 +163,4 @@ async def stored(connection: Connection, name: str, version: str = "") -> tuple[
     content = await policies.content_of(connection, wanted["version"])
     if not content:
         raise NotAllowed(NOT_KEPT)
-    return wanted, decode_bundle(content)
+    return wanted, await asyncio.to_thread(decode_bundle, content)

@@ -5,6 +5,7 @@ Must never: hold a phone number (lists of numbers come as keyed hashes), know wh
 
 from __future__ import annotations
 
+import asyncio
 import json
 import zlib
 from collections.abc import Collection
@@ -46,16 +47,17 @@ async def read_entities(connection: Connection) -> dict[tuple[str, str], dict[st
 
 
 async def keep_content(connection: Connection, version: str, content: bytes) -> None:
-    """Keep what a version is made of, unless it is there."""
+    """Keep what a version is made of, unless it is there. It is packed in a thread: a large one takes 20 ms."""
+    packed = await asyncio.to_thread(zlib.compress, content)
     await connection.execute(
-        "INSERT INTO policy_content (version, content) VALUES ($1, $2) ON CONFLICT DO NOTHING", version, zlib.compress(content)
+        "INSERT INTO policy_content (version, content) VALUES ($1, $2) ON CONFLICT DO NOTHING", version, packed
     )
 
 
 async def content_of(connection: Connection, version: str) -> bytes:
     """Return what a version is made of; b"" when it is not there."""
     content = await connection.fetchval("SELECT content FROM policy_content WHERE version = $1", version)
-    return zlib.decompress(content) if content is not None else b""
+    return await asyncio.to_thread(zlib.decompress, content) if content is not None else b""
 
 
 async def version_for(connection: Connection, account: str) -> str:

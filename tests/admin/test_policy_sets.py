@@ -15,7 +15,9 @@ ONE, TWO = (Bundle([("a.toml", f"# {word}\n")]) for word in ("one", "two"))
 
 async def put(connection: Connection, bundle: Bundle, expected: Expected = ANY) -> Edit:
     """Put a version in force."""
-    return await policy_sets.put(connection, "set", ["a.toml"], bundle, actor="token:ci", reason="because", expected=expected)
+    return await policy_sets.put(
+        connection, "set", ["a.toml"], policy_sets.made_of(bundle), actor="token:ci", reason="because", expected=expected
+    )
 
 
 async def test_each_change_is_audited_with_who_and_why(connection: Connection):
@@ -58,7 +60,7 @@ async def test_a_version_that_the_set_had_is_taken_back(connection: Connection):
     assert (await policy_sets.roll_back(connection, "set", TWO.version[:8], actor="x")).new == TWO.version
     assert (await policy_sets.stored(connection, "set", ONE.version))[1] == ONE
     other = Bundle([("b.toml", "")])
-    await policy_sets.put(connection, "other", ["b.toml"], other, actor="x")
+    await policy_sets.put(connection, "other", ["b.toml"], policy_sets.made_of(other), actor="x")
     for wanted in (other.version, ONE.version[:7], "f" * 64):
         with pytest.raises(NotFound, match="never had one version"):
             await policy_sets.roll_back(connection, "set", wanted, actor="x")

@@ -124,7 +124,9 @@ def edit(command: Command, word: str) -> None:
     async def put() -> None:
         connection = await connect(found[1])
         try:
-            await policy_sets.put(connection, "content", ["old.toml"], bundle, actor="token:ci", reason="an edit")
+            await policy_sets.put(
+                connection, "content", ["old.toml"], policy_sets.made_of(bundle), actor="token:ci", reason="an edit"
+            )
         finally:
             await connection.close()
 

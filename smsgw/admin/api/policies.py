@@ -8,7 +8,6 @@ Must never: answer a text that was sent, or a whole number; compile in the loop.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,9 +16,9 @@ import structlog
 
 from smsgw.admin.api import shapes
 from smsgw.admin.api.problems import Refused, body_of, faulty
-from smsgw.admin.api.trying import Trying, lists_of, refuse_faulty, refused_for_relay, short_turns, span_of
+from smsgw.admin.api.trying import Trying, beside, lists_of, refuse_faulty, refused_for_relay, short_turns, span_of
 from smsgw.admin.control import NotThere
-from smsgw.admin.policy_sets import Edit, Expected, put, roll_back, stored
+from smsgw.admin.policy_sets import Edit, Expected, made_of, put, roll_back, stored
 from smsgw.admin.replaying import over_stored, word_of
 from smsgw.config import Config
 from smsgw.directory import Directory
@@ -122,7 +121,7 @@ class Policies:
         if found is None:
             async with borrowed(self._pool) as connection:
                 content = await store.content_of(connection, version)
-            found = await asyncio.to_thread(lambda: table_of(decode_bundle(content)))
+            found = await beside(lambda: table_of(decode_bundle(content)))
             if len(self._tables) >= TABLES:
                 self._tables.pop(next(iter(self._tables)))
             self._tables[version] = found
@@ -136,7 +135,7 @@ class Policies:
         files = [shapes.FileText(*source) for source in bundle.sources]
         version = entity["version"]
         is_live = live is not None and live["version"] == version
-        lists = await asyncio.to_thread(lists_of, bundle)
+        lists = await beside(lists_of, bundle)
         return Told(shapes.PolicyFiles(asked.name, version, is_live, files, lists), version=version)
 
     async def versions(self, asked: Asked) -> Told:
@@ -159,9 +158,10 @@ class Policies:
             asked.expected.check(live[0])
             checked = await self._trying.check(asked.name, body.files, body.lists)
         await self._refuse(asked.name, checked)
-        difference = await asyncio.to_thread(_difference, live[1], checked.bundle)
+        difference = await beside(_difference, live[1], checked.bundle)
         proved = shapes.SelfTest(passed=True, must=checked.proved, harmless=checked.harmless)
-        version = checked.bundle.version
+        made = await beside(made_of, checked.bundle)
+        version = made.version
         if _is_on(asked.query.get("dry_run", "")):
             changed = version != live[0]
             would = shapes.PolicyChange(
@@ -174,7 +174,7 @@ class Policies:
                 connection,
                 asked.name,
                 files,
-                checked.bundle,
+                made,
                 actor=asked.actor,
                 reason=body.reason,
                 expected=asked.expected,
@@ -190,7 +190,7 @@ class Policies:
                 connection, asked.name, body.version, actor=asked.actor, reason=body.reason, expected=asked.expected
             )
             _, bundle = await stored(connection, asked.name)
-        difference = await asyncio.to_thread(_difference, before[1], bundle)
+        difference = await beside(_difference, before[1], bundle)
         return await self._changed(asked, edit, difference)
 
     async def shadow(self, asked: Asked) -> Told:
@@ -202,19 +202,20 @@ class Policies:
             if bundle is None:
                 raise _no_set(asked.name)
             try:
-                sources = switched(bundle.sources, body.rule, on=body.on)
+                sources = await beside(switched, bundle.sources, body.rule, on=body.on)
             except NoSuchRule as error:
                 raise Refused(404, "no_such_rule", str(error)) from None
             except CannotSwitch as error:
                 raise Refused(409, "cannot_switch", str(error)) from None
             checked = await self._trying.check_bundle(asked.name, Bundle(sources, bundle.words, bundle.numbers))
         await self._refuse(asked.name, checked)
-        difference = await asyncio.to_thread(_difference, bundle, checked.bundle)
+        difference = await beside(_difference, bundle, checked.bundle)
         reason = body.reason or f"shadow {'on' if body.on else 'off'}: {body.rule or 'the set'}"
         expected = asked.expected if asked.expected.versions else Expected((version,))
+        made = await beside(made_of, checked.bundle)
         async with borrowed(self._pool) as connection:
             files = [name for name, _ in sources]
-            edit = await put(connection, asked.name, files, checked.bundle, actor=asked.actor, reason=reason, expected=expected)
+            edit = await put(connection, asked.name, files, made, actor=asked.actor, reason=reason, expected=expected)
         proved = shapes.SelfTest(passed=True, must=checked.proved, harmless=checked.harmless)
         return await self._changed(asked, edit, difference, proved)
 
@@ -223,7 +224,7 @@ class Policies:
         async with borrowed(self._pool) as connection:
             entity = await store.entity(connection, name)
             content = await store.content_of(connection, entity["version"]) if entity is not None else b""
-        return (entity["version"], decode_bundle(content)) if entity is not None else ("", None)
+        return (entity["version"], await beside(decode_bundle, content)) if entity is not None else ("", None)
 
     async def _refuse(self, name: str, checked: Checked) -> None:
         """Refuse a set with a fault, and one that makes messages of relay accounts wait."""
@@ -289,7 +290,7 @@ class Policies:
                     await over_stored(connection, replay, accounts, since=since, most=most, opened=self._opened)
             finally:
                 await connection.close()
-        return Told(_replayed(asked.name, checked.bundle.version, replay))
+        return Told(_replayed(asked.name, checked.made.version, replay))
 
     async def _tried(self, name: str, body: shapes.ReplayBody) -> Checked:
         """Return the set to try: from files, or a version that the set had."""

@@ -187,10 +187,10 @@ class ApiServer:
                 _expected(request) if route.guarded else Expected(),
                 lambda most: self._body(request, most),
             )
-            told = await answer(asked)
-            if request.method == "GET" and told.version in _tags(request.headers.get("If-None-Match", "")):
-                return web.Response(status=304, headers={"ETag": f'"{told.version}"'})
-            return _response(told)
+            done = await answer(asked)
+            if request.method == "GET" and done.version in _tags(request.headers.get("If-None-Match", "")):
+                return web.Response(status=304, headers={"ETag": f'"{done.version}"'})
+            return _response(done)
 
         return handle
 

@@ -11,10 +11,10 @@ import asyncio
 import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 from smsgw.admin.api import shapes
 from smsgw.admin.api.problems import Refused, faulty
@@ -24,8 +24,10 @@ from smsgw.directory import _short_turns
 from smsgw.policy.check import Checked, check_set
 from smsgw.policy.faults import Fault
 from smsgw.policy.numbers import unpacked
-from smsgw.policy.ruleset import Bundle, Read
+from smsgw.policy.ruleset import Bundle
 
+P = ParamSpec("P")
+Done = TypeVar("Done")
 short_turns = _short_turns
 MOST_FILES: Final = 200
 _NAME_LENGTH: Final = 200
@@ -59,7 +61,7 @@ class Trying:
                 raise FileNotFoundError(2, "it is not among the lists", listed)
             return of_lists[listed]
 
-        checked = await in_thread(name, list(texts), read, self._key)
+        checked = await beside(check_set, name, list(texts), read, self._key)
         unused = [
             Fault("no rule file names this list", listed, hint="leave it out, or name it")
             for listed in of_lists
@@ -71,18 +73,18 @@ class Trying:
 
     async def check_bundle(self, name: str, bundle: Bundle) -> Checked:
         """Compile and prove a set from what is stored of it."""
-        texts, lists = dict(bundle.sources), await asyncio.to_thread(lists_of, bundle)
+        texts, lists = dict(bundle.sources), await beside(lists_of, bundle)
 
         def read(source: str, listed: str) -> str:
             return lists[listed] if listed else texts[source]
 
-        return await in_thread(name, list(texts), read, self._key)
+        return await beside(check_set, name, list(texts), read, self._key)
 
 
-async def in_thread(name: str, names: Sequence[str], read: Read, key: bytes) -> Checked:
-    """Check a set in a thread that lets the loop have its turns."""
+async def beside(work: Callable[P, Done], *given: P.args, **named: P.kwargs) -> Done:
+    """Do what takes long in a thread that lets the loop have its turns."""
     with short_turns():
-        return await asyncio.to_thread(check_set, name, names, read, key)
+        return await asyncio.to_thread(work, *given, **named)
 
 
 def lists_of(bundle: Bundle) -> dict[str, str]:
