@@ -94,7 +94,7 @@ async def over_stored(
             of = accounts[one.account]
             told.take(Said(one.id, of, one.source, one.destination, one.command, pdu, seconds_of(one.id)))
 
-    async for page in texts.pages(connection, list(accounts), until - since.total_seconds(), until, opened):
+    async for page in texts.pages(connection, list(accounts), max(0.0, until - since.total_seconds()), until, opened):
         await asyncio.to_thread(judge, page[: most - told.judged])
         if told.judged >= most:
             break

@@ -9,9 +9,11 @@ Must never: answer a text that was sent, or a whole number; compile in the loop.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import structlog
 
 from smsgw.admin.api import shapes
@@ -26,13 +28,13 @@ from smsgw.policy.check import Checked
 from smsgw.policy.compare import Comparison, classes, compare, in_shadow, table_of
 from smsgw.policy.content import needs_store
 from smsgw.policy.faults import Fault
-from smsgw.policy.file import PolicyFile
+from smsgw.policy.file import PolicyFault, PolicyFile
 from smsgw.policy.replay import Replay
 from smsgw.policy.ruleset import Bundle, decode_bundle
 from smsgw.policy.shadowing import CannotSwitch, NoSuchRule, switched
 from smsgw.store import policies as store
 from smsgw.store.database import Pool, borrowed, connect
-from smsgw.store.provisioning import audit, lock
+from smsgw.store.provisioning import LOST, audit, lock
 from smsgw.store.sealed import Opener
 from smsgw.telemetry import mask
 
@@ -100,23 +102,27 @@ class Policies:
         directory, name, version = self._directory(), row["name"], row["version"]
         loaded = directory.policies.get(name)
         in_force = loaded is not None and loaded.version == version
-        table = loaded.table if loaded is not None and in_force else await self._table(version)
+        fault = dict(directory.policy_faults).get(name, "")
+        try:
+            table = loaded.table if loaded is not None and in_force else await self._table(version)
+        except (PolicyFault, msgspec.DecodeError) as error:  # of another smsgw, perhaps: the other sets are shown all the same
+            table, fault = None, fault or f"{type(error).__name__}: {error}"
         return shapes.PolicyRow(
             name=name,
             version=version,
-            state="shadow" if table.mode == "shadow" else "live",
-            rules=classes(table),
-            shadow_rules=list(in_shadow(table)),
+            state="faulty" if table is None else "shadow" if table.mode == "shadow" else "live",
+            rules=classes(table) if table is not None else {},
+            shadow_rules=list(in_shadow(table)) if table is not None else [],
             accounts=row["accounts"],
             in_force=in_force,
-            fault=dict(directory.policy_faults).get(name, ""),
+            fault=fault,
             at=row["at"],
             by=row["actor"] or "",
             reason=row["reason"] or "",
         )
 
     async def _table(self, version: str) -> PolicyFile:
-        """Return the tables of a version that this node does not judge by (yet)."""
+        """Return the tables of a version that this node does not judge by (yet). Raises PolicyFault, msgspec.DecodeError."""
         found = self._tables.get(version)
         if found is None:
             async with borrowed(self._pool) as connection:
@@ -249,9 +255,10 @@ class Policies:
         if edit.made:
             self._log.info("policy_changed", policy=edit.name, version=edit.new[:8], before=edit.old[:8], actor=asked.actor)
             rules = self._config.rules
-            async with borrowed(self._pool) as connection, connection.transaction():
-                await lock(connection)
-                await store.purge(connection, keep=rules.keep_versions, days=rules.keep_days)
+            with suppress(*LOST):  # the change is made: the next one forgets what this one did not
+                async with borrowed(self._pool) as connection, connection.transaction():
+                    await lock(connection)
+                    await store.purge(connection, keep=rules.keep_versions, days=rules.keep_days)
         value = shapes.PolicyChange(
             edit.name, edit.new, edit.old, edit.made, dry_run=False, difference=difference, self_test=proved
         )

@@ -35,7 +35,7 @@ from smsgw.config.api import Api as Settings
 from smsgw.store.provisioning import LOST
 from smsgw.telemetry.meters import Meters
 
-NAME: Final = r"[A-Za-z0-9_][\w.\-]{0,62}"
+_NAME: Final = re.compile(r"\w[\w.-]{0,62}")
 _ETAG: Final = re.compile(r'(?:W/)?"([^"]*)"|(\*)')
 _ACTOR: Final = "token:"
 
@@ -66,7 +66,7 @@ ROUTES: Final = (
     Route("listVersions", "GET", f"{_SET}/versions", "What became of a set.", _READ, shapes.VersionRow, many=True, errors=(404,)),
     Route(
         "putPolicy", "PUT", _SET, "Put a set in force, or see what that would do.", _WRITE, shapes.PolicyChange,
-        body=shapes.PutBody, query=("dry_run",), guarded=True, errors=(413, 415),
+        body=shapes.PutBody, query=("dry_run",), guarded=True, errors=(404, 413, 415),
     ),
     Route(
         "rollbackPolicy", "POST", f"{_SET}/rollback", "Go back to a version that the set had.", _WRITE, shapes.PolicyChange,
@@ -81,7 +81,7 @@ ROUTES: Final = (
         shapes.ReplayAnswer, body=shapes.ReplayBody, errors=(404, 409, 413),
     ),
     Route("explainMessage", "POST", f"{_SET}/why", "What would become of a message.", _READ, shapes.WhyRow, many=True,
-          body=shapes.WhyBody),
+          body=shapes.WhyBody, errors=(404,)),
 )  # fmt: skip
 DOCUMENT: Final = "/v1/openapi.json"
 
@@ -151,8 +151,7 @@ class ApiServer:
         app = web.Application(middlewares=[self._wall], client_max_size=self._settings.max_body)
         app.router.add_get(DOCUMENT, told, name="openapi")
         for route in ROUTES:
-            path = route.path.replace("{name}", f"{{name:{NAME}}}")
-            app.router.add_route(route.method, path, self._handler(route), name=route.id)
+            app.router.add_route(route.method, route.path, self._handler(route), name=route.id)
         runner = web.AppRunner(
             app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=SHUTDOWN_S, auto_decompress=False
         )
@@ -180,9 +179,13 @@ class ApiServer:
                 if permission not in token.may:
                     told = f"the token {token.name!r} may not do this: it needs {permission} (smsgw token add --may {permission})"
                     raise Refused(403, "not_permitted", told, permission=permission)
+            name = request.match_info.get("name", "")
+            if "{name}" in route.path and not _NAME.fullmatch(name):
+                told = "that is no name of a rule set: letters, digits, dot, dash and underscore, at most 63"
+                raise Refused(404, "no_such_policy", told)
             asked = Asked(
                 f"{_ACTOR}{token.name}",
-                request.match_info.get("name", ""),
+                name,
                 request.query,
                 _expected(request) if route.guarded else Expected(),
                 lambda most: self._body(request, most),

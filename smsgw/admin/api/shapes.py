@@ -88,7 +88,10 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PolicyRow(msgspec.Struct, frozen=True):
-    """A rule set. `state`: live or shadow; `rules`: how many of each class; `in_force`: this node judges by this version."""
+    """A rule set. `state`: live, shadow, or faulty, where `fault` says why it cannot be read; `rules`: how many of each class.
+
+    `in_force`: this node judges by this version.
+    """
 
     name: str
     version: str

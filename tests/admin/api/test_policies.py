@@ -7,8 +7,13 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from smsgw.admin import policy_export, policy_sets
+from smsgw.admin.policy_files import with_policies
+from smsgw.admin.provisioning_file import parse_provisioning
+from smsgw.admin.sealing import load_key
 from smsgw.smpp import const
 from smsgw.store import audits
+from smsgw.store import policies as store
 from smsgw.store.database import connect
 from tests.admin.api.scene import TERMS, Client, make_token, serving
 from tests.peers import Esme
@@ -197,6 +202,7 @@ async def test_a_replay_that_cannot_be_made_says_why(ask: Client):
         ({}, "files"),
         ({"files": files, "version": "x"}, "files"),
         ({"files": files, "since": "week"}, "since"),
+        ({"files": files, "since": "999999d", "account": "nobody"}, "account"),
         ({"files": files, "limit": 0}, "limit"),
         ({"files": files, "account": "nobody"}, "account"),
     ):
@@ -244,3 +250,40 @@ async def test_neither_content_nor_numbers_nor_tokens_are_logged(ask: Client, ca
     assert "policy_changed" in told
     assert "token:ci" in told
     assert [word for word in ("lottery", "words of mine", "8613800138000", "my secret text", ask.token) if word in told] == []
+
+
+async def test_a_set_that_cannot_be_read_hides_no_other(ask: Client, database: str):
+    """It is shown as faulty, with why; the others as they are."""
+    connection = await connect(database)
+    await store.keep_content(connection, "broken", b"no bundle")
+    await connection.execute(store.PUT, "broken", "broken", ["a.toml"])
+    await connection.close()
+    _, rows, _ = await ask("GET", "/v1/policies")
+    assert [(row["name"], row["state"], bool(row["fault"]), row["in_force"]) for row in rows] == [
+        ("broken", "faulty", True, False),
+        ("content", "live", False, True),
+    ]
+
+
+async def test_names_are_those_of_files(ask: Client):
+    """Any letters, as a file may have them; what is no name is told so, and leads nowhere."""
+    body = {"files": [{"name": "a.toml", "text": TERMS.format(id="t", word="lottery")}]}
+    status, made, _ = await ask("PUT", "/v1/policies/营销", body)
+    assert (status, made["name"]) == (201, "营销")
+    for name in ("a%20b", "..%2Fx", "-x", "x" * 64):
+        status, told, _ = await ask("PUT", f"/v1/policies/{name}", body)
+        assert (status, told["error"]) == (404, "no_such_policy")
+
+
+async def test_what_was_sent_and_exported_is_no_change_for_an_apply(ask: Client, database: str, tmp_path: Path):
+    """Whatever line ends it was sent with: the files read as the version that is in force."""
+    text = ('[recipient]\nblock = "block.txt"\n' + TERMS.format(id="t", word="lottery")).replace("\n", "\r\n")
+    body = {"files": [{"name": "policy/a.toml", "text": text}], "lists": {"block.txt": "8613800138000\r\n"}}
+    _, made, _ = await ask("PUT", "/v1/policies/content", body)
+    connection = await connect(database)
+    entity, bundle = await policy_sets.stored(connection, "content")
+    await connection.close()
+    policy_export.export(bundle, tmp_path)
+    file = parse_provisioning(policy_export.table("content", entity), str(tmp_path / "provisioning.toml"))
+    key = load_key(Path(ask.daemon.config.node.data_dir)).derived("numbers")
+    assert with_policies(file, key).entities["policy", "content"] == {"files": ["policy/a.toml"], "version": made["version"]}
