@@ -1,4 +1,4 @@
-"""Rule sets edited one at a time: a new version in force, an old one again, with who and why, guarded against lost updates.
+"""Rule sets edited one at a time: a new version, an old one again, or none, with who and why, guarded against lost updates.
 
 For the next `apply` it is what somebody else has done: a conflict there, unless the file says the same by then (`smsgw policy
 export`). Versions are looked up in the set's own history, so that no other set's version can be named.
@@ -25,6 +25,8 @@ KIND: Final = "policy"
 LEAST_PREFIX: Final = 8
 """So many characters of a version name it."""
 HISTORY: Final = 1_000
+SHOWN: Final = 5
+"""Accounts that are named where many could be."""
 NOT_KEPT: Final = "the files of that version are not kept any more (rules.keep_versions, rules.keep_days)"
 
 
@@ -67,7 +69,7 @@ def made_of(bundle: Bundle) -> Made:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What a change did: from which version to which; the same one: nothing."""
+    """What a change did: from which version to which ("": there is none); the same one: nothing."""
 
     name: str
     old: str
@@ -118,6 +120,24 @@ async def roll_back(
         if await policies.lacking(connection, {wanted["version"]}):
             raise NotAllowed(f"{NOT_KEPT}: send them again")
         return await _make(connection, name, old, wanted, actor, reason)
+
+
+async def remove(connection: Connection, name: str, *, actor: str, reason: str = "", expected: Expected = Expected()) -> Edit:
+    """Take a set away that judges nobody. Raises NotFound, NotAllowed where accounts name it, Moved."""
+    async with connection.transaction():
+        await store.lock(connection)
+        old = await policies.entity(connection, name)
+        if old is None:
+            raise NotFound(f"there is no rule set {name!r}")
+        expected.check(old["version"])
+        accounts = await policies.accounts_of(connection, name)
+        if accounts:
+            more = f" and {len(accounts) - SHOWN} more" if len(accounts) > SHOWN else ""
+            raise NotAllowed(f"it judges {', '.join(accounts[:SHOWN])}{more}: give them another policy first")
+        await store.delete(connection, (KIND, name))
+        await store.audit(connection, actor, (KIND, name), old, None, reason)
+        await store.announce(connection)
+    return Edit(name, old["version"], "")
 
 
 async def _make(  # noqa: PLR0917 - a change, by whom and why

@@ -48,8 +48,9 @@ def add(
         return await tokens.add(connection, name, granted, tokens.end_of(expires), who, reason, dry_run=dry_run)
 
     made = stored.ask(config, run)
-    row = {"name": made.name, "may": list(made.may), "expires": made.expires, "token": made.secret or None}
-    stored.show([row], "token", json=json)
+    until = made.expires.isoformat() if made.expires is not None else None
+    # not as a table: a terminal that is narrow would break the token in two
+    face.print_one({"name": made.name, "may": list(made.may), "expires": until, "token": made.secret or None}, json=json)
     stored.done(dry_run=dry_run)
 
 

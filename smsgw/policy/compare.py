@@ -43,10 +43,10 @@ class Comparison:
     changed: tuple[Changed, ...]
 
 
-def compare(old: Bundle | None, new: Bundle) -> Comparison:
-    """Compare two versions; None: there was none. Raises PolicyFault for one that cannot be read."""
+def compare(old: Bundle | None, new: Bundle | None) -> Comparison:
+    """Compare two versions; None: there is none. Raises PolicyFault for one that cannot be read."""
     before = dict(_rules(old)) if old is not None else {}
-    after = dict(_rules(new))
+    after = dict(_rules(new)) if new is not None else {}
     both = [name for name in after if name in before]
     changed = [Changed(name, *_otherwise(before[name], after[name])) for name in both]
     return Comparison(

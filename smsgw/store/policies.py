@@ -131,6 +131,12 @@ async def last_changes(connection: Connection, names: Collection[str]) -> dict[s
     return {row["name"]: (row["actor"], row["at"]) for row in rows}
 
 
+async def accounts_of(connection: Connection, name: str) -> list[str]:
+    """Return the system_ids of the accounts that a set judges."""
+    rows = await connection.fetch("SELECT system_id FROM account WHERE settings ->> 'policy' = $1 ORDER BY system_id", name)
+    return [row["system_id"] for row in rows]
+
+
 async def relay_accounts(connection: Connection, name: str) -> list[str]:
     """Return the system_ids of relay accounts that a set judges: their messages can wait for nothing."""
     rows = await connection.fetch(

@@ -71,3 +71,24 @@ async def test_a_version_that_the_set_had_is_taken_back(connection: Connection):
         await policy_sets.stored(connection, "set", ONE.version)
     with pytest.raises(NotFound):
         await policy_sets.stored(connection, "none")
+
+
+async def test_a_set_that_judges_nobody_is_taken_away(connection: Connection):
+    """With who and why; one that an account names stays, and the accounts are told."""
+    await put(connection, ONE)
+    await connection.execute("INSERT INTO tenant (name, currency) VALUES ('t', 'CNY')")
+    for at in range(7):
+        await connection.execute(
+            'INSERT INTO account (tenant, system_id, settings) SELECT id, $1, \'{"policy": "set"}\' FROM tenant', f"a{at}"
+        )
+    with pytest.raises(NotAllowed, match="it judges a0, a1, a2, a3, a4 and 2 more"):
+        await policy_sets.remove(connection, "set", actor="x")
+    await connection.execute("DELETE FROM account")
+    with pytest.raises(Moved):
+        await policy_sets.remove(connection, "set", actor="x", expected=Expected((TWO.version,)))
+    gone = await policy_sets.remove(connection, "set", actor="token:ci", reason="over")
+    assert (gone.old, gone.new, gone.made) == (ONE.version, "", True)
+    (row, _) = await audits.find(connection, "policy", "set", None, None, 10)
+    assert (row["actor"], row["new"], row["reason"]) == ("token:ci", None, "over")
+    with pytest.raises(NotFound):
+        await policy_sets.remove(connection, "set", actor="x")

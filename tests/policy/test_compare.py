@@ -56,6 +56,7 @@ def test_against_nothing_everything_came_and_against_itself_nothing_changed():
     """A first version, and the same one again."""
     one = bundle(OLD, "one\n", "")
     assert compare(None, one).added == ("set", "tlv.1401", "recipient", "terms.a", "terms.gone")
+    assert compare(one, None).removed == compare(None, one).added
     assert compare(one, one) == Comparison((), (), ())
 
 

@@ -10,6 +10,7 @@ Never here: what a token may (its route says what it needs), a token or its hash
 from __future__ import annotations
 
 import hmac
+import ipaddress
 from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -42,6 +43,7 @@ class Gate:
 
     async def admit(self, header: str, address: str) -> Token:
         """Return the token of an Authorization header. Raises Refused: 401, and 429 for too many wrong ones."""
+        address = party_of(address)
         digest = digest_of(header.removeprefix(_SCHEME)) if header.startswith(_SCHEME) else None
         if digest not in self._known:
             self._check(address)
@@ -79,3 +81,12 @@ class Gate:
             self._wrong.popitem(last=False)
         told = "no token that works: send Authorization: Bearer smsgw_… (smsgw token add makes one)"
         return Refused(401, "unauthenticated", told)
+
+
+def party_of(address: str) -> str:
+    """Return whom an address is counted as: of IPv6 its /64, which is one party's as a rule."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False)) if found.version == 6 else str(found)

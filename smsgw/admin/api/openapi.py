@@ -18,6 +18,7 @@ from smsgw.admin.tokens import PERMISSIONS
 _REF: Final = "#/components/schemas/{name}"
 _QUERIES: Final = {
     "version": "A version that the set has or had: all of it, or at least its first 8 characters.",
+    "reason": "Why: it goes into the audit.",
     "dry_run": "1: check, prove and compare, change nothing.",
 }
 _STATUSES: Final = {

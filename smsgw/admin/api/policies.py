@@ -20,7 +20,7 @@ from smsgw.admin.api import shapes
 from smsgw.admin.api.problems import Refused, body_of, faulty
 from smsgw.admin.api.trying import Trying, beside, lists_of, refuse_faulty, refused_for_relay, short_turns, span_of
 from smsgw.admin.control import NotThere
-from smsgw.admin.policy_sets import Edit, Expected, made_of, put, roll_back, stored
+from smsgw.admin.policy_sets import Edit, Expected, made_of, put, remove, roll_back, stored
 from smsgw.admin.replaying import over_stored, word_of
 from smsgw.config import Config
 from smsgw.directory import Directory
@@ -186,6 +186,14 @@ class Policies:
                 expected=asked.expected,
             )
         return await self._changed(asked, edit, difference, proved, status=200 if edit.old else 201)
+
+    async def delete(self, asked: Asked) -> Told:
+        """A set that judges nobody, taken away; its versions stay for as long as they are kept."""
+        before = await self._live(asked.name)
+        async with borrowed(self._pool) as connection:
+            reason = asked.query.get("reason", "")
+            edit = await remove(connection, asked.name, actor=asked.actor, reason=reason, expected=asked.expected)
+        return await self._changed(asked, edit, await beside(_difference, before[1], None))
 
     async def roll_back(self, asked: Asked) -> Told:
         """A version that the set had, in force again. Nothing is compiled: it was, when it came."""
@@ -361,7 +369,7 @@ def _version(row: Mapping[str, Any], live: str) -> shapes.VersionRow:
     )
 
 
-def _difference(old: Bundle | None, new: Bundle) -> shapes.RuleDifference:
+def _difference(old: Bundle | None, new: Bundle | None) -> shapes.RuleDifference:
     found: Comparison = compare(old, new)
     changed = [shapes.ChangedRule(one.rule, list(one.keys), one.came, one.went) for one in found.changed]
     return shapes.RuleDifference(list(found.added), list(found.removed), changed)

@@ -38,10 +38,11 @@ class Refused(Exception):
         self.retry_after_s = retry_after_s
 
 
-def faulty(faults: Iterable[Fault], message: str = "") -> Refused:
+def faulty(faults: Iterable[Fault]) -> Refused:
     """Return the refusal of a rule set or a body, with everything that is wrong."""
     listed = [shapes.Fault(one.file, one.line, one.key, one.message, one.hint) for one in faults]
-    return Refused(422, "faulty", message or f"{len(listed)} faults: nothing was changed", listed)
+    counted = "1 fault" if len(listed) == 1 else f"{len(listed)} faults"
+    return Refused(422, "faulty", f"{counted}: nothing was changed", listed)
 
 
 def body_of(octets: bytes, kind: type[Body]) -> Body:

@@ -69,6 +69,10 @@ ROUTES: Final = (
         body=shapes.PutBody, query=("dry_run",), guarded=True, errors=(404, 413, 415),
     ),
     Route(
+        "deletePolicy", "DELETE", _SET, "Take a set away that judges nobody.", _WRITE, shapes.PolicyChange,
+        query=("reason",), guarded=True, errors=(404, 409),
+    ),
+    Route(
         "rollbackPolicy", "POST", f"{_SET}/rollback", "Go back to a version that the set had.", _WRITE, shapes.PolicyChange,
         body=shapes.RollbackBody, guarded=True, errors=(404, 409),
     ),
@@ -111,6 +115,7 @@ class ApiServer:
             "getPolicy": policies.files,
             "listVersions": policies.versions,
             "putPolicy": policies.put,
+            "deletePolicy": policies.delete,
             "rollbackPolicy": policies.roll_back,
             "shadowPolicy": policies.shadow,
             "replayPolicy": policies.replay,

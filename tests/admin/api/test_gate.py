@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from smsgw.admin.api import gate as gates
-from smsgw.admin.api.gate import Gate
+from smsgw.admin.api.gate import Gate, party_of
 from smsgw.admin.api.problems import Refused
 from smsgw.store.tokens import Token
 
@@ -92,6 +92,13 @@ async def test_a_token_that_is_revoked_is_known_no_more():
     door.token = replace(TOKEN, live=False, revoked=NOW)
     assert await door.refused(f"Bearer {SECRET}") == 401
     assert await door.refused(f"Bearer {SECRET}") == 429
+
+
+def test_a_network_of_ipv6_is_one_party():
+    """Whoever has one has its addresses by the billion; IPv4 and what is no address are counted as they are."""
+    assert party_of("2001:db8::1") == party_of("2001:db8::ffff:1") != party_of("2001:db8:0:1::1")
+    assert party_of("fe80::1%eth0") == party_of("fe80::2")
+    assert (party_of("10.0.0.1"), party_of("")) == ("10.0.0.1", "")
 
 
 async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch):

@@ -287,3 +287,22 @@ async def test_what_was_sent_and_exported_is_no_change_for_an_apply(ask: Client,
     file = parse_provisioning(policy_export.table("content", entity), str(tmp_path / "provisioning.toml"))
     key = load_key(Path(ask.daemon.config.node.data_dir)).derived("numbers")
     assert with_policies(file, key).entities["policy", "content"] == {"files": ["policy/a.toml"], "version": made["version"]}
+
+
+async def test_a_set_that_judges_nobody_is_taken_away(ask: Client):
+    """One that accounts name is kept, and they are named; what was taken away is told by its history."""
+    status, told, _ = await ask("DELETE", "/v1/policies/content")
+    assert (status, "it judges acme1" in told["message"]) == (409, True)
+    _, made, _ = await ask.put("lottery", "spare")
+    assert (await ask("DELETE", "/v1/policies/spare", headers={"If-Match": '"x"'}))[0] == 412
+    status, gone, _ = await ask("DELETE", "/v1/policies/spare?reason=not+needed")
+    assert (status, gone["version"], gone["previous"], gone["difference"]["removed"]) == (
+        200,
+        "",
+        made["version"],
+        ["set", "terms.t"],
+    )
+    assert (await ask("DELETE", "/v1/policies/spare"))[0] == 404
+    _, rows, _ = await ask("GET", "/v1/policies/spare/versions")
+    assert [(row["change"], row["reason"]) for row in rows] == [("deleted", "not needed"), ("made", "")]
+    assert (await ask("GET", f"/v1/policies/spare?version={made['version']}"))[0] == 200

@@ -44,5 +44,6 @@ def test_faults_of_a_set_are_told_in_parts():
     """As they are, and how many."""
     error = faulty([Fault("m", "f.toml", 3, "k", "h"), Fault("n")])
     assert (error.status, error.problem.error, error.problem.message) == (422, "faulty", "2 faults: nothing was changed")
+    assert faulty([Fault("n")]).problem.message == "1 fault: nothing was changed"
     first = error.problem.faults[0]
     assert (first.file, first.line, first.key, first.message, first.hint) == ("f.toml", 3, "k", "m", "h")
