@@ -150,13 +150,15 @@ def errors_of(config: Path, files: Sequence[Path]) -> list[str]:
 
 def _certificate_errors(config: Config) -> list[str]:
     """Return why certificate and key do not go together, without opening an address."""
-    if not config.smpp.tls_listen:
-        return []
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.smpp.tls_cert, config.smpp.tls_key)
-    except OSError as error:
-        return [f"smpp.tls_cert, smpp.tls_key: {error.strerror or error}"]
-    return []
+    pairs = {"smpp": (config.smpp.tls_cert, config.smpp.tls_key)} if config.smpp.tls_listen else {}
+    pairs |= {"api": (config.api.tls_cert, config.api.tls_key)} if config.api.tls_cert else {}
+    found = []
+    for section, pair in pairs.items():
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
+        except OSError as error:
+            found.append(f"{section}.tls_cert, {section}.tls_key: {error.strerror or error}")
+    return found
 
 
 def read_file(file: Path) -> ProvisioningFile:

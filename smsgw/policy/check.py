@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from smsgw.policy.faults import Fault, told
-from smsgw.policy.file import PolicyFile, Source, merged
+from smsgw.policy.file import PolicyFault, PolicyFile, Source, merged
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import Bundle, Read, RuleSet, _Making, compile_set, gather, lines_of
 from smsgw.policy.selftest import prove
@@ -54,15 +54,13 @@ def check_set(name: str, names: Iterable[str], read: Read, key: bytes) -> Checke
 
 
 def _whole(name: str, bundle: Bundle, key: bytes) -> Checked:
-    from smsgw.policy.file import PolicyFault
-
     try:
         made = compile_set(name, bundle, key)
     except PolicyFault:
         table, places = merged([Source(*source) for source in bundle.sources])
         return Checked(bundle, None, _told(_of_the_rest(name, table, places, bundle, key, left_out=False)))
     except EngineFailed as error:
-        return Checked(bundle, None, (Fault(f"an engine refuses the set: {error}"),))
+        return Checked(bundle, None, (told(_by_engine(bundle, error)),))
     rules = made.table.terms, made.table.pattern, made.table.template
     proved = sum(len(rule.must) for listed in rules for rule in listed)
     harmless = sum(len(lines_of(bundle.words[file])) for file in made.table.harmless)
@@ -85,7 +83,12 @@ def _of_the_rest(name: str, table: PolicyFile, places: Places, bundle: Bundle, k
     try:
         return errors + prove(made, bundle, places)
     except EngineFailed as error:
-        return [*errors, f"an engine refuses the set: {error}"]
+        return [*errors, _by_engine(bundle, error)]
+
+
+def _by_engine(bundle: Bundle, error: EngineFailed) -> str:
+    """Say that an engine refuses a set whose rules are each right."""
+    return f"{bundle.sources[0][0]}: an engine refuses the set: {error}"
 
 
 def _padded(table: PolicyFile, bundle: Bundle) -> Bundle:

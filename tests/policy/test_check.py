@@ -2,9 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from smsgw.policy.check import Checked, check_set
+from smsgw.policy.matcher import EngineFailed
 from tests.policy.sets import KEY
 
+TERM = '[[terms]]\nid = "t"\nwords = ["casino"]\nmust = ["casino"]\n'
 FAULTY = """\
 mood = 1
 [[terms]]
@@ -77,6 +81,20 @@ def test_engines_and_own_texts_are_asked_of_what_is_sound():
     )
     found = check({"a.toml": text, "fine.txt": "casino royale\n"}, "a.toml")
     assert [(fault.file, fault.key) for fault in found.faults] == [("a.toml", "pattern.p"), ("fine.txt", "")]
+
+
+def test_an_engine_that_refuses_the_whole_is_told(monkeypatch: pytest.MonkeyPatch):
+    """Rules that are each right, and too much together: a fault of the set's first file, not an exception."""
+
+    def refuses(*_: object) -> None:
+        raise EngineFailed("out of memory")
+
+    monkeypatch.setattr("smsgw.policy.check.compile_set", refuses)
+    (fault,) = check({"a.toml": TERM}, "a.toml").faults
+    assert (fault.file, fault.message) == ("a.toml", "an engine refuses the set: out of memory")
+    monkeypatch.undo()
+    monkeypatch.setattr("smsgw.policy.check.prove", refuses)
+    assert "out of memory" in str(check({"a.toml": "x = 1\n" + TERM}, "a.toml").faults[1])
 
 
 def test_a_sound_set_is_compiled_and_says_on_what_it_was_proved():
