@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from smsgw.config import ConfigError
-from smsgw.policy.check import check_set
+from smsgw.policy.check import UNREAD, check_set
 from smsgw.policy.content import needs_store
 from smsgw.policy.ruleset import Bundle, RuleSet
 
@@ -36,7 +36,10 @@ def with_policies(file: ProvisioningFile, key: bytes) -> ProvisioningFile:
         if kind != "policy":
             continue
         checked = check_set(name, values["files"], reader(base), key)
-        errors += map(str, checked.faults)
+        errors += (
+            f"{file.filename}: policy.{name}: {fault}" if fault.message.startswith(UNREAD) else str(fault)
+            for fault in checked.faults
+        )
         if checked.made is not None:
             version = checked.bundle.version
             bundles[version] = checked.bundle

@@ -22,6 +22,7 @@ from smsgw.policy.ruleset import Bundle, Read, RuleSet, _Making, compile_set, ga
 from smsgw.policy.selftest import prove
 
 Places = dict[tuple[str, int], str]
+UNREAD: Final = "cannot be read"
 _FOLLOWS: Final = re.compile(r"inject: there is no \[\[tlv\]\]|has no word$")
 """What is said of tables whose other half was left out."""
 
@@ -45,7 +46,7 @@ def check_set(name: str, names: Iterable[str], read: Read, key: bytes) -> Checke
         try:
             sources.append(Source(file, read(file, "")))
         except (OSError, UnicodeDecodeError) as error:
-            errors.append(f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
+            errors.append(f"{file}: {UNREAD}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
     table, places = merged(sources, errors)
     bundle = gather(sources, read, key, errors)
     if not errors:

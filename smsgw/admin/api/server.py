@@ -233,6 +233,8 @@ class ApiServer:
     def _failed(self, request: web.Request, error: Exception) -> web.Response:
         match error:
             case Refused():
+                if error.status == 401:
+                    self._log.warning("api_unauthenticated", address=request.remote)
                 return _problem(error)
             case Moved():
                 told = f"{error}: read it again (GET), and send what you want with If-Match"
