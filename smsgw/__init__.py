@@ -7,7 +7,8 @@ Rooms, a folder for each party or station that a message passes:
     process.py       the daemon as a process: uvloop, signals, limits, exit codes
     daemon.py        the composition root: builds every part once, wires them, one TaskGroup, the ticker, the drain
     ground.py        what a node stands on: server, schema, keys, what is provisioned, its seat
-    admin/           seeing and steering: metrics and health over HTTP, show, doctor, systemd; provisioning and sealed passwords
+    admin/           seeing and steering: metrics and health over HTTP, show, doctor, systemd; provisioning and sealed passwords;
+                     the HTTP API of rule sets (api/)
     journey/         THE PRODUCT: what happens to a message, one journey a file
     tenants/         the side that tenants bind to: listener, bind, session, registry
     carriers/        the side that binds to carriers: links and their binds, the pool that shares their room, pace, dialect
@@ -32,7 +33,7 @@ Rooms, a folder for each party or station that a message passes:
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
     telemetry/       logs, meters and their collector, the message record line, the lag probe, garbage
-    config.py        the process's own settings: every limit has its name and its default there
+    config/          the process's own settings: every limit has its name and its default there
 
 Journeys. MT, in two halves joined by a durable row:
 

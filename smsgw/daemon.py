@@ -19,6 +19,7 @@ import structlog
 
 from smsgw import config as settings
 from smsgw.admin.anomalies import Watch
+from smsgw.admin.api.node import NodeApi
 from smsgw.admin.closer import Closer
 from smsgw.admin.content_keys import seal_content
 from smsgw.admin.control import ControlServer
@@ -316,10 +317,13 @@ class Daemon:
         admin = AdminServer(self.meters, self.shown.missing, self.records)
         self.admin_port = await admin.start(host, port)
         self._stack.push_async_callback(admin.stop)
-        answers = {"why": Why(self.desk, self.docket, self.carriers, self.ground.pool)}
-        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set, answers=answers)
+        why = Why(self.desk, self.docket, self.carriers, self.ground.pool)
+        control = ControlServer({**self.shown.providers(), "stalls": self.lag.rows}, drain=self._stop.set, answers={"why": why})
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)
+        store = self.ground.pool, self.ground.dsn, self.ground.key.derived("numbers")
+        self.api = NodeApi(self.config, *store, self.clock, self.meters, self.desk, why)
+        await self._stack.enter_async_context(self.api)
 
     async def _follow(self) -> None:
         async for directory in follow_directory(

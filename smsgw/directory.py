@@ -34,6 +34,9 @@ _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
 SHORT_TURN_S: Final = 0.001
 """How long a thread that compiles a rule set keeps the interpreter from the loop, as far as it can be asked to give it up."""
 
+TURN_S: Final = 0.005
+"""The interpreter's own."""
+
 
 def _shared(new: Iterable[_Identified], old: Mapping[int, _Identified]) -> dict[int, _Identified]:
     """Index by id, keeping the old object wherever nothing changed."""
@@ -240,12 +243,11 @@ async def load_policies(
 @contextmanager
 def _short_turns() -> Iterator[None]:
     """Let threads change places sooner: the loop would wait 5 ms for its turn each time that it has slept."""
-    before = sys.getswitchinterval()
     sys.setswitchinterval(SHORT_TURN_S)
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        sys.setswitchinterval(TURN_S)  # and not what it was: another thread's may have been short, too
 
 
 def _compiled(name: str, content: bytes, number_key: bytes) -> RuleSet:

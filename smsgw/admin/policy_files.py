@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from smsgw.config import ConfigError
+from smsgw.policy.check import UNREAD, check_set
 from smsgw.policy.content import needs_store
-from smsgw.policy.file import PolicyFault
-from smsgw.policy.matcher import EngineFailed
-from smsgw.policy.ruleset import Bundle, RuleSet, compile_set, make_bundle
+from smsgw.policy.ruleset import Bundle, RuleSet
 
 if TYPE_CHECKING:
     from smsgw.admin.provisioning_file import ProvisioningFile
@@ -36,18 +35,16 @@ def with_policies(file: ProvisioningFile, key: bytes) -> ProvisioningFile:
     for (kind, name), values in file.entities.items():
         if kind != "policy":
             continue
-        try:
-            bundle = make_bundle(values["files"], reader(base), key)
-            made = compile_set(name, bundle, key)
-        except PolicyFault as fault:
-            errors += fault.errors
-        except (OSError, UnicodeDecodeError, EngineFailed) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            errors.append(f"{file.filename}: policy.{name}: {getattr(error, 'filename', None) or 'files'}: {why}")
-        else:
-            bundles[bundle.version] = bundle
-            entities[kind, name] = {**values, "version": bundle.version}
-            errors += _in_relay(file, made)
+        checked = check_set(name, values["files"], reader(base), key)
+        errors += (
+            f"{file.filename}: policy.{name}: {fault}" if fault.message.startswith(UNREAD) else str(fault)
+            for fault in checked.faults
+        )
+        if checked.made is not None:
+            version = checked.bundle.version
+            bundles[version] = checked.bundle
+            entities[kind, name] = {**values, "version": version}
+            errors += _in_relay(file, checked.made)
     if errors:
         raise ConfigError(errors)
     return replace(file, entities=entities, bundles=bundles)

@@ -21,7 +21,8 @@ import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from argon2 import PasswordHasher
@@ -108,8 +109,19 @@ class Plan:
         yield from (f"  note: {note}" for note in self.notes)
 
 
-def plan(last: Entities, file: Entities, live: Entities, *, overwrite: bool = False, found: Collection[Key] = ()) -> Plan:
-    """Compare three ways. The changes are in the order in which they can be made; `found`: what no file created."""
+def plan(
+    last: Entities,
+    file: Entities,
+    live: Entities,
+    *,
+    overwrite: bool = False,
+    take_over: Collection[str] = (),
+    found: Collection[Key] = (),
+) -> Plan:
+    """Compare three ways. The changes are in the order in which they can be made; `found`: what no file created.
+
+    `take_over`: rule sets that get what the file says, whatever others did since.
+    """
     changes, conflicts, notes = [], [], []
     for key in {**file, **last}:
         base, wanted, present = last.get(key), file.get(key), live.get(key)
@@ -118,13 +130,33 @@ def plan(last: Entities, file: Entities, live: Entities, *, overwrite: bool = Fa
         if wanted is None and key in found:
             notes.append(f"{key[0]} {key[1]!r} is left alone: no file created it")
             continue
-        if base != present and not overwrite:
+        if base != present and not overwrite and not (key[0] == "policy" and key[1] in take_over):
             conflicts.append(Conflict(key, _what_happened(base, wanted, present)))
         else:
             changes.append(Change(key, present, wanted))
     changes.sort(key=_place)
     conflicts += [*_dangling(changes, live), *_moved(changes)]
     return Plan(tuple(changes), tuple(conflicts), (), tuple(notes))
+
+
+async def explained(connection: Connection, made: Plan) -> Plan:
+    """Say in conflicts about rule sets who edited one, when, and how files and what is live are brought together again."""
+    sets = [one.key[1] for one in made.conflicts if one.key[0] == "policy" and not one.final]
+    changes = await policies.last_changes(connection, sets) if sets else {}
+    told = tuple(
+        replace(one, why=f"{one.why}; {_edited(one.key[1], *changes[one.key[1]])}")
+        if one.key[0] == "policy" and one.key[1] in changes and not one.final
+        else one
+        for one in made.conflicts
+    )
+    return replace(made, conflicts=told)
+
+
+def _edited(name: str, actor: str, at: datetime) -> str:
+    return (
+        f"by {actor} at {at:%Y-%m-%dT%H:%M:%SZ}: write it into files with smsgw policy export {name} DIR and apply those,"
+        f" or apply with --take-over {name} to undo it"
+    )
 
 
 def _place(change: Change) -> tuple[bool, int, str]:
@@ -193,13 +225,20 @@ async def apply(
     seal: SealingKey,
     hasher: PasswordHasher = HASHER,
     overwrite: bool = False,
+    take_over: Collection[str] = (),
     dry_run: bool = False,
 ) -> Plan:
-    """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does. Raises ConfigError."""
+    """Do what the file says, or nothing: a plan with conflicts changed nothing, and a dry run never does. Raises ConfigError.
+
+    `take_over`: as in `plan`. Raises ConfigError for a rule set that is not in the file.
+    """
+    unknown = [name for name in take_over if ("policy", name) not in file.entities]
+    if unknown:
+        raise ConfigError([f"{file.filename}: --take-over {name}: there is no such [[policy]] in it" for name in unknown])
     file = await asyncio.to_thread(with_policies, file, seal.derived("numbers"))
     try:
         async with connection.transaction():
-            return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, dry_run=dry_run)
+            return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, take_over=take_over, dry_run=dry_run)
     except store.Overdrawn as error:  # it has sent something since we looked
         return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
 
@@ -212,13 +251,15 @@ async def _apply(
     hasher: PasswordHasher,
     *,
     overwrite: bool,
+    take_over: Collection[str],
     dry_run: bool,
 ) -> Plan:
     await store.lock(connection)
     version, last = await versions.last_applied(connection) or (0, {})
     found = last.keys() - await versions.made_by_files(connection, version)
     live = await store.read_entities(connection)
-    three_way = plan(last, file.entities, live, overwrite=overwrite, found=found)
+    three_way = plan(last, file.entities, live, overwrite=overwrite, take_over=take_over, found=found)
+    three_way = await explained(connection, three_way)
     hashes, stale = await _account_secrets(connection, file, live, version, hasher, overwrite=overwrite)
     sealed = await _link_secrets(connection, file, seal)
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
@@ -259,7 +300,7 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
             return Plan((), (Conflict(("version", "0"), "there is no earlier version to go back to", final=True),))
         live = await store.read_entities(connection)
         found = newest[1].keys() - await versions.made_by_files(connection, newest[0])
-        result = plan(newest[1], before[1], live, overwrite=overwrite, found=found)
+        result = await explained(connection, plan(newest[1], before[1], live, overwrite=overwrite, found=found))
         refused = (*await _against_the_books(connection, result.changes), *await _unannounced(connection, result.changes, live))
         conflicts = (*result.conflicts, *refused, *await _without_content(connection, result.changes))
         result = Plan(result.changes, conflicts, (), result.notes)

@@ -8,6 +8,7 @@ Must never: tell a text or a whole number unless it is asked for; end in the boo
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -19,6 +20,7 @@ from smsgw.admin.sealing import Key
 from smsgw.admin.standing import NotFound
 from smsgw.config import ConfigError
 from smsgw.directory import Directory, load_directory
+from smsgw.model import Account
 from smsgw.policy.file import PolicyFault
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.replay import Difference, Replay, Said
@@ -75,17 +77,33 @@ async def replay(
             f"there is no account {account!r}" if account else f"no account has the policy {name!r}: name one, --account"
         )
     told = Replay(_in_force(directory, name), now, directory.owner_of)
+    await over_stored(connection, told, accounts, since=since, most=most, opened=opened)
+    rows = [_row(told, difference, count, show_text=show_text) for difference, count in told.differences.most_common()]
+    return Answer(rows, _told(told))
+
+
+async def over_stored(
+    connection: Connection, told: Replay, accounts: Mapping[int, Account], *, since: timedelta, most: int, opened: Opener
+) -> None:
+    """Have what these accounts sent judged by both sets, each page in a thread: whoever else uses this loop goes on."""
     until = time.time()
-    async for page in texts.pages(connection, list(accounts), until - since.total_seconds(), until, opened):
-        for one in page[: most - told.judged]:
+
+    def judge(page: list[texts.Stored]) -> None:
+        for one in page:
             pdu = encode(one.command, 0, 1, one.body)
             of = accounts[one.account]
             told.take(Said(one.id, of, one.source, one.destination, one.command, pdu, seconds_of(one.id)))
+
+    async for page in texts.pages(connection, list(accounts), max(0.0, until - since.total_seconds()), until, opened):
+        await asyncio.to_thread(judge, page[: most - told.judged])
         if told.judged >= most:
             break
     told.end()
-    rows = [_row(told, difference, count, show_text=show_text) for difference, count in told.differences.most_common()]
-    return Answer(rows, _told(told))
+
+
+def word_of(difference: Difference) -> str:
+    """Return what a difference is called."""
+    return _WORDS.get((difference.before, difference.now), "by another rule")
 
 
 def _in_force(directory: Directory, name: str) -> RuleSet | None:
@@ -104,15 +122,14 @@ def _compiled(name: str, files: Sequence[Path], key: bytes) -> RuleSet:
 
 
 def _row(told: Replay, difference: Difference, count: int, *, show_text: bool) -> dict[str, Any]:
-    before, now, rule_before, rule_now = difference
     examples = [
         f"{said.id} to {mask(said.destination)}" + (f": {text}" if show_text else "") for said, text in told.examples[difference]
     ]
     return {
-        "change": _WORDS.get((before, now), "by another rule"),
+        "change": word_of(difference),
         "messages": count,
-        "rule": rule_now,
-        "rule_before": rule_before,
+        "rule": difference.rule_now,
+        "rule_before": difference.rule_before,
         "examples": "; ".join(examples),
     }
 

@@ -3,6 +3,7 @@
     serve  check  apply  rollback        run a gateway, and what it serves
     tenant  account  secret  state  notice   who they are, how they stand, what they were told
     price  quota  policy                 what messages cost, how many there may be; a rule set tried on what was sent
+    token                                who may use the HTTP API
     balance  fee                         what tenants have to spend: top up, adjust, settle, refund, history; what paying late costs
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     content  report                      what messages said: read, purge, hold; a bundle for an authority
@@ -43,6 +44,7 @@ from smsgw.cli import (
     state,
     statement,
     tenant,
+    token,
     trial,
 )
 from smsgw.cli.why import why
@@ -67,6 +69,7 @@ def build() -> typer.Typer:
     app.add_typer(review.app, name="review")
     app.add_typer(tenant.notices, name="notice")
     app.add_typer(policy.app, name="policy")
+    app.add_typer(token.app, name="token")
     app.add_typer(price.app, name="price")
     app.add_typer(content.app, name="content")
     app.add_typer(report.app, name="report")

@@ -1,6 +1,7 @@
-"""`smsgw policy`: rule sets, looked at before they are in force.
+"""`smsgw policy`: rule sets, looked at before they are in force, and written into files again.
 
 replay      a new version over the texts that are stored: what would be refused, held or passed otherwise
+export      a version as it is stored, in files: an apply of them changes nothing
 """
 
 from __future__ import annotations
@@ -18,12 +19,7 @@ if TYPE_CHECKING:
     from smsgw.admin.replaying import Answer
     from smsgw.store.database import Connection
 
-app = typer.Typer(help="Rule sets: try a new version on what was sent.", no_args_is_help=True)
-
-
-@app.callback()
-def _policy() -> None:
-    """Rule sets: try a new version on what was sent."""
+app = typer.Typer(help="Rule sets: try a new version on what was sent, write one into files.", no_args_is_help=True)
 
 
 @app.command()
@@ -59,3 +55,30 @@ def replay(
     rows, told = stored.ask(config, run)
     stored.show(rows, "differences", json=json, csv=csv)
     print(told, file=sys.stderr)
+
+
+@app.command()
+def export(
+    name: Annotated[str, typer.Argument(help="The rule set, as accounts name it.")],
+    directory: Annotated[Path, typer.Argument(help="Where the provisioning file lies: names of files are paths from there.")],
+    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    *,
+    version: Annotated[
+        str, typer.Option(help="A version that it had, at least its first 8 characters; none: the one in force.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Write over files that say something else.")] = False,
+) -> None:
+    """Write a rule set into files, as it is stored, and print the table that names them."""
+
+    async def run(connection: Connection) -> tuple[list[Path], str]:
+        from smsgw.admin import policy_export, policy_sets
+
+        entity, bundle = await policy_sets.stored(connection, name, version)
+        return policy_export.export(bundle, directory, force=force), policy_export.table(name, entity)
+
+    try:
+        paths, table = stored.ask(config, run)
+    except OSError as error:
+        face.fail(face.FAILED, f"{error.filename}: {error.strerror}")
+    print(table, end="")
+    print(f"wrote {', '.join(map(str, paths))}", file=sys.stderr)

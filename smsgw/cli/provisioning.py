@@ -58,6 +58,10 @@ def apply(
     *,
     dry_run: DryRun = False,
     overwrite: Overwrite = False,
+    take_over: Annotated[
+        list[str] | None,
+        typer.Option("--take-over", help="Put this rule set back to what the file says, whoever edited it since; repeatable."),
+    ] = None,
 ) -> None:
     """Make what a file says live, all or nothing; a running gateway follows within a second and drops no bind."""
     settings = face.settings(config)
@@ -72,7 +76,7 @@ def apply(
         key = load_key(Path(settings.node.data_dir))
         hasher, who = hasher_of(settings.secrets), actor or caller()
         made = await provisioning.apply(
-            connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite
+            connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite, take_over=take_over or ()
         )
         if not dry_run and not made.conflicts:
             kept = settings.rules
@@ -146,13 +150,15 @@ def errors_of(config: Path, files: Sequence[Path]) -> list[str]:
 
 def _certificate_errors(config: Config) -> list[str]:
     """Return why certificate and key do not go together, without opening an address."""
-    if not config.smpp.tls_listen:
-        return []
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.smpp.tls_cert, config.smpp.tls_key)
-    except OSError as error:
-        return [f"smpp.tls_cert, smpp.tls_key: {error.strerror or error}"]
-    return []
+    pairs = {"smpp": (config.smpp.tls_cert, config.smpp.tls_key)} if config.smpp.tls_listen else {}
+    pairs |= {"api": (config.api.tls_cert, config.api.tls_key)} if config.api.tls_cert else {}
+    found = []
+    for section, pair in pairs.items():
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
+        except OSError as error:
+            found.append(f"{section}.tls_cert, {section}.tls_key: {error.strerror or error}")
+    return found
 
 
 def read_file(file: Path) -> ProvisioningFile:

@@ -4,6 +4,8 @@
     handset      octets → the text that is read            normal      text → what its spellings have in common
     matcher      terms and patterns, by compiled engines   templates, signature, numbers   what their names say
     file         the tables of a rule set                  ruleset     a bundle of files → compiled, named by its hash
+    shape, faults, check    every fault of a set at once, with file, line, key and what to do
+    compare, shadowing      two versions compared by rule; a rule put into shadow mode by a line of its file
     literals     a word that every match of a pattern has in it
     submission   one message before the rules              verdict     findings, and what they add up to
     address, kinds, content, wording    the rules          selftest    a set proved on its own texts

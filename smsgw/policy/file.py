@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
+
+from smsgw.policy.shape import Misshapen, shaped
 
 Mode = Literal["enforce", "shadow"]
 Act = Literal["reject", "hold", "flag"]
@@ -296,7 +298,6 @@ class PolicyFile(_Table, frozen=True):
 NUMBER_LISTS: Final = ("scope", "block", "opt_out", "exempt")
 _LISTS: Final = ("harmless", "tlv", "hours", "template", "terms", "pattern", "opt_out", "keyword", "cap")
 _HEADER: Final = re.compile(r"\s*\[\[?\s*([\w.]+)\s*\]\]?\s*(?:#.*)?$")
-_AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 
 
 class PolicyFault(Exception):
@@ -315,7 +316,7 @@ class Source:
         """Take both."""
         self.name = name
         self.text = text
-        self.read: tuple[PolicyFile, frozenset[str]] | None = None
+        self.read: Read | None = None
         self._lines = text.splitlines()
         self._headers: dict[str, list[int]] = {}
         for number, line in enumerate(self._lines, 1):
@@ -338,42 +339,66 @@ class Source:
             return self.name
         return f"{self.name}:{first}" if first else self.name
 
+    def headers(self, table: str) -> list[int]:
+        """Return the lines on which tables of a name begin."""
+        return self._headers.get(table, [])
+
+    def place(self, table: str, index: int) -> int:
+        """Return which table of the file it is that is number `index` of those without a fault."""
+        kept = self.read.kept.get(table) if self.read is not None else None
+        return kept[index] if kept is not None else index
+
+
+class Read(NamedTuple):
+    """One file as read: what is sound of it, the names of what stands in it, which tables of a list are sound, and its faults."""
+
+    table: PolicyFile
+    given: frozenset[str]
+    kept: dict[str, list[int]]
+    faults: list[str]
+
 
 def parse(source: Source) -> PolicyFile:
     """Read one file. Raises PolicyFault."""
-    return _read(source)[0]
+    read = _read(source)
+    if read.faults:
+        raise PolicyFault(read.faults)
+    return read.table
 
 
-def _read(source: Source) -> tuple[PolicyFile, frozenset[str]]:
-    """Read one file, once; also returns what stands in it. Raises PolicyFault."""
+def _read(source: Source) -> Read:
+    """Read one file, once."""
     if source.read is None:
         source.read = _parsed(source)
     return source.read
 
 
-def _parsed(source: Source) -> tuple[PolicyFile, frozenset[str]]:
+def _parsed(source: Source) -> Read:
     try:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
-        raise PolicyFault([f"{source.name}: {error}"]) from None
+        return Read(PolicyFile(), frozenset(), {}, [f"{source.name}: {error}"])
     try:
-        return msgspec.convert(raw, PolicyFile), frozenset(raw)
-    except msgspec.ValidationError as error:
-        raise PolicyFault([_told(source, str(error))]) from None
+        return Read(msgspec.convert(raw, PolicyFile), frozenset(raw), {}, [])
+    except msgspec.ValidationError:
+        found = shaped(raw, PolicyFile)
+        return Read(PolicyFile(**found.values), frozenset(found.values), found.kept, [_told(source, one) for one in found.faults])
 
 
-def _told(source: Source, error: str) -> str:
-    """Say what msgspec found, with the line of the table or key."""
-    match = _AT.search(error)
-    path = match["path"] if match else ""
-    what = error[: match.start()] if match else error
-    parts = re.fullmatch(r"(?P<table>\w*)(?:\[(?P<index>\d+)\])?(?:\.(?P<key>\w+))?.*", path)
-    table, index, key = (parts["table"], int(parts["index"] or 0), parts["key"] or "") if parts else ("", 0, "")
-    unknown = re.search(r"unknown field `(\w+)`", what)
+def _told(source: Source, fault: Misshapen) -> str:
+    """Say what is misshapen, with the line of the table or key."""
+    parts = re.match(r"(?P<table>\w*)(?:\[(?P<index>\d+)\])?(?:\.(?P<key>\w+))?", fault.path)
+    assert parts is not None
+    table, index, key = parts["table"], int(parts["index"] or 0), parts["key"] or ""
+    unknown = re.search(r"unknown field `(\w+)`", fault.what)
     if unknown:
         key = unknown[1]
-    where = source.at(table, index, key) if table in msgspec_tables() else source.at("", 0, key or table)
-    return f"{where}: {path or 'the file'}: {what}"
+    inner = re.fullmatch(r"(?P<table>\w+\.\w+)\[(?P<index>\d+)\](?:\.(?P<key>\w+))?", fault.path)
+    if inner is not None:
+        table, index, key = inner["table"], int(inner["index"]), unknown[1] if unknown else inner["key"] or ""
+    within = table.partition(".")[0] in msgspec_tables()
+    where = source.at(table, index, key) if within else source.at("", 0, key or table)
+    return f"{where}: {fault.path or 'the file'}: {fault.what}"
 
 
 def msgspec_tables() -> frozenset[str]:
@@ -381,30 +406,33 @@ def msgspec_tables() -> frozenset[str]:
     return frozenset(name for name in PolicyFile.__struct_fields__ if name not in {"mode", "fail", "zone", "harmless"})
 
 
-def merged(sources: list[Source]) -> tuple[PolicyFile, dict[tuple[str, int], str]]:
-    """Read files as one. Also returns "file:line" of each (table, index). Raises PolicyFault."""
+def merged(sources: list[Source], faults: list[str] | None = None) -> tuple[PolicyFile, dict[tuple[str, int], str]]:
+    """Read files as one. Also returns "file:line" of each (table, index). Raises PolicyFault.
+
+    With `faults` it raises nothing: faults are added there, and what is sound is read.
+    """
     errors: list[str] = []
     values: dict[str, Any] = {}
     origin: dict[str, str] = {}
     places: dict[tuple[str, int], str] = {}
     for source in sources:
-        try:
-            one, given = _read(source)
-        except PolicyFault as fault:
-            errors += fault.errors
-            continue
+        one, given, kept, wrong = _read(source)
+        errors += wrong
         for name in sorted(given):
             value = getattr(one, name)
             if name in _LISTS:
                 before = len(values.setdefault(name, []))
                 values[name] = [*values[name], *value]
-                places |= {(name, before + index): source.at(name, index) for index in range(len(value))}
+                indexes = kept.get(name, range(len(value)))
+                places |= {(name, before + at): source.at(name, index) for at, index in enumerate(indexes)}
             elif name in values:
                 errors.append(f"{source.at(name)}: {name} is given twice: {origin[name]} is the first")
             else:
                 where = source.at(name) if isinstance(value, _Table) else source.at("", 0, name)
                 values[name], origin[name] = value, where
                 places[name, 0] = origin[name]
-    if errors:
+    if faults is not None:
+        faults += errors
+    elif errors:
         raise PolicyFault(errors)
     return PolicyFile(**values), places

@@ -3,6 +3,8 @@
 Eleven digits are soon guessed, so a bare hash would hide nothing: the key lies outside the database. A million numbers take 8 MB,
 one look-up some microseconds. Two numbers share a hash once in 10¹³ look-ups into a million.
 
+A list may have hashes in place of numbers, as `unpacked` writes them: what is stored can be written down and read again.
+
 Never here: where lists come from, what membership means.
 """
 
@@ -17,6 +19,7 @@ from hashlib import blake2b
 from typing import Final
 
 _DIGITS: Final = re.compile(r"\+?\d{3,20}")
+_HASH: Final = re.compile(r"h:([0-9a-f]{16})")
 _OCTETS: Final = 8
 
 
@@ -33,13 +36,29 @@ def canonical(number: str) -> str:
 
 def number_faults(text: str) -> list[tuple[int, str]]:
     """Return (line, what is wrong) for what is no number in a list of one a line; # begins a comment."""
-    return [(line, "is no number: 3 to 20 digits") for line, entry in _entries(text) if not _DIGITS.fullmatch(entry)]
+    return [
+        (line, "is no number: 3 to 20 digits")
+        for line, entry in _entries(text)
+        if not _DIGITS.fullmatch(entry) and not _HASH.fullmatch(entry)
+    ]
 
 
 def pack(key: bytes, text: str) -> bytes:
     """Return the packed hashes of a list of numbers, one a line."""
-    values = array("Q", sorted({hashed(key, entry) for _, entry in _entries(text)}))
+    values = array("Q", sorted({_value(key, entry) for _, entry in _entries(text)}))
     return _little(values).tobytes()
+
+
+def unpacked(packed: bytes) -> str:
+    """Return packed hashes as a list, one a line: `pack` makes the same of it, with any key."""
+    values = array("Q")
+    values.frombytes(packed)
+    return "".join(f"h:{value:016x}\n" for value in _little(values))
+
+
+def _value(key: bytes, entry: str) -> int:
+    found = _HASH.fullmatch(entry)
+    return int(found[1], 16) if found is not None else hashed(key, entry)
 
 
 def _entries(text: str) -> Iterable[tuple[int, str]]:

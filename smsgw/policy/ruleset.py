@@ -73,13 +73,21 @@ Read = Callable[[str, str], str]
 def make_bundle(names: Iterable[str], read: Read, key: bytes) -> Bundle:
     """Gather the files of a set. Raises PolicyFault, and what `read` raises for a TOML file."""
     sources = [Source(name, read(name, "")) for name in names]
+    merged(sources)  # all sources sound, or a PolicyFault with everything
     errors: list[str] = []
+    bundle = gather(sources, read, key, errors)
+    if errors:
+        raise PolicyFault(errors)
+    return bundle
+
+
+def gather(sources: Sequence[Source], read: Read, key: bytes, errors: list[str]) -> Bundle:
+    """Return a bundle of these files and the lists that they name; what is wrong with a list is added to `errors`."""
     words: dict[str, str] = {}
     numbers: dict[str, str] = {}
-    merged(sources)  # all sources sound, or a PolicyFault with everything
     for source in sources:
-        table, places = merged([source])
-        wanted = [(name, source.at("terms", at, "file")) for at, name in enumerate(one.file for one in table.terms)]
+        table, places = merged([source], [])
+        wanted = [(one.file, source.at("terms", source.place("terms", at), "file")) for at, one in enumerate(table.terms)]
         wanted += [(name, source.at("", 0, "harmless")) for name in table.harmless]
         for name, where in wanted:
             if name:
@@ -92,8 +100,6 @@ def make_bundle(names: Iterable[str], read: Read, key: bytes) -> Bundle:
                 faults = number_faults(texts[name])
                 errors += [f"{name}:{line}: {what}" for line, what in faults]
                 numbers[name] = "" if faults else b64encode(pack(key, texts[name])).decode()
-    if errors:
-        raise PolicyFault(errors)
     return Bundle([(source.name, source.text) for source in sources], words, numbers)
 
 
@@ -186,6 +192,7 @@ class _Making:
         self.table = table
         self.bundle = bundle
         self.errors: list[str] = []
+        self.faulty: set[tuple[str, int]] = set()
         self._places = places
 
     def parts(self, key: bytes) -> dict[str, Any]:
@@ -223,6 +230,7 @@ class _Making:
         }
 
     def _fault(self, kind: str, at: int, what: str) -> None:
+        self.faulty.add((kind, at))
         self.errors.append(f"{self._places.get((kind, at), kind)}: {what}")
 
     def _ids(self) -> None:

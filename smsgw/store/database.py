@@ -6,8 +6,9 @@ says so before anything is served. Must never put a dsn with a password into an 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, TypeAlias
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, TypeAlias, cast
 
 import asyncpg
 
@@ -22,6 +23,7 @@ __all__ = [
     "EmbeddedServer",
     "Pool",
     "StoreError",
+    "borrowed",
     "check_durability",
     "connect",
     "migrate",
@@ -72,6 +74,13 @@ async def open_pool(
         raise DatabaseRefused(f"the database does not let us in: {error}") from None
     except _TROUBLE as error:
         raise DatabaseUnavailable(f"the database does not answer: {str(error) or type(error).__name__}") from None
+
+
+@asynccontextmanager
+async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
+    """Give one connection of a pool for a while."""
+    async with pool.acquire() as connection:
+        yield cast("Connection", connection)
 
 
 async def check_durability(connection: Connection, *, unsafe: bool = False) -> tuple[str, ...]:

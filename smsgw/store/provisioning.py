@@ -35,7 +35,7 @@ _PAGE: Final = 500
 _FEW: Final = 64  # changes that are cheaper to read one by one
 _BOOKED: Final = (
     "'balance', 'refund', 'statement', 'export', 'late_fee', 'review', 'content', 'legal_hold', 'report', "
-    "'opt_out', 'block', 'consent', 'complaint'"
+    "'opt_out', 'block', 'consent', 'complaint', 'api_token'"
 )
 _PROVISIONED: Final = f"kind NOT IN ({_BOOKED})"  # what people do to books, messages and what is kept is audited, not provisioned
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.admin import policy_sets
 from smsgw.model import State
+from smsgw.policy.ruleset import make_bundle
 from smsgw.smpp.pdu import sm_body
 from smsgw.store.batch import quote
 from smsgw.store.database import connect
@@ -19,6 +21,7 @@ from tests.cli.commands import EXAMPLE, Command
 from tests.store.cycles import Cycles
 from tests.store.work import seat
 
+KEY = b"k" * 32
 TERMS = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\n'
 
 
@@ -100,6 +103,8 @@ def test_versions_are_forgotten_and_no_rollback_goes_to_one(sent: Command, tmp_p
         connection = await connect(found[1])
         await connection.execute("UPDATE policy_content SET at = at - interval '9 days'")
         await connection.execute("UPDATE provisioning_version SET at = at - interval '9 days'")
+        await connection.execute("ALTER TABLE audit DISABLE TRIGGER USER")
+        await connection.execute("UPDATE audit SET at = at - interval '9 days'")
         await connection.close()
 
     asyncio.run(age())
@@ -107,3 +112,63 @@ def test_versions_are_forgotten_and_no_rollback_goes_to_one(sent: Command, tmp_p
     refused = sent("rollback")
     assert refused.exit_code == 4
     assert "not kept any more" in refused.stdout
+
+
+def edit(command: Command, word: str) -> None:
+    """Put another version of the set in force, as the API does."""
+    found = re.search(r'dsn = "([^"]+)"', command.config.read_text(encoding="utf-8"))
+    assert found is not None
+    files = {"old.toml": TERMS.format(id="bait", word=word) + '[recipient]\nblock = "block.txt"\n', "block.txt": "8613800138000\n"}
+    bundle = make_bundle(["old.toml"], lambda source, listed: files[listed or source], KEY)
+
+    async def put() -> None:
+        connection = await connect(found[1])
+        try:
+            await policy_sets.put(
+                connection, "content", ["old.toml"], policy_sets.made_of(bundle), actor="token:ci", reason="an edit"
+            )
+        finally:
+            await connection.close()
+
+    asyncio.run(put())
+
+
+def test_an_edit_through_the_api_is_a_conflict_that_says_what_to_do(sent: Command):
+    """Who edited it, how to keep that, how to undo it for this set alone; the latter is then a change like any other."""
+    text = sent.file.read_text(encoding="utf-8")
+    edit(sent, "百家乐")
+    refused = sent.apply(text=text)
+    assert refused.exit_code == 4
+    assert "policy 'content': was changed by somebody else" in refused.stdout
+    assert "by token:ci at 20" in refused.stdout
+    assert "smsgw policy export content DIR" in refused.stdout
+    assert "--take-over content" in refused.stdout
+    assert sent.apply("--take-over", "nothing", text=text).exit_code == 78
+    taken = sent.apply("--take-over", "content", text=text)
+    assert (taken.exit_code, taken.stderr[:8]) == (0, "1 change")
+    assert "nothing to change" in sent.apply(text=text).stderr
+
+
+def test_what_was_edited_is_exported_and_applied_as_no_change(sent: Command, tmp_path: Path):
+    """The files as stored, lists of numbers as hashes; nothing is written over without --force; the next apply agrees."""
+    text = sent.file.read_text(encoding="utf-8")
+    edit(sent, "百家乐")
+    refused = sent("policy", "export", "content", str(tmp_path))
+    assert (refused.exit_code, "says something else already" in refused.stderr) == (4, True)
+    made = sent("policy", "export", "content", str(tmp_path), "--force")
+    assert made.stdout == '[[policy]]\nname = "content"\nfiles = ["old.toml"]\n'
+    assert "百家乐" in (tmp_path / "old.toml").read_text(encoding="utf-8")
+    assert "8613800138000" not in (tmp_path / "block.txt").read_text(encoding="utf-8")
+    same = sent.apply(text=text)
+    assert (same.exit_code, same.stderr) == (0, "nothing to change\n")
+    assert sent("policy", "export", "content", str(tmp_path)).exit_code == 0
+    assert sent("policy", "export", "nothing", str(tmp_path)).exit_code == 3
+
+
+def test_an_older_version_is_exported_too(sent: Command, tmp_path: Path):
+    """By a beginning of its name; a directory that cannot be made is told."""
+    first = json.loads(sent("audit", "list", "--kind", "policy", "--json").stdout)[0]["new"]["version"]
+    edit(sent, "百家乐")
+    assert sent("policy", "export", "content", str(tmp_path / "was"), "--version", first[:8]).exit_code == 0
+    assert "加微信" in (tmp_path / "was" / "old.toml").read_text(encoding="utf-8")
+    assert sent("policy", "export", "content", str(sent.file)).exit_code == 1

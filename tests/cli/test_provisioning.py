@@ -86,3 +86,15 @@ async def test_a_gateway_that_came_meanwhile_keeps_the_server(scratch: Path):
     finally:
         await gateway.close()
         await server.stop()
+
+
+def test_check_looks_at_the_certificates_of_the_api(command: Command, tmp_path: Path):
+    """A file that is not there, and one that is no certificate, are told before anything is served."""
+    before = command.config.read_text(encoding="utf-8")
+    (tmp_path / "x.pem").write_text("no certificate", encoding="utf-8")
+    command.config.write_text(f'{before}[api]\ntls_cert = "{tmp_path}/x.pem"\ntls_key = "{tmp_path}/none.pem"\n', encoding="utf-8")
+    checked = command("check")
+    assert checked.exit_code == 78
+    assert f"api.tls_key: {tmp_path}/none.pem cannot be read" in checked.stderr
+    (tmp_path / "none.pem").write_text("no key", encoding="utf-8")
+    assert "api.tls_cert, api.tls_key: " in command("check").stderr

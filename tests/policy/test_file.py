@@ -43,3 +43,18 @@ def test_a_table_that_stands_once_may_not_stand_twice():
         "b.toml:2: sender is given twice: a.toml:1 is the first",
         "c.toml:1: the file: Object contains unknown field `x`",
     ]
+
+
+def test_a_table_within_a_table_has_its_own_line():
+    """A fault of a nested list is told at its header, or its key; tables after a faulty one keep their lines."""
+    text = '[sender]\n[[sender.country]]\ncountry = "CN"\n[[sender.country]]\ncountry = 3\n'
+    text += '[[terms]]\n[[terms]]\nid = "b"\nmust = ["x"]\n'
+    faults: list[str] = []
+    source = Source("a.toml", text)
+    table, places = merged([source], faults)
+    assert faults == [
+        "a.toml:5: sender.country[1].country: Expected `str`, got `int`",
+        "a.toml:6: terms[0]: Object missing required field `id`",
+        "a.toml:6: terms[0]: Object missing required field `must`",
+    ]
+    assert ([rule.id for rule in table.terms], places["terms", 0], source.place("terms", 0)) == (["b"], "a.toml:7", 1)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from smsgw.policy.numbers import NumberSet, canonical, hashed, number_faults, pack
+from smsgw.policy.numbers import NumberSet, canonical, hashed, number_faults, pack, unpacked
 
 KEY = b"k" * 32
 
@@ -26,3 +26,13 @@ def test_the_stored_form_says_nothing_without_the_key():
 def test_what_is_no_number_is_told_with_its_line():
     """Letters and numbers that are too short or too long."""
     assert [line for line, _ in number_faults("8613800000001\nabc\n12\n# fine\n" + "1" * 21)] == [2, 3, 5]
+
+
+def test_what_is_stored_can_be_written_down_and_read_again():
+    """Hashes as a list make the same set, beside numbers, too; what only looks like a hash is a fault."""
+    packed = pack(KEY, "8613800000001\n8613800000002\n")
+    text = unpacked(packed)
+    assert "86138" not in text
+    assert pack(b"x" * 32, text) == packed
+    assert pack(KEY, text.splitlines()[0] + "\n8613800000001\n8613800000002\n") == packed
+    assert [line for line, _ in number_faults(text + "h:123\nh:XYZ\n")] == [3, 4]

@@ -19,6 +19,9 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from smsgw.config.api import Api
+from smsgw.config.saying import said
+
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Some = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Seconds = Annotated[float, Meta(ge=0, le=366 * 86_400)]
@@ -229,6 +232,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: Database = Database()
     smpp: Smpp = Smpp()
     admin: Admin = Admin()
+    api: Api = Api()
     log: Log = Log()
     unit_of_work: UnitOfWork = UnitOfWork()
     receipts: Receipts = Receipts()
@@ -320,30 +324,10 @@ class _Reading:
             try:
                 good[key] = _value(section, key, value, known[key], where)
             except msgspec.ValidationError as error:
-                self.errors.append(f"{where}: {_said(error)}")
+                self.errors.append(f"{where}: {said(error)}")
             except ConfigError as error:
                 self.errors += error.errors
         return kind(**good)
-
-
-_TYPES: Final = {
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text in quotes",
-    "bool": "true or false",
-    "array": "a list: [ ]",
-}
-
-
-def _said(error: msgspec.ValidationError) -> str:
-    """Say in the file's words what a value must be."""
-    found = re.match(r"Expected `(\w+)`(?: (>=|<=) ([\d.]+)|, got `(\w+)`)?", str(error))
-    if found is None:
-        return str(error)
-    wanted = _TYPES.get(found[1], found[1])
-    if found[2]:
-        return f"must be {wanted} of at {'least' if found[2] == '>=' else 'most'} {float(found[3]):g}"
-    return f"must be {wanted}"
 
 
 def _value(section: str, key: str, value: Any, kind: Any, where: str) -> Any:
@@ -352,7 +336,7 @@ def _value(section: str, key: str, value: Any, kind: Any, where: str) -> Any:
     choices = _CHOICES.get((section, key))
     if choices is not None and value not in choices:
         raise ConfigError([f"{where}: {value!r} is none of {', '.join(choices)}"])
-    if key in {"listen", "tls_listen"}:
+    if key in {"listen", "tls_listen"} and not (section == "api" and not value):
         for address in (value,) if isinstance(value, str) else value:
             try:
                 address_of(address)
@@ -383,12 +367,15 @@ def _contradictions(config: Config, reading: _Reading) -> Iterable[str]:
         ("smpp", "listen", smpp.listen),
         ("smpp", "tls_listen", smpp.tls_listen),
         ("admin", "listen", (config.admin.listen,)),
+        ("api", "listen", (config.api.listen,) if config.api.listen else ()),
     ):
         for text in addresses:
             address = address_of(text)
             if address in seen and address[1]:
                 yield f"{reading.where(section, key)}: {text} is listened on twice"
             seen.add(address)
+    if bool(config.api.tls_cert) != bool(config.api.tls_key):
+        yield f"{reading.where('api')}: tls_cert and tls_key go together: the paths of PEM files"
     work = config.unit_of_work
     numbers = config.compliance
     if bool(numbers.country_code) != bool(numbers.national_digits):
@@ -399,14 +386,16 @@ def _contradictions(config: Config, reading: _Reading) -> Iterable[str]:
 
 def missing_files(config: Config) -> list[str]:
     """Say which files that the settings name cannot be read, for `smsgw check`: one line each."""
-    named = {"tls_cert": config.smpp.tls_cert, "tls_key": config.smpp.tls_key, "tls_client_ca": config.smpp.tls_client_ca}
+    smpp, api = config.smpp, config.api
+    named = {"smpp.tls_cert": smpp.tls_cert, "smpp.tls_key": smpp.tls_key, "smpp.tls_client_ca": smpp.tls_client_ca}
+    named |= {"api.tls_cert": api.tls_cert, "api.tls_key": api.tls_key}
     found = []
     for key, path in named.items():
         try:
             if path:
                 Path(path).read_bytes()
         except OSError as error:
-            found.append(f"smpp.{key}: {path} cannot be read: {error.strerror}")
+            found.append(f"{key}: {path} cannot be read: {error.strerror}")
     return found
 
 

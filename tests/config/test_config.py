@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from smsgw import config
 from smsgw.config import Config, ConfigError
 
-SHIPPED = Path(__file__).resolve().parents[1] / "config" / "smsgw.toml"
+SHIPPED = Path(__file__).resolve().parents[2] / "config" / "smsgw.toml"
 
 
 def errors_of(text: str) -> list[str]:
@@ -185,3 +185,13 @@ def test_any_value_is_taken_or_refused_by_name(value: object):
         reading = config._Reading("smsgw.toml", "")
         reading.section("smpp", {key: value})
         assert all(f"smpp.{key}" in error for error in reading.errors)
+
+
+def test_the_api_is_off_unless_it_has_an_address():
+    """An address of its own, with certificate and key or neither."""
+    assert config.parse('[api]\nlisten = ""').api == Config().api
+    assert config.parse('[api]\nlisten = "127.0.0.1:8081"').api.listen == "127.0.0.1:8081"
+    assert "is no address" in errors_of('[api]\nlisten = "8081"')[0]
+    assert "is listened on twice" in errors_of('[api]\nlisten = "127.0.0.1:8080"')[0]
+    assert "tls_cert and tls_key go together" in errors_of('[api]\ntls_cert = "x.pem"')[0]
+    assert "at most 64" in errors_of("[api]\nchecks = 65")[0]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from smsgw.admin.api.problems import Refused, body_of, faulty
+from smsgw.admin.api.shapes import PutBody, RollbackBody
+from smsgw.policy.faults import Fault
+
+
+def refused(octets: bytes) -> Refused:
+    """Return the refusal of a body."""
+    with pytest.raises(Refused) as error:
+        body_of(octets, PutBody)
+    return error.value
+
+
+def test_a_body_is_read_as_its_shape():
+    """What is not given has its default; nothing at all is an empty object."""
+    assert body_of(b'{"version": "abc"}', RollbackBody) == RollbackBody(version="abc")
+    assert body_of(b"", RollbackBody) == RollbackBody()
+
+
+@pytest.mark.parametrize("octets", [b"{", b"[]", b"3", b'{"files": "\xff"}', b'{"reason": "\\ud800"}', b"NaN"])
+def test_what_is_no_json_object_is_400(octets: bytes):
+    """Cut short, another type, no UTF-8, half a character."""
+    assert refused(octets).status == 400
+
+
+def test_every_fault_of_a_body_is_told_at_once():
+    """Unknown keys, missing ones, wrong types, each with its place and the keys that there are."""
+    error = refused(b'{"flies": [], "files": [{"name": 1}, 2], "lists": {"a": 1}}')
+    assert error.status == 422
+    assert {fault.key: fault.message for fault in error.problem.faults} == {
+        "": "Object contains unknown field `flies`",
+        "files[0]": "Object missing required field `text`",
+        "files[0].name": "Expected `str`, got `int`",
+        "files[1]": "Expected `object`, got `int`",
+        "lists[...]": "Expected `str`, got `int`",
+    }
+    assert all("files, lists, reason" in fault.hint for fault in error.problem.faults)
+
+
+def test_faults_of_a_set_are_told_in_parts():
+    """As they are, and how many."""
+    error = faulty([Fault("m", "f.toml", 3, "k", "h"), Fault("n")])
+    assert (error.status, error.problem.error, error.problem.message) == (422, "faulty", "2 faults: nothing was changed")
+    assert faulty([Fault("n")]).problem.message == "1 fault: nothing was changed"
+    first = error.problem.faults[0]
+    assert (first.file, first.line, first.key, first.message, first.hint) == ("f.toml", 3, "k", "m", "h")
