@@ -5,7 +5,6 @@ import random
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from smsgw.model import Message, Rejected, State
 from smsgw.store import invariants
@@ -26,6 +25,7 @@ from tests.store.work import (
     owed,
     seat,
     terminate,
+    twin,
     working,
 )
 
@@ -502,8 +502,8 @@ async def test_a_message_that_was_read_twice_is_changed_once(node: Node, connect
     async with working(commit):
         new = node.submit()
         await effects.count(1)
-        twin, third = replace(new), replace(new)
-        for state, one in ((State.DELIVERED, new), (State.FAILED, twin), (State.EXPIRED, third)):
+        second, third = twin(new), twin(new)
+        for state, one in ((State.DELIVERED, new), (State.FAILED, second), (State.EXPIRED, third)):
             one.state = state
             commit.change(one, effects, int(state), owed(node.ids, about=new.id))
         await effects.count(4)

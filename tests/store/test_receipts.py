@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.model import Owed
 from smsgw.store import receipts
 from smsgw.store.database import Connection
 from tests.store.cycles import FAR_MS, Cycles, wait
@@ -23,11 +22,11 @@ async def test_what_was_leased_is_read_oldest_first(cycle: Cycles, connection: C
     await cycle(leased=[(1, 9)])
     await cycle(put_back=[(2, 4, 1_500, 1)], done=[(3,)])
     read = await receipts.load_owed(connection, [3, 2, 1])
-    expected = [
-        Owed(1, 1, 10, 1, b"owed 1", expires_at=FAR_MS / 1000, claimed=True),
-        Owed(2, 1, 20, 2, b"owed 2", tries=4, due_at=1.5, expires_at=FAR_MS / 1000, claimed=True),
+    assert [(one.id, one.account, one.message, one.kind, one.body, one.tries, one.due_at) for one in read] == [
+        (1, 1, 10, 1, b"owed 1", 0, 0.0),
+        (2, 1, 20, 2, b"owed 2", 4, 1.5),
     ]
-    assert read == expected
+    assert [(one.expires_at, one.claimed) for one in read] == [(FAR_MS / 1000, True)] * 2
 
 
 async def test_the_oldest_free_receipts_go_first(cycle: Cycles, connection: Connection):

@@ -25,6 +25,16 @@ FAST = CommitCaps(pace_s=0.0)
 FORGING = "SET session_replication_role = replica;"
 """A session that says this may change what was booked: the triggers that keep the books do not see it."""
 
+STORED = (
+    "id source destination body command state rev link attempt resends parts price basis registered mode short_id upstream_id error"
+    " refund expires_at sent_at done_at"
+).split()
+"""What a message has in its row, and reads back."""
+OF_THIS_PROCESS = frozenset(
+    "held session sequence bind rule fingerprint caps links content_class answered_at due_at pending".split()
+)
+"""What it has besides, which no constructor takes."""
+
 Connect = Callable[[], Awaitable[Connection]]
 
 
@@ -37,7 +47,19 @@ def message(ids: Ids, of: Account | None = None, **fields: Any) -> Message:
     """Return a new message that costs 1 unit and is ready to be submitted."""
     values: dict[str, Any] = {"source": "1069", "destination": "8613800138000", "body": b"body", "price": 1, "parts": 1}
     values |= {"state": State.SUBMITTING, "link": 7, "attempt": 1, **fields}
-    return Message(id=ids.next(), account=of or account(), **values)
+    own = {name: values.pop(name) for name in OF_THIS_PROCESS & values.keys()}
+    made = Message(id=ids.next(), account=of or account(), **values)
+    for name, value in own.items():
+        setattr(made, name, value)
+    return made
+
+
+def twin(of: Message) -> Message:
+    """Return another object of the same message, as a second reading of its row gives it."""
+    made = Message(of.id, of.account, of.source, of.destination, of.body)
+    for name in (*STORED, *OF_THIS_PROCESS):
+        setattr(made, name, getattr(of, name))
+    return made
 
 
 def owed(ids: Ids, of: int = 1, about: int = 0, **fields: Any) -> Owed:
