@@ -48,7 +48,8 @@ HANDSET: Final = "handset"
 
 
 class Heard(msgspec.Struct, gc=False):
-    """A keyword on its way into the record, of a number as its hash. `then(argument, kept)`: what follows once it is there, or not.
+    """A keyword on its way into the record, of a number as its hash, and with its middle hidden. `then(argument, kept)`: what
+    follows once it is there, or not.
 
     `service`: the number that it was sent to; `reference`: the id of its MO message.
     """
@@ -57,6 +58,7 @@ class Heard(msgspec.Struct, gc=False):
     policy: RuleSet
     account: Account
     number: int
+    masked: str
     service: str
     reference: str
     at: float
@@ -212,6 +214,7 @@ async def _put(connection: Connection, batch: list[Heard]) -> None:
             service=heard.service,
             reference=heard.reference,
             make=heard.wish.means == "refuse",
+            masked=heard.masked,
         )
         for heard, scope in wanted
         if scope in codes
