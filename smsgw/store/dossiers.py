@@ -56,7 +56,7 @@ _COMPLAINTS: Final = """
 _AUDIT: Final = f"""
     SELECT {_COLUMNS} FROM audit a WHERE number IS NOT NULL AND (
         (kind IN ('tenant', 'tenant_state', 'tenant_warning', 'tenant_appeal', 'tenant_term', 'tenant_profile', 'balance',
-                  'price_notice', 'export') AND name = $1)
+                  'price_notice', 'export', 'tenant_purge', 'mark_purge') AND name = $1)
         OR (kind = 'price' AND starts_with(name, $1 || '/'))
         OR (CASE kind WHEN 'review' THEN coalesce(new ->> 'account', new ->> 'looked_at')
                  WHEN 'account' THEN name WHEN 'account_state' THEN name WHEN 'account_warning' THEN name
