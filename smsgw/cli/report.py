@@ -121,7 +121,12 @@ def verify(
     keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")
     rows = {entry["file"]: entry["rows"] for entry in manifest["files"]}
     face.print_one(
-        {**{name: manifest[name] for name in keys}, "rows": rows if json else list(rows.values()), "holds": True}, json=json
+        {
+            **{name: manifest[name] for name in keys},
+            "rows": rows if json else [f"{file} {count}" for file, count in rows.items()],
+            "holds": True,
+        },
+        json=json,
     )
     if public is None:
         print("whose key that is, compare (smsgw export key), or give it: --key FILE", file=sys.stderr)
