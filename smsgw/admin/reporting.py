@@ -239,7 +239,8 @@ _COMPLAINT: Final[_Shape] = {
     "complaint": _text("complaint"), "source": _text("source"), "reference": _text("reference"), "number": _text("masked"),
     "number_hash": lambda row: hex_of(row["number"]), "day": _text("day"), "received": _moment("received"), "due": _text("due"),
     "state": _text("state"), "message": _text("message"), "account": _text("account"), "sender": _text("sender"),
-    "signature": _text("signature"), "told": _moment("told"), "blocked": _text("blocked"), "blocked_at": _moment("blocked_at"),
+    "signature": _text("signature"), "consented_at": _moment("consented_at"), "refused_at": _moment("refused_at"),
+    "told": _moment("told"), "blocked": _text("blocked"), "blocked_at": _moment("blocked_at"),
     "note": _text("note"), "outcome": _text("outcome"), "closed": _moment("closed"), "registered_by": _text("actor"),
     "closed_by": _text("closed_by"), "also_of_others": lambda row: "yes" if row["shared"] else "no",
 }  # fmt: skip

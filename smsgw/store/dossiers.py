@@ -42,6 +42,9 @@ _COMPLAINTS: Final = """
            AS state, m.message, coalesce(a.system_id, 'account ' || m.account) AS account, m.sender, m.signature, c.blocked,
            (SELECT min(e.at) FROM mark_event e JOIN mark_scope s ON s.id = e.scope WHERE e.number = c.number AND e.active
             AND e.source = 'complaint' AND e.reference = 'complaint ' || c.id AND s.owner IN (0, m.account)) AS blocked_at,
+           (SELECT max(e.at) FROM mark_event e JOIN mark_scope s ON s.id = e.scope WHERE e.number = c.number AND e.active
+            AND s.kind = 'opt_out' AND s.level <> 'tenant' AND s.owner = m.account) AS refused_at,
+           (SELECT max(g.given) FROM consent g WHERE g.number = c.number AND g.account = m.account) AS consented_at,
            (SELECT min(n.at) FROM notice n WHERE n.tenant = m.tenant AND n.account = m.account AND n.kind = 'complaint'
             AND n.params ->> 'complaint' = c.id::text) AS told,
            CASE WHEN k.shared THEN '' ELSE c.note END AS note, CASE WHEN k.shared THEN '' ELSE c.outcome END AS outcome,

@@ -145,7 +145,7 @@ async def complain(store: Connection, number: int, meant: dict[int, tuple[int, i
 
 
 async def test_complaints_about_it_are_in_it(store: Connection, keys: ContentKeys, tmp_path: Path):
-    """The row with its clock, each message that was meant, what was done; and the audit's rows of it (C24, C33)."""
+    """The row with its clock, what was meant, what the recipient had said, what was done; the audit of it (C24, C33)."""
     await complain(store, 8, {1: (1, 1), 3: (1, 1)}, note="wrote twice", outcome="tenant warned")
     code = await store.fetchval("INSERT INTO mark_scope (kind, level, owner) VALUES ('block', 'account', 1) RETURNING id")
     await store.execute(
@@ -153,6 +153,14 @@ async def test_complaints_about_it_are_in_it(store: Connection, keys: ContentKey
         " VALUES ('2026-11-25T10:00Z', -5, $1, true, 'complaint', 'complaint 8', 'ann')",
         code,
     )
+    refused = await store.fetchval("INSERT INTO mark_scope (kind, level, owner) VALUES ('opt_out', 'number', 1) RETURNING id")
+    await store.execute(
+        "INSERT INTO mark_event (at, number, scope, active, source, actor)"
+        " VALUES ('2026-11-20T10:00Z', -5, $1, true, 'handset', 'handset')",
+        refused,
+    )
+    consent = "INSERT INTO consent (account, number, source, given, proof, actor)"
+    await store.execute(f"{consent} VALUES (1, -5, 'form', '2026-01-02T10:00Z', 'x', 'ann'), (2, -5, 'b0rg', now(), 'b0rg', 'ann')")
     made, files = await write(store, keys, tmp_path / "a.zip")
     found = rows(files["complaints.csv"])
     assert (made["complaints"], [row["message"] for row in found]) == (2, ["1", "3"])
@@ -161,6 +169,7 @@ async def test_complaints_about_it_are_in_it(store: Connection, keys: ContentKey
     assert (row["day"], row["due"], row["state"], row["closed_by"]) == ("2026-11-24", "2026-12-15", "closed", "bea")
     assert (row["note"], row["outcome"], row["blocked"]) == ("wrote twice", "tenant warned", "account")
     assert row["blocked_at"] == "2026-11-25T10:00:00.000+00:00"
+    assert (row["consented_at"][:10], row["refused_at"][:10]) == ("2026-01-02", "2026-11-20")
     assert "reason 8" in files["audit.jsonl"]
     assert {entry["file"]: entry["rows"] for entry in verify(tmp_path / "a.zip")["files"]}["complaints.csv"] == 2
 
