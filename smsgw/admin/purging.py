@@ -44,6 +44,7 @@ KEPT: Final[Mapping[str, str]] = {
     "complaints": "the register of complaints, numbers with their middle hidden",
     "contract": "its name, profile, term, notices: whom the books are about",
 }
+DETAILS: Final = "detail files of closed cycles, in which numbers stand: documents of the books, kept as they were closed"
 NOT_REACHED: Final = "backups of the database, the gateway's logs, what carriers, handsets and the tenant have"
 
 
@@ -156,6 +157,7 @@ async def _certify(connection: Connection, of: Subject, signer: Signer, asked: A
 async def _body(connection: Connection, of: Subject, seen: _Seen) -> dict[str, Any]:
     ended, returned, left = seen
     gone = await purges.gone(connection, of.tenant)
+    details = await purges.details(connection, of.name)
     held = [
         {"kind": found.kind, "rows": one.rows, "why": one.why, "held_until": _at(one.until) if one.until else ""}
         for found in left
@@ -168,7 +170,7 @@ async def _body(connection: Connection, of: Subject, seen: _Seen) -> dict[str, A
         "deleted": [{"kind": one.kind, "rows": one.rows, "from": _at(one.first_at), "until": _at(one.last_at)} for one in gone],
         "held": held,
         "complete": not held,
-        "kept": KEPT,
+        "kept": {**KEPT, **({"details": f"{details} {DETAILS}"} if details else {})},
         "not_reached": NOT_REACHED,
     }
 

@@ -220,6 +220,17 @@ async def gone(connection: Connection, tenant: int) -> list[Gone]:
     return [found[kind] for kind in KINDS if kind in found]
 
 
+async def details(connection: Connection, name: str) -> int:
+    """Return how many detail files of a tenant's closed cycles are kept: numbers stand in them, and they are books."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM statement_file f JOIN statement s ON s.id = f.statement"
+            " WHERE s.direction = 'tenant' AND s.party = $1 AND f.name LIKE '%-detail.%'",
+            name,
+        )
+    )
+
+
 async def exported(connection: Connection, tenant: str, since: datetime) -> tuple[int, datetime] | None:
     """Return the place in the audit and the moment of a tenant's newest export since then; None without one."""
     row = await connection.fetchrow(

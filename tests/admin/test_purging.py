@@ -241,6 +241,21 @@ async def test_what_is_open_or_on_its_way_stays(store: Connection, keys: Content
     }  # fmt: skip
 
 
+async def test_documents_in_which_numbers_stand_are_told(store: Connection, keys: ContentKeys):
+    """Detail files of closed cycles are books and stay: the certificate does not hide it."""
+    await store.execute(
+        "INSERT INTO statement (direction, party, cycle, from_ms, until_ms, closing, content, sha256, actor)"
+        " SELECT 'tenant', unnest(ARRAY['acme', 'borg']), '2026-10', 0, 1, 0, '{}', '', 'ann'"
+    )
+    await store.execute(
+        "INSERT INTO statement_file (statement, name, sha256, body)"
+        " SELECT id, party || unnest(ARRAY['-2026-10-detail.csv', '-2026-10.pdf']),"
+        " '', 'x' FROM statement"
+    )
+    said = await purged(store, keys)
+    assert said["kept"]["details"].startswith("1 detail files of closed cycles, in which numbers stand")
+
+
 async def test_a_certificate_proves_itself(store: Connection, keys: ContentKeys):
     """By its signature; what was changed, or signed by another, is found; and whether it was made here, by the audit."""
     made = await purging.purge(store, "acme", keys.open, SIGNER, ASKED)
