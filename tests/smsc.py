@@ -199,13 +199,20 @@ class Smsc:
         text_id: bytes | None = None,
         tlv_id: bytes | None = None,
         esm_class: int = 4,
+        said: bytes = b"",
     ) -> bytes:
-        """Return a receipt as this carrier writes it: the id in the text and, with its state, in TLVs; b"" leaves one out."""
+        """Return a receipt as this carrier writes it: the id in the text and, with its state, in TLVs; b"" leaves one out.
+
+        `said`: what stands behind "text:".
+        """
         ours = self.receipt_ids(submit.message_id)
         in_text = ours if text_id is None else text_id
         in_tlv = ours if tlv_id is None else tlv_id
         named = b"id:%b " % in_text if in_text else b""
-        text = named + b"sub:001 dlvrd:001 submit date:2611240300 done date:2611240301 stat:%b err:000 text:" % stat.encode()
+        text = named + b"sub:001 dlvrd:001 submit date:2611240300 done date:2611240301 stat:%b err:000 text:%b" % (
+            stat.encode(),
+            said,
+        )
         tlvs = b""
         if in_tlv:
             tlvs = tlv.append(const.TAG_RECEIPTED_MESSAGE_ID, in_tlv + b"\0")

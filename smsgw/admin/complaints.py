@@ -94,7 +94,7 @@ async def add(connection: Connection, rules: Rules, given: Complaint, by: By) ->
         if made is None:
             raise NotAllowed(f"{given.source} {given.reference!r} is registered already")
         await complaints.match(connection, made, meant)
-        await _block(connection, number, _lists(blocked, meant), made, by)
+        await _block(connection, (number, masked), _lists(blocked, meant), made, by)
         said = {"source": given.source, "reference": given.reference, "day": str(given.day), "due": str(due), "blocked": blocked}
         new = {**said, "messages": [one.message for one, _ in meant]}
         await provisioning.audit(connection, by.actor, ("complaint", str(made)), None, new, by.reason)
@@ -180,12 +180,13 @@ def _lists(blocked: str, meant: Sequence[tuple[Meant, str]]) -> list[Scope]:
     return [Scope(BLOCK, "platform", 0)] if blocked else []
 
 
-async def _block(connection: Connection, number: int, scopes: Sequence[Scope], complaint: int, by: By) -> None:
+async def _block(connection: Connection, who: tuple[int, str], scopes: Sequence[Scope], complaint: int, by: By) -> None:
+    number, masked = who
     moment = await standings.now(connection)
     codes = await marks.codes_of(connection, scopes)
     reference = f"complaint {complaint}"
     settings = [
-        marks.Setting(number, code, True, moment, "complaint", by.actor, reference=reference, reason=by.reason)
+        marks.Setting(number, code, True, moment, "complaint", by.actor, reference=reference, reason=by.reason, masked=masked)
         for code in codes.values()
     ]
     await marks.put(connection, settings)

@@ -94,7 +94,7 @@ async def purge(connection: Connection, of: Subject, meant: Filter, opened: Open
             raise NotAllowed(f"{counts['content']} are more than the {MAX_PURGED} that one purge takes: give it days")
         after = purged = 0
         while page := await contents.purgeable(connection, meant, after):
-            rows = [(row["id"], row["class"], *_tomb(row["id"], row["body"], opened)) for row in page]
+            rows = [(row["id"], row["class"], *tomb(row["id"], row["body"], opened)) for row in page]
             await contents.bury(connection, rows, actor, reason)
             after, purged = page[-1]["id"], purged + len(page)
         span = {"from_id": meant.from_id, "until_id": meant.until_id, "one_number": bool(meant.destination)}
@@ -102,7 +102,7 @@ async def purge(connection: Connection, of: Subject, meant: Filter, opened: Open
     return {**counts, "content": purged}
 
 
-def _tomb(number: int, stored: bytes, opened: Opener) -> tuple[int, bytes]:
+def tomb(number: int, stored: bytes, opened: Opener) -> tuple[int, bytes]:
     """Return octets and hash of what was there; of what does not open any more, those of what is stored."""
     try:
         body = opened(number, stored)

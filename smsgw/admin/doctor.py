@@ -22,7 +22,7 @@ import aiohttp
 import orjson
 
 from smsgw.config import Config, address_of
-from smsgw.store import audits, examination, invariants, partitions, retentions
+from smsgw.store import audits, examination, invariants, mark_chain, partitions, retentions
 from smsgw.store.database import Connection, check_durability, connect
 from smsgw.store.errors import StoreError
 
@@ -203,7 +203,11 @@ async def audit(connection: Connection) -> Finding:
     if found.fault is not None:
         text = f"number {found.fault.number} {found.fault.why}"
         return Finding("audit", Level.CRITICAL, text, "somebody wrote past smsgw: keep a dump, then smsgw audit verify")
-    return Finding("audit", Level.OK, f"{found.rows} rows fit, up to number {found.head.number}")
+    said = await mark_chain.verify(connection, last=AUDIT_ROWS)
+    if said.fault is not None:
+        text = f"number {said.fault.number} of what recipients said {said.fault.why}"
+        return Finding("audit", Level.CRITICAL, text, "somebody wrote past smsgw: keep a dump, then smsgw audit verify")
+    return Finding("audit", Level.OK, f"{found.rows} rows fit, up to number {found.head.number}; {said.rows} of marks")
 
 
 async def retention(connection: Connection, now: datetime.datetime) -> Finding:

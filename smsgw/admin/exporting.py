@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from smsgw.admin.recipients import hex_of
 from smsgw.admin.signing import MANIFEST, SIGNATURE, Signer, fingerprint
 from smsgw.billing.tariff import format_money
 from smsgw.carriers.dialect import receipt_key, submit_key
@@ -143,6 +144,10 @@ def _text(key: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda row: str(row[key])
 
 
+def _when(key: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: row[key].astimezone(UTC).isoformat(timespec="milliseconds") if row[key] else ""
+
+
 def _money(key: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda row: format_money(row[key])
 
@@ -153,7 +158,15 @@ _ENDED: Final[_Shape] = {
     "state": lambda row: State(row["state"]).name, "error": _text("error"), "ended": lambda row: _at(row["done_ms"]),
 }  # fmt: skip
 _DAY: Final[_Shape] = {"day": lambda row: str((datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=row["day"])).date())}
-_BOOKED: Final[_Shape] = {"at": lambda row: row["at"].astimezone(UTC).isoformat(timespec="milliseconds")}
+_BOOKED: Final[_Shape] = {"at": _when("at")}
+_NUMBER: Final[_Shape] = {"number": _text("masked"), "number_hash": lambda row: hex_of(row["number"])}
+_MARK: Final[_Shape] = {
+    "at": _when("at"), **_NUMBER, "set": lambda row: "yes" if row["active"] else "no",
+    "in_force": lambda row: "yes" if row["in_force"] else "no", "level": _text("level"), "account": _text("account"),
+    "key": _text("key"), "source": _text("source"), "word": _text("word"), "service": _text("service"),
+    "reference": _text("reference"), "reason": _text("reason"),
+}  # fmt: skip
+"""`source` handset: the MO message of id `reference` said `word` to `service`; or command, `list NAME`, complaint."""
 _COLUMNS: Final[Mapping[str, _Shape]] = {
     "messages": {
         "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), **_ACCEPTED, "account": _text("account"),
@@ -171,6 +184,12 @@ _COLUMNS: Final[Mapping[str, _Shape]] = {
         "reason": _text("reason"), "reference": _text("reference"), **_BOOKED,
     },
     "refunds": {"message": _text("message"), **_DAY, "amount": _money("amount"), "reason": _text("reason"), **_BOOKED},
+    "opt_outs": _MARK,
+    "blocks": _MARK,
+    "consents": {
+        "account": _text("account"), **_NUMBER, "source": _text("source"), "given": _when("given"), "proof": _text("proof"),
+        "registered": _when("at"), "withdrawn": _when("withdrawn"), "withdrawn_why": _text("withdrawn_why"),
+    },
     "content": {"id": _text("id"), "body_hex": lambda row: row["body"].hex()},
 }  # fmt: skip
 """What each file of an export has: column → the cell of a row. Bodies are those of the PDUs, in hex."""

@@ -20,7 +20,7 @@ from smsgw.admin import arrears, late_fees, standing, terms
 from smsgw.admin.anomalies import Watch
 from smsgw.admin.ladder import Ladder
 from smsgw.policy.pumping import Pumping
-from smsgw.store import credentials
+from smsgw.store import credentials, mark_chain
 from smsgw.store.database import Connection, Pool
 from smsgw.tenants.bind import Authenticator
 
@@ -70,6 +70,7 @@ class Keeper:
                 if hour != self._hour:
                     self._hour = hour
                     done["late_fees"] = await late_fees.keep_fees(connection, done=self._fees)
+                    done["marks_noted"] = await mark_chain.note(connection)
             self._turn = (self._turn + 1) % TERMS_EVERY
             if any(done.values()):
                 self._log.info("contracts_kept", **done)

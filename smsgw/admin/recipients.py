@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Final
 
 from smsgw.admin.standing import NotAllowed, NotFound, find
@@ -21,6 +22,8 @@ from smsgw.policy.numbers import canonical
 from smsgw.store import consents, marks, provisioning
 from smsgw.store import standing as standings
 from smsgw.store.database import Connection
+from smsgw.telemetry import hide_numbers
+from smsgw.telemetry import mask as mask_of
 
 COMMAND: Final = "command"
 LIST: Final = "list"
@@ -48,6 +51,11 @@ class Done:
 
     numbers: int
     changed: int
+
+
+def list_of(name: str) -> str:
+    """Return the source of what a list brought: which one it was, by its file's name."""
+    return f"{LIST} {hide_numbers(PurePath(name).name)}"[:LONGEST]
 
 
 async def opt_out_scope(connection: Connection, account: str, *, signature: str = "", service: str = "") -> Scope:
@@ -135,6 +143,7 @@ def _setting(value: int, entry: Entry, code: int, moment: datetime, by: By, *, a
         reference=entry.proof,
         reason=by.reason,
         make=active,
+        masked=mask_of(canonical(entry.number)),
     )
 
 

@@ -20,6 +20,8 @@ from typing import Any, Final
 
 from smsgw.admin import standing
 from smsgw.admin.contents import text_of
+from smsgw.admin.recipients import hex_of
+from smsgw.admin.signing import Signer
 from smsgw.admin.standing import NotAllowed
 from smsgw.model import Standing, State
 from smsgw.reports import bundle
@@ -49,9 +51,17 @@ class To:
 
 
 async def report(  # noqa: PLR0917 - of whom, to whom, where
-    connection: Connection, of: Subject, span: tuple[int, int], to: To, out: Path, opened: Opener, *, freeze: bool = False
+    connection: Connection,
+    of: Subject,
+    span: tuple[int, int],
+    to: To,
+    out: Path,
+    opened: Opener,
+    signer: Signer,
+    *,
+    freeze: bool = False,
 ) -> dict[str, Any]:
-    """Write a bundle of a tenant or an account, of messages between two ids; returns what was noted.
+    """Write a signed bundle of a tenant or an account, of messages between two ids; returns what was noted.
 
     Raises NotAllowed where a file is there already or the state does not allow a freeze, OSError.
     """
@@ -64,7 +74,7 @@ async def report(  # noqa: PLR0917 - of whom, to whom, where
     try:
         with part.open("xb") as file:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                digest, counts = await _write(connection, file, of, meant, to, opened, frozen=frozen)
+                digest, counts = await _write(connection, file, of, meant, to, opened, signer, frozen=frozen)
         async with connection.transaction():
             number = await dossiers.keep(connection, of, meant, to.authority, to.reference, digest, to.actor, frozen=frozen)
             said = {"tenant": of.tenant_name, "report": number, "to": to.authority, "ref": to.reference, "sha256": digest}
@@ -91,16 +101,18 @@ async def _stop(connection: Connection, of: Subject, to: To) -> bool:
 
 
 async def _write(  # noqa: PLR0917 - what of whom goes where
-    connection: Connection, file: Any, of: Subject, meant: Filter, to: To, opened: Opener, *, frozen: bool
+    connection: Connection, file: Any, of: Subject, meant: Filter, to: To, opened: Opener, signer: Signer, *, frozen: bool
 ) -> tuple[str, dict[str, int]]:
     writer = Writer(file)
     head = await audits.head(connection)
+    whole: set[int] = set()
     try:
         counts = {
             "messages": await _csv(writer, "messages.csv", _MESSAGE, _readable(dossiers.messages(connection, meant), opened)),
             "verdicts": await _csv(writer, "verdicts.csv", _VERDICT, dossiers.verdicts(connection, meant)),
+            "complaints": await _csv(writer, bundle.COMPLAINTS, _COMPLAINT, _noted(dossiers.complaints(connection, meant), whole)),
             "profiles": _jsonl(writer, "profiles.jsonl", await terms.profiles(connection, of.tenant)),
-            "audit": await _audit(writer, connection, of, head),
+            "audit": await _audit(writer, connection, of, head, whole),
         }
     except BaseException:
         writer.abandon()
@@ -118,15 +130,22 @@ async def _write(  # noqa: PLR0917 - what of whom goes where
         "frozen": frozen,
         "chain": str(head),
     }
-    return bundle.seal(writer, manifest), counts
+    return bundle.seal(writer, manifest, signer), counts
 
 
-async def _audit(writer: Writer, connection: Connection, of: Subject, head: Head) -> int:
+async def _noted(pages: Rows, whole: set[int]) -> Rows:
+    """Pass complaints on, and note those that are about nobody else."""
+    async for page in pages:
+        whole.update(row["complaint"] for row in page if not row["shared"])
+        yield page
+
+
+async def _audit(writer: Writer, connection: Connection, of: Subject, head: Head, complaints: set[int]) -> int:
     """Write the audit rows, and the chain from the first of them to its head; returns how many rows there are."""
     names = await dossiers.accounts(connection, of)
     rows, first = 0, None
     member = writer.open(bundle.AUDIT)
-    async for page in dossiers.audit(connection, of, names):
+    async for page in dossiers.audit(connection, of, names, complaints):
         first = first or page[0]
         for row in page:
             member.write(bundle.audit_line(row))
@@ -194,6 +213,10 @@ def _ms(key: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda row: datetime.fromtimestamp(row[key] / 1000, UTC).isoformat(timespec="milliseconds") if row[key] else ""
 
 
+def _moment(key: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: row[key].astimezone(UTC).isoformat(timespec="milliseconds") if row[key] else ""
+
+
 def _text(key: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda row: str(row[key])
 
@@ -209,6 +232,17 @@ _VERDICT: Final[_Shape] = {
     "message": _text("message"), "text": _text("text"), "part": _text("part"), "of": _text("total"),
     "verdict": lambda row: Fate(row["state"]).name.lower(), "rule": _text("rule"), "reason": _text("reason"),
     "status": _text("error"), "by": lambda row: row["actor"] or "rules",
+}  # fmt: skip
+
+
+_COMPLAINT: Final[_Shape] = {
+    "complaint": _text("complaint"), "source": _text("source"), "reference": _text("reference"), "number": _text("masked"),
+    "number_hash": lambda row: hex_of(row["number"]), "day": _text("day"), "received": _moment("received"), "due": _text("due"),
+    "state": _text("state"), "message": _text("message"), "account": _text("account"), "sender": _text("sender"),
+    "signature": _text("signature"), "consented_at": _moment("consented_at"), "refused_at": _moment("refused_at"),
+    "told": _moment("told"), "blocked": _text("blocked"), "blocked_at": _moment("blocked_at"),
+    "note": _text("note"), "outcome": _text("outcome"), "closed": _moment("closed"), "registered_by": _text("actor"),
+    "closed_by": _text("closed_by"), "also_of_others": lambda row: "yes" if row["shared"] else "no",
 }  # fmt: skip
 
 

@@ -1,8 +1,8 @@
-"""`smsgw audit`: who changed what and why, and whether nobody has changed that since.
+"""`smsgw audit`: who changed what and why, what recipients said, and whether nobody has changed that since.
 
 list   verify   head        look, walk the chain, say where it has come to (for a note outside)
 
-Exit codes of verify: 0 the chain fits, 1 it does not: the first row that does not is named.
+Exit codes of verify: 0 the chains fit, 1 one does not: the first row that does not is named.
 """
 
 from __future__ import annotations
@@ -59,20 +59,21 @@ def verify(
     head: Annotated[list[str] | None, typer.Option(help="A head noted earlier (`smsgw audit head`); repeatable.")] = None,
     json: stored.Json = False,
 ) -> None:
-    """Walk the chain; name the first row that does not fit."""
+    """Walk the chain, and that of opt-outs, block lists and consents; name the first row of each that does not fit."""
 
-    async def run(connection: Connection) -> Verified:
-        from smsgw.store import audits
+    async def run(connection: Connection) -> tuple[Verified, Verified]:
+        from smsgw.store import audits, mark_chain
         from smsgw.store.chain import Head
 
-        return await audits.verify(connection, last=last, anchors=[Head.parse(text) for text in head or ()])
+        found = await audits.verify(connection, last=last, anchors=[Head.parse(text) for text in head or ()])
+        return found, await mark_chain.verify(connection, last=last)
 
-    found = stored.ask(config, run)
-    fault = found.fault
-    face.print_one({"rows": found.rows, "head": str(found.head), "fits": fault is None}, json=json)
-    if fault is not None:
-        row = f" (row {fault.id})" if fault.id else ""
-        face.fail(face.FAILED, f"number {fault.number}{row} {fault.why}")
+    found, marks = stored.ask(config, run)
+    said = {"rows": found.rows, "head": str(found.head), "marks": marks.rows, "marks_head": str(marks.head)}
+    faults = [(what, one.fault) for what, one in (("", found), ("of opt-outs, blocks and consents, ", marks)) if one.fault]
+    face.print_one({**said, "fits": not faults}, json=json)
+    if faults:
+        face.fail(face.FAILED, *(f"{what}number {one.number}{f' (row {one.id})' * bool(one.id)} {one.why}" for what, one in faults))
 
 
 @app.command()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 From = Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-11-01.")]
 Until = Annotated[str, typer.Option("--until", help="The first day after it (UTC).")]
+Key = Annotated[Path | None, typer.Option("--key", help="A file with the public key of whoever signed (smsgw export key).")]
 
 
 class _Export(TyperGroup):
@@ -69,7 +70,7 @@ def export(
     settings = face.settings(config)
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
-        signer, who = _signer(settings), stored.who(actor)
+        signer, who = signer_of(settings), stored.who(actor)
         return await exporting.export(
             connection, tenant, out, signer, start=first, end=end, content=content, actor=who, opened=opened
         )
@@ -88,17 +89,14 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, or the directory that it is in.")],
     config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
     *,
-    key: Annotated[Path | None, typer.Option(help="A file with the public key; that of this data_dir if not given.")] = None,
+    key: Key = None,
     json: Json = False,
 ) -> None:
     """Say whether an export is whole and as it was signed: exit 0, or 1 with everything that is wrong."""
-    from smsgw.admin.signing import fingerprint, read_public_key
+    from smsgw.admin.signing import fingerprint
     from smsgw.admin.signing import verify as verified
 
-    try:
-        public = read_public_key(key.read_text(encoding="utf-8")) if key is not None else _own_key(face.settings(config))
-    except (OSError, ValueError) as error:
-        face.fail(2, f"{key}: {error.strerror if isinstance(error, OSError) else error}")
+    public = read_key(key) if key is not None else own_key(face.settings(config))
     directory = file if file.is_dir() else file.parent
     try:
         said, faults = verified(directory, public)
@@ -113,10 +111,20 @@ def verify(
 @exports.command()
 def key(config: face.ConfigPath = Path(face.DEFAULT_CONFIG)) -> None:
     """Print the public key that verifies exports of this gateway; give it to whoever is to verify them."""
-    print(_signer(face.settings(config)).pem, end="")
+    print(signer_of(face.settings(config)).pem, end="")
 
 
-def _signer(settings: Config) -> Signer:
+def read_key(path: Path) -> Ed25519PublicKey:
+    """Return the public key in a file; ends the command where there is none."""
+    from smsgw.admin.signing import read_public_key
+
+    try:
+        return read_public_key(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        face.fail(2, f"{path}: {error.strerror if isinstance(error, OSError) else error}")
+
+
+def signer_of(settings: Config) -> Signer:
     """Return what signs here; ends the command where the key cannot be had."""
     from smsgw.admin.sealing import load_key
     from smsgw.admin.signing import Signer
@@ -128,13 +136,13 @@ def _signer(settings: Config) -> Signer:
         face.fail(error.exit_code, *error.errors)
 
 
-def _own_key(settings: Config) -> Ed25519PublicKey:
+def own_key(settings: Config) -> Ed25519PublicKey:
     """Return the public key of this data_dir; a data_dir without one is not given one by looking."""
     from smsgw.admin.sealing import KEY_FILE
 
     if not (Path(settings.node.data_dir) / KEY_FILE).exists():
         face.fail(2, f"there is no {KEY_FILE} in {settings.node.data_dir}: give the signer's public key with --key FILE")
-    return _signer(settings).public
+    return signer_of(settings).public
 
 
 def reconcile(

@@ -105,7 +105,8 @@ def import_(
 
         entries = numbers_of(text, name)
         scope = await admin.opt_out_scope(connection, account, signature=signature, service=service)
-        return await admin.mark(connection, known, scope, entries, recipients.by(actor, reason, dry_run=dry_run), source=admin.LIST)
+        by = recipients.by(actor, reason, dry_run=dry_run)
+        return await admin.mark(connection, known, scope, entries, by, source=admin.list_of(name))
 
     recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
 
@@ -199,7 +200,8 @@ def block_import(
 
         entries = numbers_of(text, name)
         scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        return await admin.mark(connection, known, scope, entries, recipients.by(actor, reason, dry_run=dry_run), source=admin.LIST)
+        by = recipients.by(actor, reason, dry_run=dry_run)
+        return await admin.mark(connection, known, scope, entries, by, source=admin.list_of(name))
 
     recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
 

@@ -2,7 +2,7 @@
 
 write    what `smsgw report NAME …` does; its name in full for a tenant called list or verify
 list     what was reported, to whom, under which reference
-verify   check a bundle, by itself or against the store as well
+verify   check a bundle, by itself, against a public key, or against the store as well
 
 Exit codes: 0, 1 a bundle does not hold or cannot be written, 2 called wrongly, 3 no such name, 4 a file is there already or the
 state allows no freeze, 69 and 78 as in sysexits.h.
@@ -19,6 +19,7 @@ import typer.core
 
 from smsgw.cli import face, provisioning, stored
 from smsgw.cli.content import Since, Until, keys_of, span_of
+from smsgw.cli.export import Key, read_key, signer_of
 from smsgw.cli.state import Kind
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ def write(
     out: Annotated[Path | None, typer.Option(help="Where to write it; report-NAME-REF.zip if not given.")] = None,
     json: stored.Json = False,
 ) -> None:
-    """Write a bundle: messages with what they said, verdicts, profiles, audit rows with their proof, a manifest of hashes."""
+    """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof."""
     keys, span = keys_of(config), span_of(since, until)
+    signer = signer_of(face.settings(config))
     path = out or Path(f"report-{_plain(name)}-{_plain(ref)}.zip")
 
     async def run(connection: Connection) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def write(
         of = await _subject(connection, kind, name)
         ids = (span.get("from_id", 0), span.get("until_id", least_id_at(2**40)))
         who = reporting.To(to, ref, provisioning.caller())
-        return await reporting.report(connection, of, ids, who, path, keys.open, freeze=freeze)
+        return await reporting.report(connection, of, ids, who, path, keys.open, signer, freeze=freeze)
 
     try:
         made = stored.ask(config, run)
@@ -94,11 +96,14 @@ def verify(
     store: Annotated[
         bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")
     ] = False,
+    key: Key = None,
     json: stored.Json = False,
 ) -> None:
-    """Check every file of a bundle, and that its audit rows belong to the chain."""
+    """Check every file of a bundle, its signature, and that its audit rows belong to the chain."""
     from smsgw.reports.bundle import Broken
     from smsgw.reports.bundle import verify as verified
+
+    public = read_key(key) if key is not None else None
 
     async def run(connection: Connection) -> None:
         from smsgw.admin import reporting
@@ -106,18 +111,25 @@ def verify(
         await reporting.verify_against(connection, manifest)
 
     try:
-        manifest = verified(file)
+        manifest = verified(file, public)
         if store:
             stored.ask(config, run)
     except OSError as error:
         face.fail(2, f"{file}: cannot be read: {error.strerror}")
     except Broken as error:
         face.fail(face.FAILED, f"{file} does not hold: {error}")
-    keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256")
+    keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")
     rows = {entry["file"]: entry["rows"] for entry in manifest["files"]}
     face.print_one(
-        {**{key: manifest[key] for key in keys}, "rows": rows if json else list(rows.values()), "holds": True}, json=json
+        {
+            **{name: manifest[name] for name in keys},
+            "rows": rows if json else [f"{file} {count}" for file, count in rows.items()],
+            "holds": True,
+        },
+        json=json,
     )
+    if public is None:
+        print("whose key that is, compare (smsgw export key), or give it: --key FILE", file=sys.stderr)
 
 
 async def _subject(connection: Connection, kind: Kind | None, name: str) -> Subject:

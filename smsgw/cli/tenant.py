@@ -1,4 +1,4 @@
-"""`smsgw tenant`, `smsgw account`, `smsgw notice`: who is provisioned, their profiles and terms, what they are told.
+"""`smsgw tenant`, `smsgw account`, `smsgw notice`: who is provisioned, their profiles and terms, what they are told, and the end.
 
 Files (`smsgw apply`) make and change them too; what is done here, one of each at a time, is to a file what somebody else has done.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import certificate, face, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.provisioning import Plan
@@ -232,6 +232,7 @@ def _mount(app: typer.Typer, kind: str) -> None:
 
 _mount(tenants, "tenant")
 _mount(accounts, "account")
+certificate.mount(tenants)
 
 
 def _edit(  # noqa: PLR0917 - what the commands were given

@@ -64,13 +64,23 @@ class Desk:
         self.several_nodes = False
         self.on_ended: Callable[[Message, float], None] = _nobody_asks
         self._senders: dict[str, str] = {}
+        self._looked_at: Directory | None = None
+        self._any_sealed = False
         self.opened: Opener = plain
         """Opens content that is sealed at rest."""
 
     def seals(self, account_id: int) -> bool:
-        """Whether what an account's messages say is sealed at rest."""
+        """Whether what an account's messages say is sealed at rest; of 0, nobody knows whose: whether any account's is."""
+        if not account_id:
+            return self._seals_any()
         account = self.directory.account_by_id(account_id)
         return account is not None and account.sealed
+
+    def _seals_any(self) -> bool:
+        if self._looked_at is not self.directory:
+            self._looked_at = self.directory
+            self._any_sealed = any(account.sealed for account in self.directory.accounts())
+        return self._any_sealed
 
     def account_of(self, account_id: int, tenant_id: int) -> Account:
         """Return the account of a stored message; a stand-in when it was deleted meanwhile."""

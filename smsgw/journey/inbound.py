@@ -16,8 +16,10 @@ import msgspec
 from smsgw.journey.optout import Heard
 from smsgw.model import Owed, OwedKind, Rejected
 from smsgw.policy.keywords import LONGEST_OCTETS, LONGEST_PDU, wish_of
+from smsgw.policy.numbers import canonical
 from smsgw.smpp import const
 from smsgw.smpp.pdu import BadPdu, read_data_sm, read_sm
+from smsgw.telemetry import mask
 
 if TYPE_CHECKING:
     from smsgw.carriers.link import LinkBind
@@ -87,11 +89,11 @@ class Inbound:
         wish = wish_of(policy.keywords, arrival.pdu.octets, arrival.pdu.command) if policy.keywords else None
         if wish is None:
             return False
-        number = self._opt_outs.marks.hash_of(sm.source.decode("latin-1"))
-        service = sm.dest.decode("latin-1")
+        source, service = sm.source.decode("latin-1"), sm.dest.decode("latin-1")
+        number, masked, mo = self._opt_outs.marks.hash_of(source), mask(canonical(source)), str(arrival.owed.id)
         ends = (sm.source_ton, sm.source_npi, sm.source), (sm.dest_ton, sm.dest_npi, sm.dest)
         now = desk.clock.time()
-        heard = Heard(wish, policy, account, number, service, str(arrival.owed.id), now, self._recorded, arrival, ends)
+        heard = Heard(wish, policy, account, number, masked, service, mo, now, self._recorded, arrival, ends)
         if not self._opt_outs.keep(heard):
             self._recorded(arrival, kept=False)
         return True

@@ -1,6 +1,6 @@
 """jobs: small asynchronous errands of the journeys (a look into the store for query_sm), bounded, each behind its own wall.
 
-Must never: hold up a message; grow without bound.
+Must never: hold up a message; grow without bound; go on once cancelled, whatever an errand made of it.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Jobs:
                 group.create_task(self._work())
 
     async def _work(self) -> None:
+        worker = asyncio.current_task()
+        assert worker is not None
         while True:
             while not self._queue:
                 self._wake.clear()
@@ -51,3 +53,5 @@ class Jobs:
                 await job()
             except Exception as error:  # noqa: BLE001 - the wall around one errand
                 self._log.warning("job_failed", error=type(error).__name__)
+            if worker.cancelling():  # a connection lost in that moment swallows a cancellation, and a group says it once only
+                raise asyncio.CancelledError

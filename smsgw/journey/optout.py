@@ -50,7 +50,8 @@ HANDSET: Final = "handset"
 
 
 class Heard(msgspec.Struct, gc=False):
-    """A keyword on its way into the record, of a number as its hash. `then(argument, kept)`: what follows once it is there, or not.
+    """A keyword on its way into the record, of a number as its hash, and with its middle hidden. `then(argument, kept)`: what
+    follows once it is there, or not.
 
     `service`: the number that it was sent to; `reference`: the id of its MO message; `ends`: its addresses as they were written.
     """
@@ -59,6 +60,7 @@ class Heard(msgspec.Struct, gc=False):
     policy: RuleSet
     account: Account
     number: int
+    masked: str
     service: str
     reference: str
     at: float
@@ -220,6 +222,7 @@ async def _put(connection: Connection, batch: list[Heard]) -> None:
             service=heard.service,
             reference=heard.reference,
             make=heard.wish.means == "refuse",
+            masked=heard.masked,
         )
         for heard, scope in wanted
         if scope in codes

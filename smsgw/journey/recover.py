@@ -118,7 +118,7 @@ class Recover:
         whole = now - self._swept_at >= MINUTE
         fresh = least_id_at(now - MINUTE)
         after, kept, expired = 0 if whole else fresh, set[int](), set[int]()
-        while page := await receipts.load_parked(self._pool, after, PAGE):
+        while page := await receipts.load_parked(self._pool, after, PAGE, self._desk.opened):
             after = page[-1].id
             arrivals = []
             for parked in page:

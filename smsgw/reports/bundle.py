@@ -2,12 +2,15 @@
 
     manifest.json     what it is of, where the audit's chain had come to, each file with its rows, octets and SHA-256
     manifest.sha256   the SHA-256 of that
-    messages.csv      verdicts.csv      profiles.jsonl      audit.jsonl      chain.txt
+    manifest.sig      its Ed25519 signature, with the key that the manifest names
+    messages.csv      verdicts.csv      complaints.csv      profiles.jsonl      audit.jsonl      chain.txt
 
 chain.txt proves that the rows in audit.jsonl belong to the chain: a head, then the hash of the content of every row after it, in
 their order; who follows them comes to the head in the manifest. Other rows' contents do not stand in it.
 
-Promises: the same files make the same archive, octet for octet, so that whoever changes a single one is found out.
+Promises: the same files make the same archive, octet for octet, so that whoever changes a single one is found out, and what was
+changed is named. A signature proves whose bundle it is only to who has the public key from elsewhere: the one in the manifest says
+no more than that nobody changed it without signing anew. Bundles of version 1, without complaints and signature, still verify.
 Must never: compress (a library's version would show), read the store.
 """
 
@@ -21,16 +24,27 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from smsgw.store.chain import AuditRow, Head, follow
 
 MANIFEST: Final = "manifest.json"
 DIGEST: Final = "manifest.sha256"
+SIGNATURE: Final = "manifest.sig"
 AUDIT: Final = "audit.jsonl"
 CHAIN: Final = "chain.txt"
-FILES: Final = ("messages.csv", "verdicts.csv", "profiles.jsonl", AUDIT, CHAIN)
-VERSION: Final = 1
+COMPLAINTS: Final = "complaints.csv"
+FILES: Final = ("messages.csv", "verdicts.csv", COMPLAINTS, "profiles.jsonl", AUDIT, CHAIN)
+VERSION: Final = 2
+_VERSIONS: Final = {
+    1: (*(name for name in FILES if name != COMPLAINTS), MANIFEST, DIGEST),
+    VERSION: (*FILES, MANIFEST, DIGEST, SIGNATURE),
+}
+"""What each version of a bundle holds, in this order."""
 _CHUNK: Final = 1 << 20
 
 
@@ -43,6 +57,17 @@ _NONSENSE: Final = (
 
 class Broken(Exception):
     """A bundle is not what was made; the text says what does not fit."""
+
+
+class Signs(Protocol):
+    """Whoever signs a manifest."""
+
+    @property
+    def public(self) -> Ed25519PublicKey:
+        """What verifies."""
+
+    def sign(self, octets: bytes) -> bytes:
+        """Return the signature, 64 octets."""
 
 
 class Writer:
@@ -101,11 +126,14 @@ class Member:
         return self._hash.hexdigest()
 
 
-def seal(writer: Writer, manifest: Mapping[str, Any]) -> str:
-    """Add the manifest with all files so far, and its hash, and end the archive; returns the hash."""
-    text = json.dumps({"version": VERSION, **manifest, "files": writer.entries}, ensure_ascii=False, indent=1).encode() + b"\n"
+def seal(writer: Writer, manifest: Mapping[str, Any], signer: Signs) -> str:
+    """Add the manifest with all files so far, its hash and its signature, and end the archive; returns the hash."""
+    key = signer.public.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+    said = {"version": VERSION, **manifest, "key": key, "files": writer.entries}
+    text = json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n"
     digest = writer.add(MANIFEST, [text])
     writer.add(DIGEST, [f"{digest}  {MANIFEST}\n".encode()])
+    writer.add(SIGNATURE, [signer.sign(text)])
     writer.close()
     return digest
 
@@ -154,45 +182,78 @@ def check_chain(rows: Iterable[AuditRow], chain: Iterator[str], end: Head) -> in
 # ---- looking at one that somebody has -----------------------------------------------------------------------------------------
 
 
-def verify(path: Path) -> dict[str, Any]:
-    """Check a bundle by itself; returns its manifest, with its own hash as `sha256`. Raises Broken, OSError."""
+def verify(path: Path, key: Ed25519PublicKey | None = None) -> dict[str, Any]:
+    """Check a bundle by itself; returns its manifest, with its own hash as `sha256`. Raises Broken, OSError.
+
+    `key`: whose signature it must bear. `signed_by` of what is returned: the SHA-256 of the key that signed it, "" for none.
+    """
     with path.open("rb") as file:  # what cannot be opened is another fault than what cannot be read
         try:
-            return _checked(file)
+            return _checked(file, key)
         except _NONSENSE as error:
             raise Broken(f"{path.name} is no bundle, or was changed: {type(error).__name__}") from None
 
 
-def _checked(file: IO[bytes]) -> dict[str, Any]:
+def _checked(file: IO[bytes], key: Ed25519PublicKey | None) -> dict[str, Any]:
     with zipfile.ZipFile(file) as archive:
         digest = _check_files(archive)
         manifest: dict[str, Any] = json.loads(archive.read(MANIFEST))
+        signed_by = _check_signature(archive, manifest, key)
         with archive.open(AUDIT) as lines, archive.open(CHAIN) as chain:
             rows = (_read_line(line) for line in lines)
             check_chain(rows, (line.decode("ascii") for line in chain), Head.parse(manifest["chain"]))
         _check_shape(file, archive)
-    return {**manifest, "sha256": digest}
+    return {**manifest, "sha256": digest, "signed_by": signed_by}
 
 
 def _check_files(archive: zipfile.ZipFile) -> str:
-    names = archive.namelist()
-    if names != [*FILES, MANIFEST, DIGEST]:
-        raise Broken(f"it holds {', '.join(names)}, and should hold {', '.join([*FILES, MANIFEST, DIGEST])}")
+    names = tuple(archive.namelist())
+    if names not in _VERSIONS.values():
+        raise Broken(f"it holds {', '.join(names)}, and should hold {', '.join(_VERSIONS[VERSION])}")
     if any(info.compress_type != zipfile.ZIP_STORED or info.flag_bits for info in archive.infolist()):
         raise Broken("its files are not stored as they are")
-    digest = hashlib.sha256(archive.read(MANIFEST)).hexdigest()
+    found = {name: _hash_of(archive, name) for name in names}
+    _, digest = found[MANIFEST]
     if archive.read(DIGEST) != f"{digest}  {MANIFEST}\n".encode():
         raise Broken(f"{MANIFEST} does not have the hash that {DIGEST} names")
-    told = {entry["file"]: (entry["octets"], entry["sha256"]) for entry in json.loads(archive.read(MANIFEST))["files"]}
-    for name in FILES:
-        hashed, octets = hashlib.sha256(), 0
+    manifest = json.loads(archive.read(MANIFEST))
+    if names != _VERSIONS.get(manifest["version"]):
+        raise Broken(f"it does not hold what version {manifest['version']} does")
+    told = {entry["file"]: (entry["octets"], entry["sha256"]) for entry in manifest["files"]}
+    for name in names[: names.index(MANIFEST)]:
+        if told.get(name) != found[name]:
+            raise Broken(f"{name} does not have the octets and the hash that {MANIFEST} names")
+    return digest
+
+
+def _hash_of(archive: zipfile.ZipFile, name: str) -> tuple[int, str]:
+    """Return octets and hash of a file; one that the archive's own checksum does not fit is named."""
+    hashed, octets = hashlib.sha256(), 0
+    try:
         with archive.open(name) as member:
             while chunk := member.read(_CHUNK):
                 hashed.update(chunk)
                 octets += len(chunk)
-        if told.get(name) != (octets, hashed.hexdigest()):
-            raise Broken(f"{name} does not have the octets and the hash that {MANIFEST} names")
-    return digest
+    except zipfile.BadZipFile:
+        raise Broken(f"{name} was changed: its octets are not those that were written") from None
+    return octets, hashed.hexdigest()
+
+
+def _check_signature(archive: zipfile.ZipFile, manifest: Mapping[str, Any], key: Ed25519PublicKey | None) -> str:
+    """Return the SHA-256 of the key that signed the manifest; "" where nobody did, as in version 1."""
+    if manifest["version"] < VERSION:
+        if key is not None:
+            raise Broken(f"nobody signed it: bundles of version {manifest['version']} bear no signature")
+        return ""
+    raw = bytes.fromhex(manifest["key"])
+    wanted = key if key is not None else Ed25519PublicKey.from_public_bytes(raw)
+    try:
+        wanted.verify(archive.read(SIGNATURE), archive.read(MANIFEST))
+    except InvalidSignature:
+        raise Broken(
+            f"{SIGNATURE} is no signature of {MANIFEST} with {'the key given' if key else 'the key that it names'}"
+        ) from None
+    return hashlib.sha256(raw).hexdigest()
 
 
 def _check_shape(file: IO[bytes], archive: zipfile.ZipFile) -> None:

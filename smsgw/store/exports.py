@@ -1,4 +1,5 @@
-"""What leaves the store in bulk: a tenant's own messages, receipts, MO and books, and what a link took. Read in pages, by cursor.
+"""What leaves the store in bulk: a tenant's own messages, receipts, MO and books, what recipients said to it, and what a link took.
+Read in pages, by cursor.
 
 The caller holds one snapshot, so that the files of an export agree with each other. Never here: who may have it.
 """
@@ -15,6 +16,23 @@ from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
 
 PAGE: Final = 2_000
+
+ACCOUNTS: Final = "(SELECT id FROM account WHERE tenant = $1 UNION SELECT id FROM retired WHERE kind = 'account' AND owner = $1)"
+"""Accounts of a tenant, also those that were deleted."""
+
+
+def _marks(kind: str) -> str:
+    """What happened to a tenant's marks of one kind, from the first on; not those of the platform."""
+    return f"""
+        SELECT e.at, e.number, coalesce(r.masked, '') AS masked, e.active, s.level, s.key, e.source, e.word, e.service, e.reference,
+               e.reason, CASE WHEN s.level = 'tenant' THEN '' ELSE coalesce(a.system_id, 'account ' || s.owner) END AS account,
+               e.active AND NOT EXISTS (SELECT FROM mark_event l WHERE l.number = e.number AND l.scope = e.scope AND l.id > e.id)
+               AS in_force
+        FROM mark_scope s JOIN mark_event e ON e.scope = s.id LEFT JOIN account a ON s.level <> 'tenant' AND a.id = s.owner
+        LEFT JOIN recipient_mask r ON r.number = e.number
+        WHERE s.kind = '{kind}' AND s.level <> 'platform' AND $2::int8 IS NOT NULL AND $3::int8 IS NOT NULL
+        AND CASE WHEN s.level = 'tenant' THEN s.owner = $1 ELSE s.owner IN {ACCOUNTS} END ORDER BY e.id"""
+
 
 TABLES: Final[Mapping[str, str]] = {
     "messages": """
@@ -37,12 +55,20 @@ TABLES: Final[Mapping[str, str]] = {
     "refunds": """
         SELECT message, day, amount, reason, at FROM refund
         WHERE tenant = $1 AND message >= $2 AND message < $3 ORDER BY message""",
+    "opt_outs": _marks("opt_out"),
+    "blocks": _marks("block"),
+    "consents": f"""
+        SELECT coalesce(a.system_id, 'account ' || c.account) AS account, c.number, coalesce(r.masked, '') AS masked, c.source,
+               c.given, c.proof, c.at, c.withdrawn, c.withdrawn_why
+        FROM consent c LEFT JOIN account a ON a.id = c.account LEFT JOIN recipient_mask r ON r.number = c.number
+        WHERE c.account IN {ACCOUNTS} AND $2::int8 IS NOT NULL AND $3::int8 IS NOT NULL ORDER BY c.id""",
     "content": """
         SELECT c.id, c.body FROM message m JOIN content c ON c.id = m.id
              AND c.class = ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r))
         WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
 }
-"""The tables of an export: (tenant, least id, first id after) → rows. The ledger is whole: it is what the balance is made of."""
+"""The tables of an export: (tenant, least id, first id after) → rows. The ledger is whole: it is what the balance is made of; and
+so is what recipients said: it is what is in force."""
 
 _OF_LINK: Final = """
     SELECT m.id, coalesce(t.name, 'tenant ' || m.tenant) AS tenant, m.upstream_id, m.parts, m.state, m.sent_ms

@@ -23,7 +23,10 @@ ScopeKey = tuple[str, str, int, str]
 
 
 class Setting(NamedTuple):
-    """A mark to be set (`active`) or lifted. `make`: also where there is none yet; what a handset takes back has to be there."""
+    """A mark to be set (`active`) or lifted. `make`: also where there is none yet; what a handset takes back has to be there.
+
+    `masked`: the number with its middle hidden, as people may see it; kept once for each number.
+    """
 
     number: int
     scope: int
@@ -36,6 +39,7 @@ class Setting(NamedTuple):
     reference: str = ""
     reason: str = ""
     make: bool = True
+    masked: str = ""
 
 
 async def lock(connection: Connection) -> None:
@@ -72,11 +76,18 @@ async def put(connection: Connection, settings: Sequence[Setting]) -> int:
     if not settings:
         return 0
     columns = [list(column) for column in zip(*settings, strict=True)]
-    number, scope, active, at, source, actor, word, service, reference, reason, make = columns
+    number, scope, active, at, source, actor, word, service, reference, reason, make, masked = columns
     changed = await connection.fetchval(
         "SELECT put_marks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         *(number, scope, active, at, source, word, service, reference, actor, reason, make),
     )
+    if changed and any(masked):
+        await connection.execute(
+            "INSERT INTO recipient_mask (number, masked) SELECT DISTINCT ON (u.number) u.number, u.masked"
+            " FROM unnest($1::int8[], $2::text[]) AS u(number, masked) WHERE u.masked <> '' ON CONFLICT DO NOTHING",
+            number,
+            masked,
+        )
     return int(changed)
 
 

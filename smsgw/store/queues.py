@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from smsgw.model import Effect, Message, Owed, OwedKind, State
+from smsgw.model import Effect, Message, Owed, State
 from smsgw.store.batch import Batch, caps_rows, quote, transform_row
 from smsgw.store.ids import seconds_of
 from smsgw.store.quotas import windows_of
@@ -241,12 +241,13 @@ class Queues:
             self._pack_changes(batch)
         while self.owed and len(batch.owed) < self.caps.owed:
             owed, effect, argument = self.owed.popleft()
-            batch.owed.append(self._owed_row(owed, batch))
+            batch.owed.append(self._owed_row(owed, batch, sealed=self.seals(owed.account)))
             batch.effects.append((effect, argument))
         while self.parks and len(batch.park) < self.caps.owed:
             orphan, effect, argument = self.parks.popleft()
             expires = int(orphan.expires_at * 1000)
-            row = (orphan.id, orphan.link, orphan.command, quote(orphan.upstream_id), expires, *batch.blob(orphan.body))
+            body = self.seal(orphan.id, orphan.body) if self.seals(0) else orphan.body
+            row = (orphan.id, orphan.link, orphan.command, quote(orphan.upstream_id), expires, *batch.blob(body))
             batch.park.append(row)
             batch.effects.append((effect, argument))
         self._pack_rest(batch)
@@ -292,13 +293,12 @@ class Queues:
                 message.pending = None
                 for _, _, owed in pending:
                     if owed is not None:
-                        batch.owed.append(self._owed_row(owed, batch))
+                        batch.owed.append(self._owed_row(owed, batch, sealed=message.account.sealed))
 
-    def _owed_row(self, owed: Owed, batch: Batch) -> tuple[Any, ...]:
+    def _owed_row(self, owed: Owed, batch: Batch, *, sealed: bool) -> tuple[Any, ...]:
         node = self.seat.node if owed.claimed else 0
         expires = int(owed.expires_at * 1000)
-        # A receipt says nothing of what a message said; a handset's message does.
-        body = self.seal(owed.id, owed.body) if owed.kind == OwedKind.MO and self.seals(owed.account) else owed.body
+        body = self.seal(owed.id, owed.body) if sealed else owed.body
         return (owed.id, owed.account, owed.message, owed.kind, owed.command, node, expires, *batch.blob(body))
 
     def _pack_places(self, batch: Batch) -> None:

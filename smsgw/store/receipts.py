@@ -88,8 +88,8 @@ async def drop_oldest(connection: Any, account: int, count: int) -> int:
     return len(rows)
 
 
-async def load_parked(connection: Any, after: int, limit: int) -> list[ParkedReceipt]:
-    """Read a page of parked receipts, in order of id."""
+async def load_parked(connection: Any, after: int, limit: int, opened: Opener = plain) -> list[ParkedReceipt]:
+    """Read a page of parked receipts, in order of id; one that does not open has no body, and waits for its time to be over."""
     rows = await connection.fetch(
         "SELECT id, link, command, upstream_id, body, expires_ms FROM orphan WHERE id > $1 ORDER BY id LIMIT $2", after, limit
     )
@@ -99,11 +99,19 @@ async def load_parked(connection: Any, after: int, limit: int) -> list[ParkedRec
             link=row["link"],
             command=row["command"],
             upstream_id=row["upstream_id"],
-            body=row["body"],
+            body=_parked_body(row, opened),
             expires_at=row["expires_ms"] / 1000,
         )
         for row in rows
     ]
+
+
+def _parked_body(row: Any, opened: Opener) -> bytes:
+    try:
+        return opened(row["id"], row["body"])
+    except Unreadable as error:
+        structlog.get_logger().warning("content_unreadable", parked_id=row["id"], why=str(error))
+        return b""
 
 
 async def counts(connection: Any) -> dict[str, int]:

@@ -5,6 +5,12 @@
 The mark is no beginning of a PDU's body (a service_type ends within six octets), so that both forms can stand in one table. The
 id of the row is authenticated too: a body put under another id does not open.
 
+What is sealed: bodies of messages, and all that is owed to an account or parked: what handsets say, and carriers' receipts, because
+many repeat the first twenty characters of the message behind "text:". These are sealed and not stripped: a tenant gets every octet
+of a receipt but the id and the addresses as its carrier sent it, whether its account seals or not, as bytes pass unchanged. Of a
+parked receipt nobody knows yet whose it is: they are sealed as soon as any account's content is. Hashes of numbers, ids, states and
+the words that a keyword stands for (TD, STOP) are no content.
+
 Promises: a body comes back octet for octet, or Unreadable is raised.
 Must never: let a sealed body pass for a plain one; reuse a nonce.
 """

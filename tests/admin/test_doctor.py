@@ -59,7 +59,7 @@ async def test_an_audit_that_was_forged_is_critical(config: Config, database: st
         "INSERT INTO audit (actor, kind, name) VALUES ('ann', 'account', 'acme1'), ('ann', 'account', 'acme2')"
     )
     found = by_name(await examine(config, database, books=False))["audit"]
-    assert (found.level, found.text) == (Level.OK, "2 rows fit, up to number 2")
+    assert (found.level, found.text) == (Level.OK, "2 rows fit, up to number 2; 0 of marks")
     await connection.execute("SET session_replication_role = replica; UPDATE audit SET actor = 'bob' WHERE number = 1")
     found = by_name(await examine(config, database, books=False))["audit"]
     assert found.level is Level.CRITICAL

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from smsgw.admin import exporting
+from smsgw.admin import exporting, recipients
 from smsgw.admin.exporting import NoSuchLink, NoSuchTenant, Refused
+from smsgw.admin.recipients import By
 from smsgw.admin.sealing import Key
 from smsgw.admin.signing import Signer, verify
+from smsgw.compliance.lists import Entry
 from smsgw.model import State
+from smsgw.policy.marks import Marks
 from smsgw.reports.reconcile import read_file
 from smsgw.store.database import Connection
 from smsgw.store.sealed import ContentKeys, Unreadable
 from tests.admin.test_closing import PRICE, Year
 
 SIGNER = Signer(Key(bytes(32)))
+AT = datetime(2025, 10, 1, tzinfo=UTC)
 START, END = datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -85,6 +89,46 @@ async def test_sealed_content_leaves_opened(year: Year, tmp_path: Path):
         year.connection, "acme", tmp_path / "b", SIGNER, start=START, end=END, content=True, actor="ann", opened=keys.open
     )
     assert b"sealed words".hex() in {row["body_hex"] for row in rows(tmp_path / "b" / "content.csv")}
+
+
+async def test_what_recipients_said_is_exported(year: Year, tmp_path: Path):
+    """Opt-outs, block lists and consents with time and source, by hash and with the middle hidden; nothing of others (C35)."""
+    connection, known, by = year.connection, Marks(bytes(32)), By("ann", "ticket 7")
+    await connection.execute(
+        "INSERT INTO account (id, tenant, system_id) OVERRIDING SYSTEM VALUE VALUES (71, 1, 'a71'), (72, 2, 'b72')"
+    )
+    for account, number in (("a71", "+8613800138000"), ("b72", "8613900139000")):
+        scope = await recipients.opt_out_scope(connection, account)
+        await recipients.mark(connection, known, scope, [Entry(number)], by, source=recipients.list_of(f"/in/refused {number}.csv"))
+        await recipients.lift(connection, known, [scope], number, by)
+        await recipients.mark(connection, known, await recipients.block_scope(connection, account=account), [Entry(number)], by)
+        await recipients.consent(connection, known, account, [Entry(number, AT, "web form", "order 5")], by)
+    await recipients.mark(connection, known, await recipients.block_scope(connection), [Entry("8613900139001")], by)
+    await recipients.mark(connection, known, await recipients.block_scope(connection, tenant="acme"), [Entry("8613800138001")], by)
+    out = tmp_path / "out"
+    await export(year, out)
+    (refused, resumed) = rows(out / "opt_outs.csv")
+    hashed = recipients.hex_of(known.hash_of("8613800138000"))
+    assert (refused["number"], refused["number_hash"], refused["account"]) == ("8613****8000", hashed, "a71")
+    assert (refused["set"], refused["in_force"], refused["reason"]) == ("yes", "no", "ticket 7")
+    assert (refused["source"], resumed["source"], resumed["set"]) == ("list refused +861****8000.csv", "command", "no")
+    blocks = rows(out / "blocks.csv")
+    assert [(row["level"], row["account"], row["number"]) for row in blocks] == [
+        ("account", "a71", "8613****8000"),
+        ("tenant", "", "8613****8001"),
+    ]
+    (consent,) = rows(out / "consents.csv")
+    assert (consent["source"], consent["proof"], consent["given"][:10], consent["withdrawn"]) == (
+        "web form",
+        "order 5",
+        "2025-10-01",
+        "",
+    )
+    assert verify(out, SIGNER.public)[1] == []
+    assert "8613900139" not in "".join(path.read_text(errors="replace") for path in out.iterdir())
+    assert "13800138000" not in "".join(path.read_text(errors="replace") for path in out.glob("[obc]*.csv"))
+    (out / "opt_outs.csv").write_bytes((out / "opt_outs.csv").read_bytes().replace(b"command", b"handset"))
+    assert verify(out, SIGNER.public)[1] == ["opt_outs.csv was changed: its hash is another"]
 
 
 async def test_nothing_is_written_over(year: Year, tmp_path: Path):

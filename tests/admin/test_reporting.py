@@ -12,8 +12,10 @@ import pytest
 
 from smsgw.admin import contents, reporting, standing, terms
 from smsgw.admin.content_keys import content_keys
+from smsgw.admin.sealing import Key
+from smsgw.admin.signing import Signer
 from smsgw.admin.standing import NotAllowed, find
-from smsgw.reports.bundle import Broken, verify
+from smsgw.reports.bundle import SIGNATURE, Broken, verify
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import audits, dossiers, provisioning
 from smsgw.store.database import Connection
@@ -23,6 +25,7 @@ from smsgw.store.sealed import ContentKeys
 EVER = (0, least_id_at(2**33))
 TO = reporting.To("MIIT", "2026-77", "ann")
 SECRETS = ("borg", "Borg", "8613900139", "their words", "borgbind", "b0rg")
+SIGNER = Signer(Key(bytes(32)))
 
 
 @pytest.fixture
@@ -77,9 +80,9 @@ async def write(
 ):
     """Write a bundle and read it: its files by name."""
     of = await find(store, kind, name)
-    made = await reporting.report(store, of, EVER, TO, path, keys.open, freeze=freeze)
+    made = await reporting.report(store, of, EVER, TO, path, keys.open, SIGNER, freeze=freeze)
     with zipfile.ZipFile(path) as archive:
-        return made, {entry: archive.read(entry).decode() for entry in archive.namelist()}
+        return made, {entry: archive.read(entry).decode() for entry in archive.namelist() if entry != SIGNATURE}
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -121,6 +124,67 @@ async def test_of_an_account_there_are_its_own_messages(store: Connection, keys:
     _, files = await write(store, keys, tmp_path / "a.zip", "account", "shared")
     assert [row["id"] for row in rows(files["messages.csv"])] == ["7"]
     assert "acme1" not in files["audit.jsonl"]
+
+
+async def complain(store: Connection, number: int, meant: dict[int, tuple[int, int]], **told: object) -> None:
+    """Register a complaint that means these messages, each of (tenant, account), and close it."""
+    said = {"source": "12321", "reference": f"R-{number}", "note": "", "outcome": ""} | told
+    await store.execute(
+        "INSERT INTO complaint (id, source, number, masked, day, due, blocked, reference, note, actor, outcome, closed, closed_by)"
+        " OVERRIDING SYSTEM VALUE VALUES ($1, $2, -5, '8613****8001', '2026-11-24', '2026-12-15', 'account', $3, $4, 'ann', $5,"
+        " now(), 'bea')",
+        number, said["source"], said["reference"], said["note"], said["outcome"],
+    )  # fmt: skip
+    rows_ = [(number, message, account, tenant, f"106{tenant}", "") for message, (tenant, account) in meant.items()]
+    await store.executemany(
+        "INSERT INTO complaint_message (complaint, message, account, tenant, sender, signature) VALUES ($1, $2, $3, $4, $5, $6)",
+        rows_,
+    )
+    new = {"source": said["source"], "messages": list(meant)}
+    await provisioning.audit(store, "ann", ("complaint", str(number)), None, new, f"reason {number}")
+
+
+async def test_complaints_about_it_are_in_it(store: Connection, keys: ContentKeys, tmp_path: Path):
+    """The row with its clock, what was meant, what the recipient had said, what was done; the audit of it (C24, C33)."""
+    await complain(store, 8, {1: (1, 1), 3: (1, 1)}, note="wrote twice", outcome="tenant warned")
+    code = await store.fetchval("INSERT INTO mark_scope (kind, level, owner) VALUES ('block', 'account', 1) RETURNING id")
+    await store.execute(
+        "INSERT INTO mark_event (at, number, scope, active, source, reference, actor)"
+        " VALUES ('2026-11-25T10:00Z', -5, $1, true, 'complaint', 'complaint 8', 'ann')",
+        code,
+    )
+    refused = await store.fetchval("INSERT INTO mark_scope (kind, level, owner) VALUES ('opt_out', 'number', 1) RETURNING id")
+    await store.execute(
+        "INSERT INTO mark_event (at, number, scope, active, source, actor)"
+        " VALUES ('2026-11-20T10:00Z', -5, $1, true, 'handset', 'handset')",
+        refused,
+    )
+    consent = "INSERT INTO consent (account, number, source, given, proof, actor)"
+    await store.execute(f"{consent} VALUES (1, -5, 'form', '2026-01-02T10:00Z', 'x', 'ann'), (2, -5, 'b0rg', now(), 'b0rg', 'ann')")
+    made, files = await write(store, keys, tmp_path / "a.zip")
+    found = rows(files["complaints.csv"])
+    assert (made["complaints"], [row["message"] for row in found]) == (2, ["1", "3"])
+    row = found[0]
+    assert (row["complaint"], row["number"], row["number_hash"]) == ("8", "8613****8001", "fffffffffffffffb")
+    assert (row["day"], row["due"], row["state"], row["closed_by"]) == ("2026-11-24", "2026-12-15", "closed", "bea")
+    assert (row["note"], row["outcome"], row["blocked"]) == ("wrote twice", "tenant warned", "account")
+    assert row["blocked_at"] == "2026-11-25T10:00:00.000+00:00"
+    assert (row["consented_at"][:10], row["refused_at"][:10]) == ("2026-01-02", "2026-11-20")
+    assert "reason 8" in files["audit.jsonl"]
+    assert {entry["file"]: entry["rows"] for entry in verify(tmp_path / "a.zip")["files"]}["complaints.csv"] == 2
+
+
+async def test_a_complaint_about_two_tenants_names_neither_to_the_other(store: Connection, keys: ContentKeys, tmp_path: Path):
+    """Its own messages and the clock are told; what people wrote of it, and the audit's row, may name the other and are not."""
+    await complain(store, 9, {1: (1, 1), 2: (2, 2)}, note="b0rg did it", outcome="b0rg closed")
+    await complain(store, 10, {2: (2, 2)}, note="b0rg")
+    _, files = await write(store, keys, tmp_path / "a.zip")
+    (row,) = rows(files["complaints.csv"])
+    assert (row["message"], row["note"], row["outcome"], row["also_of_others"]) == ("1", "", "", "yes")
+    assert "reason 9" not in files["audit.jsonl"]
+    assert [secret for secret in SECRETS if secret in "".join(files.values())] == []
+    _, files = await write(store, keys, tmp_path / "b.zip", "account", "shared")
+    assert rows(files["complaints.csv"]) == []
 
 
 async def test_what_was_purged_is_told_by_its_hash(store: Connection, keys: ContentKeys, tmp_path: Path):
@@ -168,7 +232,7 @@ async def test_nothing_is_written_over_and_nothing_left_half(store: Connection, 
 
     of = await find(store, "tenant", "acme")
     with pytest.raises(RuntimeError):
-        await reporting.report(store, of, EVER, TO, tmp_path / "b.zip", broken)
+        await reporting.report(store, of, EVER, TO, tmp_path / "b.zip", broken, SIGNER)
     assert [file.name for file in tmp_path.glob("b*")] == []
     assert await dossiers.reports(store) == []
 

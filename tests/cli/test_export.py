@@ -14,7 +14,8 @@ def test_an_export_is_written_once(acme: Command, tmp_path: Path):
     told = acme("export", "acme", "--out", out, "--from", "2026-01-01", "--json")
     assert told.exit_code == 0, told.stderr
     names = [Path(row["file"]).name for row in json.loads(told.stdout)]
-    assert names == ["messages.csv", "receipts.csv", "mo.csv", "ledger.csv", "refunds.csv", "manifest.json", "manifest.sig"]
+    written = ["messages", "receipts", "mo", "ledger", "refunds", "opt_outs", "blocks", "consents"]
+    assert names == [*(f"{name}.csv" for name in written), "manifest.json", "manifest.sig"]
     assert "1000.00" in (tmp_path / "out" / "ledger.csv").read_text(encoding="utf-8")
     assert acme("export", "acme", "--out", out).exit_code == 4
     assert acme("export", "nobody", "--out", str(tmp_path / "other")).exit_code == 3

@@ -62,7 +62,7 @@ def test_a_list_is_read_whole_or_not_at_all(acme: Command, tmp_path: Path):
     file.write_text(f"number,at\n{NUMBER},2026-11-01\n8613800138001,\n", encoding="utf-8")
     assert rows(acme("optout", "import", str(file), *OF, "--json")) == [{"numbers": 2, "changed": 2}]
     (row,) = rows(acme("optout", "show", NUMBER, "--json"))
-    assert (row["at"], row["source"]) == ("2026-11-01T00:00:00Z", "list")
+    assert (row["at"], row["source"]) == ("2026-11-01T00:00:00Z", "list out.csv")
 
 
 def test_block_lists_are_of_the_platform_a_tenant_or_an_account(acme: Command, tmp_path: Path):

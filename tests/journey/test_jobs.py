@@ -29,6 +29,24 @@ async def test_jobs_are_done_and_a_failing_one_costs_the_others_nothing():
     assert done.is_set()
 
 
+async def test_an_errand_that_swallows_its_cancellation_ends_all_the_same():
+    """As a lost connection may: whoever cancels the jobs does not wait for ever."""
+    jobs, begun = Jobs(), asyncio.Event()
+
+    async def swallow() -> None:
+        begun.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(jobs.run())
+    assert jobs.ask(swallow)
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait([task])
+    assert task.cancelled()
+
+
 async def test_too_many_jobs_are_refused():
     """What does not fit is refused at once, so that nobody waits for ever."""
     jobs = Jobs(cap=2)

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.admin.sealing import Key
+from smsgw.admin.signing import Signer, fingerprint
 from smsgw.reports import bundle
 from smsgw.reports.bundle import Broken, Writer, verify
 from smsgw.store.chain import FIRST, AuditRow, Head, follow
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
+SIGNER, OTHER = Signer(Key(bytes(32))), Signer(Key(bytes([1] * 32)))
 
 
 def chain(count: int) -> list[AuditRow]:
@@ -29,19 +32,27 @@ def chain(count: int) -> list[AuditRow]:
     return rows
 
 
-def made(path: Path, rows: list[AuditRow] | None = None, start: int = 0) -> bytes:
+def made(path: Path, rows: list[AuditRow] | None = None, start: int = 0, version: int = 2, signer: bundle.Signs = SIGNER) -> bytes:
     """A bundle of a chain's rows 2 and 4, of six; returns its octets."""
     whole = chain(6)
     with path.open("w+b") as file:
         writer = Writer(file)
         writer.add("messages.csv", [b"id\r\n", b"1\r\n"], 1)
         writer.add("verdicts.csv", [b"message\r\n"], 0)
+        if version == 2:
+            writer.add("complaints.csv", [b"complaint\r\n"], 0)
         writer.add("profiles.jsonl", [b"{}\n"], 1)
         writer.add(bundle.AUDIT, map(bundle.audit_line, rows or [whole[1], whole[3]]), 2)
         links = [str(FIRST if not start else Head(start, whole[start - 1].hash or b""))]
         links += [row.content().hex() for row in whole[start:]]
         writer.add(bundle.CHAIN, [f"{link}\n".encode() for link in links], len(links))
-        bundle.seal(writer, {"name": "acme", "chain": str(Head(6, whole[5].hash or b""))})
+        said = {"name": "acme", "chain": str(Head(6, whole[5].hash or b""))}
+        if version == 2:
+            bundle.seal(writer, said, signer)
+        else:
+            text = json.dumps({"version": 1, **said, "files": writer.entries}).encode()
+            writer.add(bundle.DIGEST, [f"{writer.add(bundle.MANIFEST, [text])}  {bundle.MANIFEST}\n".encode()])
+            writer.close()
     return path.read_bytes()
 
 
@@ -64,6 +75,46 @@ def test_a_flipped_byte_anywhere_is_found(tmp_path: Path):
             verify(path)
     path.write_bytes(octets)
     assert verify(path)
+
+
+def test_what_was_changed_is_named(tmp_path: Path):
+    """One octet of what a file says: the file, not only that something is wrong."""
+    path = tmp_path / "a.zip"
+    octets = made(path)
+    for name, said in (
+        ("messages.csv", b"id\r\n1"),
+        ("complaints.csv", b"complaint\r\n"),
+        ("audit.jsonl", b"acme4"),
+        ("chain.txt", b"0:00000000"),
+    ):
+        at = octets.index(said)
+        path.write_bytes(octets[:at] + bytes((octets[at] ^ 1,)) + octets[at + 1 :])
+        with pytest.raises(Broken, match=name.replace(".", r"\.") + " was changed"):
+            verify(path)
+
+
+def test_whose_it_is_its_signature_says(tmp_path: Path):
+    """To who has the public key from elsewhere: one that somebody else made and signed anew is not ours."""
+    path = tmp_path / "a.zip"
+    made(path)
+    assert verify(path, SIGNER.public)["signed_by"] == verify(path)["signed_by"] == fingerprint(SIGNER.public)
+    made(path, signer=OTHER)
+    assert verify(path)["signed_by"] == fingerprint(OTHER.public)
+    with pytest.raises(Broken, match=r"manifest\.sig is no signature of manifest\.json with the key given"):
+        verify(path, SIGNER.public)
+
+
+def test_an_older_bundle_still_holds(tmp_path: Path):
+    """One of version 1 has neither complaints nor a signature, and passes for nobody's."""
+    path = tmp_path / "a.zip"
+    octets = made(path, version=1)
+    assert verify(path)["signed_by"] == ""
+    with pytest.raises(Broken, match="nobody signed it"):
+        verify(path, SIGNER.public)
+    at = octets.index(b'"version": 1') + len('"version": ')
+    path.write_bytes(octets[:at] + b"2" + octets[at + 1 :])
+    with pytest.raises(Broken):
+        verify(path)
 
 
 def test_a_flipped_byte_of_any_file_is_found_though_the_archive_is_made_anew(tmp_path: Path):

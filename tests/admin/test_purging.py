@@ -1,0 +1,275 @@
+"""The end of a contract: what may go goes and is certified, what is held is named, and nothing is certified that was not done."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from smsgw.admin import contents, purging, recipients, standing
+from smsgw.admin.content_keys import content_keys
+from smsgw.admin.purging import Asked
+from smsgw.admin.recipients import By
+from smsgw.admin.sealing import Key
+from smsgw.admin.signing import Signer
+from smsgw.admin.standing import NotAllowed, find
+from smsgw.compliance.lists import Entry
+from smsgw.policy.marks import Marks
+from smsgw.smpp.pdu import sm_body
+from smsgw.store import audits, mark_chain, provisioning, purges
+from smsgw.store.database import Connection, connect
+from smsgw.store.ids import least_id_at
+from smsgw.store.sealed import ContentKeys
+
+SIGNER, OTHER = Signer(Key(bytes(32))), Signer(Key(bytes([1] * 32)))
+KNOWN, BY = Marks(bytes(32)), By("ann", "ticket 7")
+ASKED = Asked("bea", "contract 7 ended")
+OURS, THEIRS = "8613800138000", "8613900139000"
+NOW = datetime.now(UTC)
+OLD, NEW = least_id_at((NOW - timedelta(days=170)).timestamp()), least_id_at((NOW - timedelta(days=10)).timestamp())
+WORDS = b"your code is 483920"
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> ContentKeys:
+    """Keys of a data_dir."""
+    return content_keys(tmp_path)
+
+
+async def message(connection: Connection, number: int, tenant: int, *, state: int = 10, body: bytes | None = None) -> None:
+    """A message of a tenant's first account, with what it said."""
+    dest = OURS if tenant == 1 else THEIRS
+    await connection.execute(
+        "INSERT INTO message (id, tenant, account, state, mode, basis, registered, parts, command, debit_day, price, source,"
+        " destination, sent_ms, done_ms) VALUES ($1, $2, $2, $3, 0, 0, 0, 1, 4, 0, 1, 'ACME', $4, 1, 1)",
+        number, tenant, state, dest,
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO content (class, id, body) VALUES (0, $1, $2)",
+        number,
+        body or sm_body(source=b"ACME", dest=dest.encode(), short_message=WORDS if tenant == 1 else b"their words"),
+    )
+
+
+@pytest.fixture
+async def store(connection: Connection, keys: ContentKeys) -> Connection:
+    """Acme, which is closed and has its data back: old and new messages, one sealed, a receipt, a reference, marks; and borg."""
+    for name in ("acme", "borg"):
+        await provisioning.put(connection, ("tenant", name), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+        await provisioning.put(connection, ("account", f"{name}1"), {"tenant": name})
+    for tenant in (1, 2):
+        await message(connection, OLD + tenant, tenant)
+        await message(connection, NEW + tenant, tenant)
+        account, number = ("acme1", OURS) if tenant == 1 else ("borg1", THEIRS)
+        await recipients.mark(connection, KNOWN, await recipients.opt_out_scope(connection, account), [Entry(number)], BY)
+        await recipients.consent(connection, KNOWN, account, [Entry(number, None, "form", f"order of {number}")], BY)
+        await connection.execute(
+            "INSERT INTO owed (id, account, message, kind, command, expires_ms, body) VALUES ($1, $2, $3, 0, 5, 0, $4)",
+            NEW + 10 + tenant, tenant, NEW + tenant, sm_body(source=number.encode(), dest=b"1", short_message=b"text:your"),
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO upstream_ref (at, link, message, upstream_id, destination) VALUES ($1, 1, $1, 'up', $2)",
+            NEW + tenant,
+            number,
+        )
+    sealed = keys.seal(NEW + 3, sm_body(source=b"ACME", dest=OURS.encode(), short_message=WORDS))
+    await message(connection, NEW + 3, 1, body=sealed)
+    await standing.change_state(connection, "tenant", "acme", "frozen", actor="ann", reason="ends")
+    await standing.change_state(connection, "tenant", "acme", "closed", actor="ann", reason="ended")
+    await provisioning.audit(connection, "ann", ("export", "acme"), None, {"files": {}})
+    return connection
+
+
+async def retained(connection: Connection, tenant: str, profile: str) -> None:
+    """A tenant's first account is of a retention now, and so is what its messages said."""
+    await connection.execute("SELECT put_retention($1, $2, 3600, 0, false)", profile, profile)
+    settings = json.dumps({"retention": profile})
+    await connection.execute("UPDATE account SET settings = $2 WHERE system_id = $1", f"{tenant}1", settings)
+    await connection.execute("UPDATE content SET class = 1 WHERE id IN (SELECT id FROM message m WHERE m.tenant = 1)")
+
+
+async def purged(connection: Connection, keys: ContentKeys, asked: Asked = ASKED) -> dict[str, Any]:
+    """What the certificate of acme's purge says."""
+    return (await purging.purge(connection, "acme", keys.open, SIGNER, asked)).said
+
+
+def counts(said: dict[str, Any]) -> dict[str, int]:
+    """What was deleted, by kind."""
+    return {one["kind"]: one["rows"] for one in said["deleted"]}
+
+
+async def everything(connection: Connection) -> str:
+    """All rows of all tables, as text."""
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    found = [await connection.fetchval(f"SELECT string_agg(t::text, ' ') FROM {row['tablename']} t") for row in tables]
+    return " ".join(filter(None, found))
+
+
+async def test_what_nothing_holds_is_gone(store: Connection, keys: ContentKeys):
+    """Words, numbers, receipts, references, consents, marks of the tenant; nothing of another; the chains still fit (C35)."""
+    hashed = recipients.hex_of(KNOWN.hash_of(OURS))
+    said = await purged(store, keys)
+    assert counts(said) == {"content": 3, "numbers": 3, "waiting": 1, "references": 1, "consents": 1, "marks": 2}
+    assert (said["held"], said["complete"], said["tenant"], said["asked_by"]) == ([], True, "acme", "bea")
+    (content, *_) = said["deleted"]
+    assert content["from"][:10] == f"{NOW - timedelta(days=170):%Y-%m-%d}"
+    assert content["until"][:10] == f"{NOW - timedelta(days=10):%Y-%m-%d}"
+    left = await everything(store)
+    assert [
+        word for word in (OURS, "8613****8000", WORDS.hex(), f"order of {OURS}", str(KNOWN.hash_of(OURS))) if word in left
+    ] == []
+    assert hashed in left  # the audit says who put which hash on record
+    assert left.count(THEIRS) >= 4
+    assert await store.fetchval("SELECT count(*) FROM message WHERE tenant = 1 AND price = 1") == 3
+    assert (await audits.verify(store)).fault is None
+    assert (await mark_chain.verify(store)).fault is None
+
+
+async def test_rows_that_went_otherwise_are_missed(store: Connection, keys: ContentKeys):
+    """Who says of a row that it went with a purge of which the audit knows nothing, or knows less, is found out."""
+    await purged(store, keys)
+    for forged in ("INSERT INTO mark_gone VALUES (3, 99)", "UPDATE mark_gone SET page = 1 WHERE event = 3"):
+        await store.execute(f"SET session_replication_role = replica; {forged}; DELETE FROM mark_event WHERE id = 3")
+        fault = (await mark_chain.verify(store)).fault
+        assert fault is not None
+        assert "of which the audit says something else" in fault.why
+    with pytest.raises(asyncpg.PostgresError, match="never changed or deleted"):
+        await store.execute("SET session_replication_role = origin; DELETE FROM mark_event WHERE id = 4")
+
+
+async def test_what_the_law_keeps_waits(store: Connection, keys: ContentKeys):
+    """Of cn_port: words and numbers of 150 days, what recipients said for five months after the end; each with until when."""
+    await retained(store, "acme", "cn_port")
+    said = await purged(store, keys)
+    assert counts(said) == {"content": 1, "numbers": 1, "waiting": 1, "references": 1}
+    held = {one["kind"]: (one["rows"], one["why"], one["held_until"][:10]) for one in said["held"]}
+    till = f"{NOW + timedelta(days=140):%Y-%m-%d}"
+    assert held["content"] == (2, "by law: cn_port", till)
+    assert held["numbers"] == (2, "by law: cn_port", till)
+    assert (held["consents"][0], held["marks"][0]) == (1, 2)
+    assert f"{NOW + timedelta(days=148):%Y-%m-%d}" < held["marks"][2] < f"{NOW + timedelta(days=155):%Y-%m-%d}"
+    assert not said["complete"]
+    again = await purged(store, keys)
+    assert again == said
+    assert await store.fetchval("SELECT count(*) FROM deletion_certificate") == 1
+
+
+async def test_once_nothing_holds_it_the_rest_goes(store: Connection, keys: ContentKeys):
+    """Asked again, a new certificate counts all that went, and names the one before it."""
+    of = await find(store, "tenant", "acme")
+    hold = await contents.hold(store, of, contents.meant_of(of, from_id=NEW), actor="ann", reason="court")
+    first = await purging.purge(store, "acme", keys.open, SIGNER, ASKED)
+    assert counts(first.said) == {"content": 1, "numbers": 1}
+    assert {(one["kind"], one["why"]) for one in first.said["held"]} == {(kind, "under a legal hold") for kind in purges.KINDS}
+    await contents.release(store, hold, actor="ann", reason="court is done")
+    second = await purging.purge(store, "acme", keys.open, SIGNER, ASKED)
+    assert counts(second.said) == {"content": 3, "numbers": 3, "waiting": 1, "references": 1, "consents": 1, "marks": 2}
+    assert (second.said["complete"], second.said["after"]) == (True, first.sha256)
+    assert (await mark_chain.verify(store)).fault is None
+
+
+async def test_an_account_that_is_gone_is_held_as_the_law_may_want(store: Connection, keys: ContentKeys):
+    """Nobody knows its retention any more: its new messages keep their numbers, and what recipients said stays for five months."""
+    await provisioning.delete(store, ("account", "acme1"))
+    said = await purged(store, keys)
+    held = {one["kind"]: one["rows"] for one in said["held"]}
+    assert held == {"numbers": 2, "consents": 1, "marks": 2}
+
+
+@pytest.mark.parametrize("page", range(1, 8))
+async def test_a_kill_in_between_certifies_nothing_and_loses_nothing(
+    store: Connection, keys: ContentKeys, monkeypatch: pytest.MonkeyPatch, page: int
+):
+    """Wherever it ends, what went is counted once, and asking again ends with the same certificate as without."""
+    done = 0
+    count = purges.count
+
+    async def killed(connection: Connection, *given: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == page:
+            raise ConnectionResetError
+        await count(connection, *given)
+
+    monkeypatch.setattr(purges, "count", killed)
+    if page == 7:  # all went, and the certificate is not made
+        monkeypatch.setattr(purges, "keep", killed)
+    with pytest.raises(ConnectionResetError):
+        await purged(store, keys)
+    monkeypatch.undo()
+    assert await purges.certificate(store, "acme") is None
+    assert (await mark_chain.verify(store)).fault is None
+    said = await purged(store, keys)
+    assert counts(said) == {"content": 3, "numbers": 3, "waiting": 1, "references": 1, "consents": 1, "marks": 2}
+
+
+async def test_it_is_for_contracts_that_ended_and_have_their_data(store: Connection, keys: ContentKeys, database: str):
+    """Not before it is closed, nor before an export since then, unless nobody wants one; not by two at once nor without reason."""
+    with pytest.raises(NotAllowed, match="borg is not closed"):
+        await purging.purge(store, "borg", keys.open, SIGNER, ASKED)
+    with pytest.raises(ValueError, match="--reason"):
+        await purged(store, keys, Asked("bea", " "))
+    await standing.change_state(store, "tenant", "borg", "frozen", actor="ann", reason="ends")
+    await standing.change_state(store, "tenant", "borg", "closed", actor="ann", reason="ended")
+    with pytest.raises(NotAllowed, match="smsgw export borg"):
+        await purging.purge(store, "borg", keys.open, SIGNER, ASKED)
+    other = await connect(database)
+    assert await purges.alone(other, 2)
+    with pytest.raises(NotAllowed, match="somebody else"):
+        await purging.purge(store, "borg", keys.open, SIGNER, Asked("bea", "no answer", unreturned=True))
+    await other.close()
+    await store.execute("SELECT pg_advisory_lock(hashtext('smsgw_purge'), 2)")
+    made = await purging.purge(store, "borg", keys.open, SIGNER, Asked("bea", "no answer", unreturned=True))
+    assert (made.said["returned"], made.said["complete"]) == (None, True)
+
+
+async def test_what_is_open_or_on_its_way_stays(store: Connection, keys: ContentKeys):
+    """A message without its end, and a receipt that is being delivered, are named and left."""
+    await store.execute("UPDATE message SET state = 3, done_ms = 0 WHERE id = $1", NEW + 1)
+    await store.execute("UPDATE owed SET node = 1 WHERE account = 1")
+    found = {one.kind: one for one in await purging.preview(store, "acme")}
+    assert (found["content"].free, found["content"].held[0].why) == (2, "not at its end yet")
+    said = await purged(store, keys)
+    held = {one["kind"]: (one["rows"], one["why"]) for one in said["held"]}
+    assert held == {
+        "content": (1, "not at its end yet"), "numbers": (1, "not at its end yet"), "references": (1, "not at its end yet"),
+        "waiting": (1, "being delivered"),
+    }  # fmt: skip
+
+
+async def test_documents_in_which_numbers_stand_are_told(store: Connection, keys: ContentKeys):
+    """Detail files of closed cycles are books and stay: the certificate does not hide it."""
+    await store.execute(
+        "INSERT INTO statement (direction, party, cycle, from_ms, until_ms, closing, content, sha256, actor)"
+        " SELECT 'tenant', unnest(ARRAY['acme', 'borg']), '2026-10', 0, 1, 0, '{}', '', 'ann'"
+    )
+    await store.execute(
+        "INSERT INTO statement_file (statement, name, sha256, body)"
+        " SELECT id, party || unnest(ARRAY['-2026-10-detail.csv', '-2026-10.pdf']),"
+        " '', 'x' FROM statement"
+    )
+    said = await purged(store, keys)
+    assert said["kept"]["details"].startswith("1 detail files of closed cycles, in which numbers stand")
+
+
+async def test_a_certificate_proves_itself(store: Connection, keys: ContentKeys):
+    """By its signature; what was changed, or signed by another, is found; and whether it was made here, by the audit."""
+    made = await purging.purge(store, "acme", keys.open, SIGNER, ASKED)
+    text = purging.shown(made)
+    said, faults = purging.read(text, SIGNER.public)
+    assert (said["sha256"], faults) == (made.sha256, [])
+    assert await purging.check_made_here(store, made.sha256) == []
+    assert await purging.check_made_here(store, "0" * 64) == ["no certificate of this hash was ever made here"]
+    assert purging.read(text, OTHER.public)[1] == ["it was not signed as it is with the key given"]
+    assert len(purging.read(text.replace('"rows": 3', '"rows": 4'))[1]) == 2
+    for nonsense in ("", "{}", "[1]", text.replace('"key"', '"kez"')):
+        with pytest.raises(ValueError, match="is no certificate"):
+            purging.read(nonsense)
+    with pytest.raises(asyncpg.PostgresError, match="evidence"):
+        await store.execute("UPDATE deletion_certificate SET content = ''")
+    await store.execute("SET session_replication_role = replica; UPDATE audit SET actor = 'eve' WHERE kind = 'tenant_purge'")
+    assert "the audit does not fit" in (await purging.check_made_here(store, made.sha256))[0]
