@@ -6,7 +6,8 @@ import re
 import pytest
 
 from smsgw.policy import matcher
-from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms, pattern_fault
+from smsgw.policy.engines import pattern_fault
+from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms
 
 
 def test_many_terms_are_found_where_they_stand():
