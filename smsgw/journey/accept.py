@@ -143,6 +143,8 @@ class Accept:
         """Ask the account's policy for the category; the carriers with which the signature is filed are all that may have it."""
         account, docket, directory = message.account, self._docket, self._desk.directory
         verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
+        if verdict.simply:
+            return verdict.category
         objection = verdict.objection
         if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
             return refusal_of(account, objection, docket.rule_of(account, objection))

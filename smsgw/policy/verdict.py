@@ -6,7 +6,7 @@ Never here: a rule, a status for the peer (`statuses`), the matched text itself 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -49,6 +49,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     `carriers`: the carriers that its signature is filed with; None: any. `caps`: the counters that decide yet whether it may.
     `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
+    `simply`: it may go, and nothing else is said but its category.
     """
 
     category: str = ""
@@ -59,6 +60,10 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     part: Part | None = None
     due: float = 0.0
     added: bytes = b""
+    simply: bool = False
 
+
+PASSING: Final = {category: Verdict(category, simply=True) for category in ("", "otp", "notice", "marketing")}
+"""What is said of nearly every message, by category."""
 
 NO_FINDINGS: tuple[Finding, ...] = ()

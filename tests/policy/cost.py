@@ -107,9 +107,9 @@ def longest_hold(text: str, lists: dict[str, str]) -> float:
     steps: list[float] = []
 
     def clocked(work: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any) -> Any:
+        def run(*arguments: Any, **more: Any) -> Any:
             begun = time.perf_counter()
-            result = work(*arguments)
+            result = work(*arguments, **more)
             steps.append(time.perf_counter() - begun)
             return result
 
