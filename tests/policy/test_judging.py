@@ -2,8 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.policy.judging import RULES, at_door, door_of, every_finding, judge, plain_steps_of, steps_of
-from smsgw.policy.verdict import Action
+from smsgw.policy.glance import Glance
+from smsgw.policy.judging import (
+    RULES,
+    at_door,
+    category_alone,
+    clear_steps_of,
+    door_of,
+    every_finding,
+    judge,
+    plain_steps_of,
+    steps_of,
+)
+from smsgw.policy.verdict import PASSING, Action
 from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.policy.corpus import harmless
 from tests.policy.sets import compiled, raw, rule, submission, verdict
@@ -79,6 +90,15 @@ def test_a_part_of_a_text_is_asked_at_the_door_for_what_needs_no_text():
     assert door_of(compiled('[recipient]\ncountries = ["US"]\n')) is None
 
 
+CODES = """
+[templates]
+[[template]]
+id = "code"
+signature = "甲"
+category = "otp"
+text = "您的验证码是{code:digits:4-6}。"
+must = ["【甲】您的验证码是1234。"]
+"""
 TRIALS = """
 [[terms]]
 id = "odd"
@@ -114,4 +134,17 @@ def test_the_short_way_says_what_the_long_one_says(text: str):
         one = submission(rules, said)
         assert one.plain or len(said) > 70
         if one.plain:
-            assert judge(rules, plain_steps_of(rules), one) == judge(rules, steps_of(rules), submission(rules, said))
+            long = judge(rules, steps_of(rules), submission(rules, said))
+            assert judge(rules, plain_steps_of(rules), one) == long
+            if Glance(rules)(said)[3]:
+                assert judge(rules, clear_steps_of(rules), submission(rules, said)) == long
+                assert long == PASSING[category_alone(rules, said) or ""]
+
+
+def test_a_category_comes_from_the_text_alone_where_nothing_else_tells():
+    """By its template, else by the default; not where senders, words or counters have a say."""
+    plain = compiled(CODES)
+    assert category_alone(plain, "【甲】您的验证码是1234。") == "otp"
+    assert category_alone(plain, "【甲】您好") == category_alone(plain, "hello") == "notice"
+    assert category_alone(compiled(TRIALS.format(more="")), "hello") == ""
+    assert category_alone(compiled(CODES + '[category]\ndefault = "marketing"\n'), "hello") is None
