@@ -112,7 +112,7 @@ async def reload(dsn: str, directory: Path, load: Load, *, versions: int, terms:
             async with asyncio.TaskGroup() as group:
                 sending = group.create_task(_sending(load, gateway.port, directory, socket, report.stalls))
                 for number in range(versions):
-                    await _due(dsn, calm.sent + load.rate * (0.5 + (load.seconds - 2) * number / versions), sending)
+                    await _due(dsn, calm.sent * (1.03 + 0.85 * number / versions), sending)
                     await files.apply()
                 said = await sending
         finally:
