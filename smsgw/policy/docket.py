@@ -17,9 +17,9 @@ import structlog
 
 from smsgw.model import Account, Message, Rejected, State
 from smsgw.policy.caps import Counted
-from smsgw.policy.glance import Glance
+from smsgw.policy.glance import Glance, Look
 from smsgw.policy.handset import content_of, plainly
-from smsgw.policy.judging import Rule, at_door, category_alone, clear_steps_of, door_of, judge, plain_steps_of, steps_of
+from smsgw.policy.judging import Rule, at_door, category_by, clear_steps_of, default_alone, door_of, judge, plain_steps_of, steps_of
 from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.pumping import Pumping
@@ -40,7 +40,8 @@ _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.F
 class _InForce(NamedTuple):
     """A set with its rules: all, those for a plain message, those for one whose words are clear.
 
-    `door`: those for a part that will be joined (None: parts are not); `glance`: the first look (None: the set is broken).
+    `door`: those for a part that will be joined (None: parts are not). `look`: the first look at a plain message (None: the set is
+    broken). `alone`: the category of one that is clear and fits no template, where no other rule is asked (None: one is).
     """
 
     policy: RuleSet
@@ -48,12 +49,14 @@ class _InForce(NamedTuple):
     plain: tuple[Rule, ...]
     clear: tuple[Rule, ...]
     door: tuple[Rule, ...] | None
-    glance: Glance | None
+    look: Callable[[str], Look] | None
+    alone: str | None
 
 
 def _in_force(policy: RuleSet) -> _InForce:
-    steps = steps_of(policy), plain_steps_of(policy), clear_steps_of(policy)
-    return _InForce(policy, *steps, door_of(policy), Glance(policy))
+    clear = clear_steps_of(policy)
+    alone = None if clear else default_alone(policy)
+    return _InForce(policy, steps_of(policy), plain_steps_of(policy), clear, door_of(policy), Glance(policy).look, alone)
 
 
 class Docket:
@@ -107,7 +110,7 @@ class Docket:
         found = self._steps.get(name)
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, plain, clear, door, glance = found
+        policy, steps, plain, clear, door, glance, alone = found
         table = policy.table
         try:
             if table.pumping is not None:
@@ -117,11 +120,12 @@ class Docket:
                 text = plainly(pdu, source, destination, table.text.alphabet)
                 if text is not None:
                     look = glance(text)
-                    if look[3] and not clear:
-                        category = category_alone(policy, text)
-                        if category is not None:
-                            self.verdicts[name, "pass"] += 1
-                            return PASSING[category]
+                    if look[3] and alone is not None:
+                        templates = policy.templates
+                        if templates is not None and templates.may_fit(text):
+                            alone = category_by(templates, text)
+                        self.verdicts[name, "pass"] += 1
+                        return PASSING[alone]
             submission = Submission(
                 policy,
                 account,
@@ -245,7 +249,7 @@ class Docket:
             try:
                 found.policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = found._replace(steps=(_broken,), plain=(_broken,), clear=(_broken,), glance=None)
+                self._steps[name] = found._replace(steps=(_broken,), plain=(_broken,), clear=(_broken,), look=None, alone=None)
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:

@@ -28,9 +28,9 @@ class Glance:
         self._rest = policy.patterns_rest
         self._text = policy.patterns_text
 
-    def __call__(self, text: str) -> Look:
+    def look(self, text: str) -> Look:
         """Look at a text that is whole and reads in one way."""
-        form = n1(text)
+        form = text.lower() if text.isascii() else n1(text)
         scan = NOTHING if self._n1 is None else self._n1.scan(form)
         clear = (
             scan is NOTHING

@@ -17,6 +17,7 @@ from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.signature import signed
 from smsgw.policy.submission import DEFAULT, Submission
+from smsgw.policy.templates import Templates
 from smsgw.policy.verdict import PASSING, Action, Finding, Part, Verdict
 from smsgw.smpp import tlv
 
@@ -59,19 +60,18 @@ def clear_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
     return tuple(rule for name, rule, there in RULES if there(policy) and name not in {"text", "terms", "patterns"})
 
 
-def category_alone(policy: RuleSet, text: str) -> str | None:
-    """Return the category of a plain message that nothing can object to, from its text alone; None: it has to be judged."""
+def default_alone(policy: RuleSet) -> str | None:
+    """Return the category of a message that fits no template, where nothing but the text has a say; None: it has to be judged."""
     if policy.filed or policy.table.category is not None or policy.caps is not None:
         return None
-    templates = policy.templates
-    if templates is None:
-        return ""
-    if templates.may_fit(text):
-        signature, body, _, _ = signed(text)
-        template = templates.find(signature, body)
-        if template is not None and template.category:
-            return template.category
-    return DEFAULT
+    return "" if policy.templates is None else DEFAULT
+
+
+def category_by(templates: Templates, text: str) -> str:
+    """Return the category that the text's template gives it, else the default."""
+    signature, body, _, _ = signed(text)
+    template = templates.find(signature, body)
+    return template.category if template is not None and template.category else DEFAULT
 
 
 def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:

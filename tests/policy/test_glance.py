@@ -41,18 +41,18 @@ REST = '[[pattern]]\nid = "{on}"\nexpression = "[0-9]{{8}}"\non = "{on}"\nmust =
 def test_a_text_is_clear_where_no_engine_sees_anything(text: str, clear: bool):  # noqa: FBT001 - a table
     """A word in either form, or one that a pattern needs, makes it unclear."""
     glance = Glance(compiled(TEXT))
-    assert glance(text)[0] == text
-    assert glance(text)[3] is clear
+    assert glance.look(text)[0] == text
+    assert glance.look(text)[3] is clear
 
 
 @pytest.mark.parametrize("on", ["n1", "text"])
 def test_patterns_of_every_text_are_asked_too(on: str):
     """A pattern that no word announces is looked for at once: a text is clear only if none matches."""
     glance = Glance(compiled(TEXT + REST.format(on=on)))
-    assert [glance(text)[3] for text in ("call 12345678", "call 1234567")] == [False, True]
+    assert [glance.look(text)[3] for text in ("call 12345678", "call 1234567")] == [False, True]
 
 
 def test_a_set_without_words_is_clear_of_them():
     """Nothing is looked for where nothing is listed; the normal form is there for other rules."""
-    look = Glance(compiled("[links]\nallowed = []\n"))("ＨＥＬＬＯ")
+    look = Glance(compiled("[links]\nallowed = []\n")).look("ＨＥＬＬＯ")
     assert look == ("ＨＥＬＬＯ", "hello", NOTHING, True)
