@@ -25,6 +25,9 @@ from smsgw.telemetry.meters import STALL_S, Meters
 EVERY_S: Final = 0.01
 KEPT: Final = 64
 SCHEDSTAT: Final = "/proc/thread-self/schedstat"
+CAUSES: Final = (
+    "Stalls of over 10 ms, by cause: gc, no_cpu (no processor was free), off_cpu (behind another thread, or in a call), code."
+)
 _SHARE: Final = 0.5  # of a stall that a cause must cover to be named
 
 
@@ -82,7 +85,7 @@ class LagProbe:
         self._gc_s = 0.0
         self.stalls: deque[Stall] = deque(maxlen=KEPT)
         self.causes: Counter[str] = Counter()
-        meters.counter("smsgw_event_loop_stall_causes", "Stalls of over 10 ms, by cause.", self._by_cause, ("cause",))
+        meters.counter("smsgw_event_loop_stall_causes", CAUSES, self._by_cause, ("cause",))
 
     def start(self) -> None:
         """Begin, in the running loop."""
