@@ -9,19 +9,20 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Final, TypeVar
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 import structlog
 
 from smsgw.billing.tariff import Tariff
 from smsgw.model import Account, Carrier, Link, Policy, Provisioned, Tenant
+from smsgw.policy.engines import never
 from smsgw.policy.file import PolicyFault
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet, compile_set, decode_bundle
+from smsgw.policy.turns import Turns, short_turns
 from smsgw.routing.table import RoutingTable
 from smsgw.store import policies as policies_store
 from smsgw.store import provisioning
@@ -29,13 +30,6 @@ from smsgw.store.database import Connection
 from smsgw.store.provisioning import Unseal
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
-
-
-SHORT_TURN_S: Final = 0.001
-"""How long a thread that compiles a rule set keeps the interpreter from the loop, as far as it can be asked to give it up."""
-
-TURN_S: Final = 0.005
-"""The interpreter's own."""
 
 
 def _shared(new: Iterable[_Identified], old: Mapping[int, _Identified]) -> dict[int, _Identified]:
@@ -231,8 +225,10 @@ async def load_policies(
             continue
         try:
             content = await policies_store.content_of(connection, policy.version)
-            with _short_turns():
-                made[policy.name] = await asyncio.to_thread(_compiled, policy.name, content, number_key)
+            with short_turns():
+                made[policy.name] = await asyncio.to_thread(
+                    _compiled, policy.name, content, number_key, old, starting=previous is None
+                )
         except (PolicyFault, EngineFailed, msgspec.DecodeError) as error:
             faults.append((policy.name, f"{type(error).__name__}: {error}"))
             if old is not None:
@@ -240,18 +236,9 @@ async def load_policies(
     return made, tuple(faults)
 
 
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let threads change places sooner: the loop would wait 5 ms for its turn each time that it has slept."""
-    sys.setswitchinterval(SHORT_TURN_S)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(TURN_S)  # and not what it was: another thread's may have been short, too
-
-
-def _compiled(name: str, content: bytes, number_key: bytes) -> RuleSet:
-    return compile_set(name, decode_bundle(content), number_key)
+def _compiled(name: str, content: bytes, number_key: bytes, before: RuleSet | None, *, starting: bool) -> RuleSet:
+    rest = never if starting else Turns().rest
+    return compile_set(name, decode_bundle(content), number_key, before, rest)
 
 
 async def follow_directory(

@@ -239,4 +239,5 @@ async def test_going_back_to_the_version_before_takes_no_compiling(connection: C
     other = await load_directory(connection, plain, again, number_key=b"k" * 32)
     assert other.policies_before["set"] is first.policies["set"]
     third = await in_force(2, other)
+    assert third.policies["set"].sources != second.policies["set"].sources
     assert third.policies_before["set"] is second.policies["set"]

@@ -75,6 +75,7 @@ class Accept:
         self._dispatch = dispatch
         self._throttle = throttle
         self._docket = docket
+        self._judged = docket.__call__
         self._hold = hold
         self._marks = docket.marks
         self._gate = Gate()
@@ -142,8 +143,13 @@ class Accept:
 
     def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | str:
         """Ask the account's policy for the category; the carriers with which the signature is filed are all that may have it."""
-        account, docket, directory = message.account, self._docket, self._desk.directory
-        verdict = docket(account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version)
+        account, directory = message.account, self._desk.directory
+        verdict = self._judged(
+            account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version
+        )
+        if verdict.simply:
+            return verdict.category
+        docket = self._docket
         objection = verdict.objection
         if objection is not None and (objection.action is not Action.HOLD or message.mode == Mode.RELAY):
             return refusal_of(account, objection, docket.rule_of(account, objection))

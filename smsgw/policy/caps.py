@@ -57,11 +57,28 @@ class Counted(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Rule:
-    """One cap, with what of its counters' names is the same for every message."""
+    """One cap, with what of its counters' names is the same for every message, hashed already.
 
-    __slots__ = ("cap", "categories", "exempt", "length", "name", "span", "start", "told")
+    `begins`, `ends`: the seconds of the natural window that the hash is of; a rolling one has no end.
+    """
 
-    def __init__(self, cap: Cap, numbers: Mapping[str, NumberSet], *, shadow: bool) -> None:
+    __slots__ = (
+        "_hash",
+        "_key",
+        "_start",
+        "_zone",
+        "begins",
+        "cap",
+        "categories",
+        "ends",
+        "exempt",
+        "length",
+        "name",
+        "span",
+        "told",
+    )
+
+    def __init__(self, cap: Cap, zone: str, key: bytes, numbers: Mapping[str, NumberSet], *, shadow: bool) -> None:
         self.cap = cap
         self.categories = frozenset(cap.categories)
         self.exempt: Collection[str] | NumberSet = numbers[cap.exempt] if cap.exempt else ()
@@ -69,7 +86,26 @@ class _Rule:
         self.length = LENGTHS[self.span]
         self.name = f"cap.{cap.id}"
         self.told = f"would_{cap.action}" if shadow or cap.mode == "shadow" else cap.action
-        self.start = "\0".join((cap.scope, ",".join(sorted(self.categories)), cap.window, cap.span))
+        self.begins = self.ends = 0
+        self._zone = zone
+        self._key = key
+        self._start = "\0".join((cap.scope, ",".join(sorted(self.categories)), cap.window, cap.span))
+        self._hash = self._hashed("")
+
+    def enter(self, second: int) -> None:
+        """Hash the natural window into which a second falls."""
+        self.begins, self.ends = by_calendar(self.span, self._zone, second)
+        self._hash = self._hashed(f"{self._zone}\0{self.begins}")
+
+    def counter(self, whose: bytes) -> int:
+        """Return the name of a counter."""
+        state = self._hash.copy()
+        state.update(whose)
+        return int.from_bytes(state.digest(), "little") - _MOST
+
+    def _hashed(self, window: str) -> blake2b:
+        begun = f"{self._start}\0{window}\0".encode()
+        return blake2b(begun, key=self._key, digest_size=8, person=b"cap")
 
 
 class Caps:
@@ -77,41 +113,32 @@ class Caps:
 
     def __init__(self, caps: Sequence[Cap], zone: str, key: bytes, numbers: Mapping[str, NumberSet], *, shadow: bool) -> None:
         """`key` is for the names of counters; `numbers` has the exempt ones; `shadow`: that of the whole set."""
-        self._rules = [_Rule(cap, numbers, shadow=shadow) for cap in caps]
-        self._zone = zone
-        self._key = key
+        self._rules = [_Rule(cap, zone, key, numbers, shadow=shadow) for cap in caps]
 
     def __call__(self, submission: Submission) -> tuple[Counted, ...]:
         """Return the counters of a message, in the order of the caps."""
         digits = canonical(submission.destination)
-        return tuple(
-            self._counted(rule, submission, digits)
-            for rule in self._rules
-            if (not rule.categories or submission.category in rule.categories) and digits not in rule.exempt
-        )
-
-    def _counted(self, rule: _Rule, submission: Submission, digits: str) -> Counted:
-        cap = rule.cap
         moment = int(submission.now * 1000)
-        if cap.window == "natural":
-            start, till = by_calendar(rule.span, self._zone, moment // 1000)
-            window, since = f"{self._zone}\0{start}", 0
-        else:
-            till = moment // 1000 + rule.length
-            window, since = "", moment - rule.length * 1000
-        return Counted(
-            rule.name,
-            self._hashed(f"{rule.start}\0{window}\0{digits}\0{_owner(cap.scope, submission)}"),
-            since,
-            moment,
-            cap.limit,
-            till // HOUR_S + LATE_H,
-            rule.told,
+        return tuple(
+            [
+                _counted(rule, submission, digits, moment)
+                for rule in self._rules
+                if (not rule.categories or submission.category in rule.categories) and digits not in rule.exempt
+            ]
         )
 
-    def _hashed(self, text: str) -> int:
-        octets = blake2b(text.encode("utf-8", "surrogatepass"), key=self._key, digest_size=8, person=b"cap").digest()
-        return int.from_bytes(octets, "little") - _MOST
+
+def _counted(rule: _Rule, submission: Submission, digits: str, moment: int) -> Counted:
+    cap = rule.cap
+    second = moment // 1000
+    if cap.window == "natural":
+        if not rule.begins <= second < rule.ends:
+            rule.enter(second)
+        till, since = rule.ends, 0
+    else:
+        till, since = second + rule.length, moment - rule.length * 1000
+    whose = f"{digits}\0{_owner(cap.scope, submission)}".encode("utf-8", "surrogatepass")
+    return Counted(rule.name, rule.counter(whose), since, moment, cap.limit, till // HOUR_S + LATE_H, rule.told)
 
 
 def _owner(scope: str, submission: Submission) -> str:

@@ -9,12 +9,13 @@ Never here: reading files (their text is passed in), the store.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from smsgw.policy.engines import Engines, never
 from smsgw.policy.faults import Fault, told
 from smsgw.policy.file import PolicyFault, PolicyFile, Source, merged
 from smsgw.policy.matcher import EngineFailed
@@ -38,8 +39,8 @@ class Checked:
     harmless: int = 0
 
 
-def check_set(name: str, names: Iterable[str], read: Read, key: bytes) -> Checked:
-    """Read, compile and prove a set; it raises nothing for what its files say."""
+def check_set(name: str, names: Iterable[str], read: Read, key: bytes, rest: Callable[[], None] = never) -> Checked:
+    """Read, compile and prove a set; it raises nothing for what its files say. `rest` is called between steps that cost something."""
     errors: list[str] = []
     sources = []
     for file in names:
@@ -50,16 +51,16 @@ def check_set(name: str, names: Iterable[str], read: Read, key: bytes) -> Checke
     table, places = merged(sources, errors)
     bundle = gather(sources, read, key, errors)
     if not errors:
-        return _whole(name, bundle, key)
-    return Checked(bundle, None, _told(errors + _of_the_rest(name, table, places, bundle, key, left_out=True)))
+        return _whole(name, bundle, key, rest)
+    return Checked(bundle, None, _told(errors + _of_the_rest(name, table, places, bundle, key, rest, left_out=True)))
 
 
-def _whole(name: str, bundle: Bundle, key: bytes) -> Checked:
+def _whole(name: str, bundle: Bundle, key: bytes, rest: Callable[[], None]) -> Checked:
     try:
-        made = compile_set(name, bundle, key)
+        made = compile_set(name, bundle, key, rest=rest)
     except PolicyFault:
         table, places = merged([Source(*source) for source in bundle.sources])
-        return Checked(bundle, None, _told(_of_the_rest(name, table, places, bundle, key, left_out=False)))
+        return Checked(bundle, None, _told(_of_the_rest(name, table, places, bundle, key, rest, left_out=False)))
     except EngineFailed as error:
         return Checked(bundle, None, (told(_by_engine(bundle, error)),))
     rules = made.table.terms, made.table.pattern, made.table.template
@@ -68,21 +69,23 @@ def _whole(name: str, bundle: Bundle, key: bytes) -> Checked:
     return Checked(bundle, made, (), proved, harmless)
 
 
-def _of_the_rest(name: str, table: PolicyFile, places: Places, bundle: Bundle, key: bytes, *, left_out: bool) -> list[str]:
+def _of_the_rest(  # noqa: PLR0917 - a set, as it is made
+    name: str, table: PolicyFile, places: Places, bundle: Bundle, key: bytes, rest: Callable[[], None], *, left_out: bool
+) -> list[str]:
     """Return the faults of what is sound in form: those of the engines, and of the set's texts by the rules without any."""
     bundle = _padded(table, bundle)
-    making = _Making(table, places, bundle)
+    making = _Making(table, places, bundle, Engines(None, rest))
     parts = making.parts(key)
     errors = [error for error in making.errors if not (left_out and _FOLLOWS.search(error))]
     if making.errors:
         table, places = _without(table, places, making.faulty)
-        making = _Making(table, places, bundle)
+        making = _Making(table, places, bundle, Engines(None, rest))
         parts = making.parts(key)
     if making.errors:
         return errors
     made = RuleSet(name=name, version="", table=table, **parts)
     try:
-        return errors + prove(made, bundle, places)
+        return errors + prove(made, bundle, places, rest)
     except EngineFailed as error:
         return [*errors, _by_engine(bundle, error)]
 

@@ -12,8 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from smsgw.policy.file import Opposed
-from smsgw.policy.matcher import NOTHING, Hit, Patterns
-from smsgw.policy.normal import n2
+from smsgw.policy.matcher import Hit, Patterns
 from smsgw.policy.ruleset import ACTIONS, Rule, RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
@@ -174,23 +173,6 @@ def _matched(policy: RuleSet, engine: Patterns, kind: str, text: str) -> Iterato
         start, end = engine.span(index, text)
         form = "text" if kind == "text" else "n1"
         yield Finding(rule.action, "content", rule.id, rule.shadow, f"{form}[{start}:{end}]")
-
-
-def words(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """Terms, then patterns, of a plain message: nearly all have none, which one look at each engine tells; else both are asked."""
-    form = submission.first_forms[0][1]
-    engine = policy.terms_n1
-    if (
-        policy.patterns_rest is None
-        and policy.patterns_text is None
-        and (engine is None or engine.scan(form) is NOTHING)
-        and (policy.terms_n2 is None or policy.terms_n2.scan(n2(form)) is NOTHING)
-    ):
-        return NO_FINDINGS
-    found = terms(policy, submission) if policy.term_rules else NO_FINDINGS
-    if not policy.shadow and any(not one.shadow and one.action is not Action.FLAG for one in found):
-        return found
-    return (*found, *patterns(policy, submission))
 
 
 def links(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

@@ -17,16 +17,18 @@ import structlog
 
 from smsgw.model import Account, Message, Rejected, State
 from smsgw.policy.caps import Counted
-from smsgw.policy.handset import content_of
-from smsgw.policy.judging import Rule, at_door, door_of, judge, plain_steps_of, steps_of
+from smsgw.policy.glance import Glance, Look
+from smsgw.policy.handset import content_of, plainly
+from smsgw.policy.judging import Rule, at_door, category_by, clear_steps_of, default_alone, door_of, judge, plain_steps_of, steps_of
 from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.pumping import Pumping
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Owner, Submission
-from smsgw.policy.verdict import Action, Finding, Verdict
+from smsgw.policy.verdict import PASSING, Action, Finding, Verdict
 from smsgw.smpp import const
+from smsgw.smpp.const import SUBMIT_SM
 from smsgw.smpp.pdu import read_data_sm, read_sm
 
 BROKEN: Final = "policy_failed"
@@ -38,12 +40,25 @@ _FAILED: Final = {"hold": Action.HOLD, "reject": Action.REJECT, "pass": Action.F
 
 
 class _InForce(NamedTuple):
-    """A set with its rules: all, those for a plain message, those for a part that will be joined (None: parts are not)."""
+    """A set with its rules: all, those for a plain message, those for one whose words are clear.
+
+    `door`: those for a part that will be joined (None: parts are not). `look`: the first look at a plain message (None: the set is
+    broken). `alone`: the category of one that is clear and fits no template, where no other rule is asked (None: one is).
+    """
 
     policy: RuleSet
     steps: tuple[Rule, ...]
     plain: tuple[Rule, ...]
+    clear: tuple[Rule, ...]
     door: tuple[Rule, ...] | None
+    look: Callable[[str], Look] | None
+    alone: str | None
+
+
+def _in_force(policy: RuleSet) -> _InForce:
+    clear = clear_steps_of(policy)
+    alone = None if clear else default_alone(policy)
+    return _InForce(policy, steps_of(policy), plain_steps_of(policy), clear, door_of(policy), Glance(policy).look, alone)
 
 
 class Docket:
@@ -74,9 +89,7 @@ class Docket:
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
         """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {
-            name: _InForce(policy, steps_of(policy), plain_steps_of(policy), door_of(policy)) for name, policy in policies.items()
-        }
+        self._steps = {name: _in_force(policy) for name, policy in policies.items()}
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 
@@ -99,10 +112,22 @@ class Docket:
         found = self._steps.get(name)
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps, plain_steps, door = found
+        policy, steps, plain, clear, door, glance, alone = found
+        table = policy.table
         try:
-            if policy.table.pumping is not None:
-                self.pumping.attempt(account, policy.table.pumping, destination, now, shadow=policy.shadow)
+            if table.pumping is not None:
+                self.pumping.attempt(account, table.pumping, destination, now, shadow=policy.shadow)
+            look = None
+            if command == SUBMIT_SM and glance is not None:
+                text = plainly(pdu, source, destination, table.text.alphabet)
+                if text is not None:
+                    look = glance(text)
+                    if look[3] and alone is not None:
+                        templates = policy.templates
+                        if templates is not None and templates.may_fit(text):
+                            alone = category_by(templates, text)
+                        self.verdicts[name, "pass"] += 1
+                        return PASSING[alone]
             submission = Submission(
                 policy,
                 account,
@@ -114,9 +139,10 @@ class Docket:
                 command=command,
                 version=version,
                 marks=self.marks,
+                look=look,
             )
-            if submission.plain:
-                verdict = judge(policy, plain_steps, submission)
+            if look is not None:
+                verdict = judge(policy, clear if look[3] else plain, submission)
             elif door is not None and submission.part is not None and submission.part.total > 1:
                 verdict = at_door(policy, door, submission)
                 if verdict.objection is None:
@@ -125,7 +151,7 @@ class Docket:
                 verdict = judge(policy, steps, submission)
         except Exception as error:  # noqa: BLE001 - one message that a rule cannot bear must not end the session
             return self._failed(name, policy, error)
-        if verdict.objection is None and not verdict.flags and not verdict.due:
+        if verdict.simply:
             self.verdicts[name, "pass"] += 1
         else:
             self._count(name, verdict)
@@ -230,11 +256,11 @@ class Docket:
 
     def check(self) -> None:
         """Ask every engine for its canary; a set that fails judges by its fail mode until another version comes."""
-        for name, (policy, _, _, door) in list(self._steps.items()):
+        for name, found in list(self._steps.items()):
             try:
-                policy.check()
+                found.policy.check()
             except Exception as error:  # noqa: BLE001 - whatever an engine raises, it is broken
-                self._steps[name] = _InForce(policy, (_broken,), (_broken,), door)
+                self._steps[name] = found._replace(steps=(_broken,), plain=(_broken,), clear=(_broken,), look=None, alone=None)
                 self._on_failure(name, error)
 
     def rule_of(self, account: Account, finding: Finding) -> str:

@@ -15,8 +15,10 @@ from typing import Final
 
 from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
+from smsgw.policy.signature import signed
 from smsgw.policy.submission import DEFAULT, Submission
-from smsgw.policy.verdict import Action, Finding, Part, Verdict
+from smsgw.policy.templates import Templates
+from smsgw.policy.verdict import PASSING, Action, Finding, Part, Verdict
 from smsgw.smpp import tlv
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
@@ -49,13 +51,27 @@ def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
 
 
 def plain_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
-    """Return those of them that can object to a plain message: it is whole, reads in one way, and its words are looked at once."""
-    steps: list[Rule] = []
-    for name, rule, there in RULES:
-        if there(policy) and name != "text":
-            step = content.words if name in {"terms", "patterns"} else rule
-            steps += [step] if step not in steps else []
-    return tuple(steps)
+    """Return those of them that can object to a plain message: it is whole, and reads in one way."""
+    return tuple(rule for name, rule, there in RULES if there(policy) and name != "text")
+
+
+def clear_steps_of(policy: RuleSet) -> tuple[Rule, ...]:
+    """Return those of them that can object to a plain message in which neither term nor pattern was found."""
+    return tuple(rule for name, rule, there in RULES if there(policy) and name not in {"text", "terms", "patterns"})
+
+
+def default_alone(policy: RuleSet) -> str | None:
+    """Return the category of a message that fits no template, where nothing but the text has a say; None: it has to be judged."""
+    if policy.filed or policy.table.category is not None or policy.caps is not None:
+        return None
+    return "" if policy.templates is None else DEFAULT
+
+
+def category_by(templates: Templates, text: str) -> str:
+    """Return the category that the text's template gives it, else the default."""
+    signature, body, _, _ = signed(text)
+    template = templates.find(signature, body)
+    return template.category if template is not None and template.category else DEFAULT
 
 
 def door_of(policy: RuleSet) -> tuple[Rule, ...] | None:
@@ -96,7 +112,10 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         category = "" if templates is None else DEFAULT
     caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
     added = _tlvs(submission) if submission.added else b""
-    return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=submission.replacement)
+    sender = submission.replacement
+    if objection is None and deferred is None and carriers is None and sender is None and not flags and not caps and not added:
+        return PASSING[category]
+    return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=sender)
 
 
 def _tlvs(submission: Submission) -> bytes:

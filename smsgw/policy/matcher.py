@@ -2,8 +2,8 @@
 
 Terms by ahocorasick-rs, patterns by RE2's Set (linear time whatever the pattern; an operator's pattern never meets `re`, where one
 of them can stop the loop for a second). Both hold the interpreter while they build: so they are built in shards that take a few
-milliseconds each, in a thread between whose steps the loop runs on. Each shard costs a microsecond for each text, so they are
-as few as that allows, and of one size.
+milliseconds each, in a thread between whose steps the loop runs on (`engines`). Each shard costs a microsecond for each text, so
+they are as few as that allows, and of about one size.
 
 Promises: what is built has proved that it finds: each shard is asked for its first and its last term, each set of patterns for a
 canary of its own, at the build and whenever `alive` is asked. An engine that says "no match" because it failed must not pass for
@@ -15,15 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
+from zlib import crc32
 
 import ahocorasick_rs as aho
 import re2
 
+from smsgw.policy.engines import Engines, options
+
 TERMS_A_SHARD: Final = 3_500
 PATTERNS_A_SHARD: Final = 200
-MAX_MEMORY: Final = 256 << 20
-"""Octets that RE2 may use for a set; with its default of 8 MiB larger sets fail to compile."""
-
 _CANARY: Final = "\ue000smsgw\ue001"
 
 
@@ -54,25 +54,6 @@ Scan = tuple[Sequence[Hit], bool]
 NOTHING: Final[Scan] = ((), False)
 
 
-def options() -> re2.Options:
-    """Return how patterns are read: RE2's own syntax, UTF-8, a dot matches line ends too."""
-    chosen = re2.Options()
-    chosen.max_mem = MAX_MEMORY
-    chosen.log_errors = False
-    chosen.dot_nl = True
-    return chosen
-
-
-def pattern_fault(expression: str) -> str:
-    """Return what the engine itself has against a pattern; "" for nothing."""
-    try:
-        re2.compile(expression, options())
-    except re2.error as error:
-        told = error.args[0] if error.args else error
-        return told.decode() if isinstance(told, bytes) else str(told)
-    return "" if expression else "it is empty"
-
-
 class Terms:
     """Many words at once. One that stands inside a hit of `exceptions` is not found.
 
@@ -81,14 +62,21 @@ class Terms:
 
     __slots__ = ("_count", "_exceptions", "_plain", "_shards")
 
-    def __init__(self, terms: Sequence[Term], exceptions: Sequence[str] = (), marks: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        terms: Sequence[Term],
+        exceptions: Sequence[str] = (),
+        marks: Sequence[str] = (),
+        engines: Engines | None = None,
+    ) -> None:
         """Build; raises EngineFailed."""
+        engines = engines if engines is not None else Engines()
         wanted = [*terms, *(Term(mark, _MARK) for mark in marks)]
         plain = [term for term in wanted if term.text.isascii()]
-        self._shards = _shards(wanted)
-        self._plain = _shards(plain) if len(plain) < len(wanted) else self._shards
+        self._shards = _shards(wanted, engines)
+        self._plain = _shards(plain, engines) if len(plain) < len(wanted) else self._shards
         self._count = len(terms)
-        self._exceptions = _automaton(exceptions) if exceptions else None
+        self._exceptions = engines.automaton(exceptions) if exceptions else None
         self.check()
 
     def __len__(self) -> int:
@@ -129,20 +117,26 @@ class Terms:
                 yield Hit(term.owner, start, end)
 
 
-def _shards(terms: Sequence[Term]) -> list[tuple[Sequence[Term], aho.AhoCorasick]]:
-    cut = [terms[first:end] for first, end in _cut(len(terms), TERMS_A_SHARD)]
-    return [(shard, _automaton([term.text for term in shard])) for shard in cut]
+def _shards(terms: Sequence[Term], engines: Engines) -> list[tuple[Sequence[Term], aho.AhoCorasick]]:
+    return [(shard, engines.automaton([term.text for term in shard])) for shard in _dealt(terms) if shard]
+
+
+def _dealt(terms: Sequence[Term]) -> Sequence[Sequence[Term]]:
+    """Deal terms out to shards of about one size, each by its own letters: one more or less changes a single shard."""
+    count = -(-len(terms) // TERMS_A_SHARD)
+    if count < 2:
+        return (terms,)
+    shards: list[list[Term]] = [[] for _ in range(count)]
+    for term in terms:
+        shards[crc32(term.text.encode("utf-8", "surrogatepass")) % count].append(term)
+    return shards
 
 
 def _cut(count: int, most: int) -> Iterator[tuple[int, int]]:
-    """Cut so many into shards of one size, of at most so many each."""
-    shards = -(-count // most)
-    for at in range(shards):
-        yield count * at // shards, count * (at + 1) // shards
-
-
-def _automaton(words: Sequence[str]) -> aho.AhoCorasick:
-    return aho.AhoCorasick(words, matchkind=aho.MatchKind.Standard, implementation=aho.Implementation.ContiguousNFA)
+    """Cut so many into pieces of one size, of at most so many each."""
+    pieces = -(-count // most)
+    for at in range(pieces):
+        yield count * at // pieces, count * (at + 1) // pieces
 
 
 def _scan(automaton: aho.AhoCorasick, text: str) -> list[tuple[int, int, int]]:
@@ -161,17 +155,14 @@ class Patterns:
 
     __slots__ = ("_expressions", "_shards")
 
-    def __init__(self, expressions: Sequence[str], *, whole: bool = False) -> None:
+    def __init__(self, expressions: Sequence[str], *, whole: bool = False, engines: Engines | None = None) -> None:
         """Build; `whole`: a pattern has to match from the first character to the last. Raises EngineFailed."""
+        engines = engines if engines is not None else Engines()
         self._expressions = list(expressions)
-        self._shards = []
-        for first, end in _cut(len(self._expressions), PATTERNS_A_SHARD):
-            shard = re2.Set.FullMatchSet(options()) if whole else re2.Set.SearchSet(options())
-            for expression in self._expressions[first:end]:
-                shard.Add(expression)
-            shard.Add(_CANARY)
-            shard.Compile()
-            self._shards.append((first, end - first, shard))
+        self._shards = [
+            (first, end - first, engines.pattern_set([*self._expressions[first:end], _CANARY], whole=whole))
+            for first, end in _cut(len(self._expressions), PATTERNS_A_SHARD)
+        ]
         self.check()
 
     def __len__(self) -> int:

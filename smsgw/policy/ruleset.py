@@ -20,13 +20,14 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from smsgw.policy.caps import Caps
+from smsgw.policy.engines import Engines, never
 from smsgw.policy.file import NUMBER_LISTS, PolicyFault, PolicyFile, Source, merged
 from smsgw.policy.file import Pattern as PatternTable
 from smsgw.policy.file import Template as TemplateTable
 from smsgw.policy.file import Terms as TermsTable
 from smsgw.policy.keywords import Wish, forms_of
 from smsgw.policy.literals import required
-from smsgw.policy.matcher import Patterns, Term, Terms, pattern_fault
+from smsgw.policy.matcher import Patterns, Term, Terms
 from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.senders import Replacement, replacements_of
@@ -152,6 +153,8 @@ class RuleSet:
     injected: Mapping[int, bytes] = field(default_factory=dict)
     replacements: Mapping[str, Replacement] = field(default_factory=dict)
     size: Mapping[str, int] = field(default_factory=dict)
+    engines: Engines = field(default_factory=Engines)
+    sources: tuple[Source, ...] = ()
 
     def check(self) -> None:
         """Ask every engine for its canary. Raises EngineFailed."""
@@ -166,20 +169,30 @@ def lines_of(text: str) -> list[str]:
     return [entry for line in text.splitlines() if (entry := line.partition("#")[0].strip())]
 
 
-def compile_set(name: str, bundle: Bundle, key: bytes) -> RuleSet:
-    """Compile a set and prove it on its own texts. Raises PolicyFault, EngineFailed."""
+def compile_set(name: str, bundle: Bundle, key: bytes, before: RuleSet | None = None, rest: Callable[[], None] = never) -> RuleSet:
+    """Compile a set and prove it on its own texts. Raises PolicyFault, EngineFailed.
+
+    What `before` has that is the same is taken over: files as they were read, engines as they were built. `rest` is called between
+    steps that cost something.
+    """
     from smsgw.policy.selftest import prove  # it judges, and so needs all the rules
 
     warm()
-    table, places = merged([Source(*source) for source in bundle.sources])
-    making = _Making(table, places, bundle)
+    read = {(source.name, source.text): source for source in before.sources} if before is not None else {}
+    sources = [read.get(source) or Source(*source) for source in bundle.sources]
+    table, places = merged(sources)
+    rest()
+    engines = Engines(before.engines if before is not None else None, rest)
+    making = _Making(table, places, bundle, engines)
     parts = making.parts(key)
     if making.errors:
         raise PolicyFault(making.errors)
     shadow = table.mode == "shadow"
     caps = Caps(table.cap, table.zone, key, parts["numbers"], shadow=shadow) if table.cap else None
+    parts |= {"engines": engines, "sources": tuple(sources)}
     made = RuleSet(name=name, version=bundle.version, table=table, shadow=shadow, caps=caps, **parts)
-    faults = prove(made, bundle, places)
+    faults = prove(made, bundle, places, rest)
+    engines.settle()
     if faults:
         raise PolicyFault(faults)
     return made
@@ -188,9 +201,10 @@ def compile_set(name: str, bundle: Bundle, key: bytes) -> RuleSet:
 class _Making:
     """A set while it is made: its tables, where each begins, and every error so far."""
 
-    def __init__(self, table: PolicyFile, places: Mapping[tuple[str, int], str], bundle: Bundle) -> None:
+    def __init__(self, table: PolicyFile, places: Mapping[tuple[str, int], str], bundle: Bundle, engines: Engines) -> None:
         self.table = table
         self.bundle = bundle
+        self.engines = engines
         self.errors: list[str] = []
         self.faulty: set[tuple[str, int]] = set()
         self._places = places
@@ -211,8 +225,8 @@ class _Making:
         return {
             **terms,
             **patterns,
-            "templates": Templates(templates) if templates and not self.errors else None,
-            "category_words": Terms(category_terms) if category_terms else None,
+            "templates": Templates(templates, self.engines) if templates and not self.errors else None,
+            "category_words": Terms(category_terms, engines=self.engines) if category_terms else None,
             "category_names": tuple(category for category, _ in words),
             "filed": {one.signature: (tuple(one.numbers), frozenset(one.carriers)) for one in signatures},
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
@@ -272,6 +286,7 @@ class _Making:
                 what = _too_short(text) if rule.form == "n2" else "" if text.strip() else "is empty"
                 if what:
                     self._fault("terms", at, f"terms {rule.id!r}: {word!r} {what}")
+                self.engines.rest()
                 forms[rule.form].append(Term(text, at, not rule.inside and rule.form == "n1" and _is_latin(text)))
         count = sum(map(len, forms.values()))
         if count > MAX_TERMS:
@@ -279,10 +294,10 @@ class _Making:
         if self.errors:
             return {"terms_n1": None, "terms_n2": None, "term_rules": ()}
         marks = [word for rule in self.table.pattern if rule.on == "n1" for word in required(rule.expression)]
-        n1_terms = Terms(forms["n1"], exceptions["n1"], marks) if forms["n1"] or marks else None
+        n1_terms = Terms(forms["n1"], exceptions["n1"], marks, self.engines) if forms["n1"] or marks else None
         return {
             "terms_n1": n1_terms,
-            "terms_n2": Terms(forms["n2"], exceptions["n2"]) if forms["n2"] else None,
+            "terms_n2": Terms(forms["n2"], exceptions["n2"], engines=self.engines) if forms["n2"] else None,
             "term_rules": tuple(Rule(f"terms.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow") for rule in self.table.terms),
         }
 
@@ -292,14 +307,17 @@ class _Making:
         if len(self.table.pattern) > MAX_PATTERNS:
             self._fault("pattern", 0, f"{len(self.table.pattern)} patterns, more than {MAX_PATTERNS}")
         for at, rule in enumerate(self.table.pattern):
-            fault = pattern_fault(rule.expression)
+            fault = self.engines.fault(rule.expression)
             if fault:
                 self._fault("pattern", at, f"pattern {rule.id!r}: RE2 refuses it: {fault}")
             on = "rest" if rule.on == "n1" and not required(rule.expression) else rule.on
             found[on].append(rule.expression)
             rules[on].append(Rule(f"pattern.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow"))
         return {
-            **{f"patterns_{on}": Patterns(one) if one and not self.errors else None for on, one in found.items()},
+            **{
+                f"patterns_{on}": Patterns(one, engines=self.engines) if one and not self.errors else None
+                for on, one in found.items()
+            },
             "pattern_rules": {on: tuple(listed) for on, listed in rules.items()},
         }
 
@@ -344,10 +362,10 @@ class _Making:
         rule = self.table.tlv[at]
         if not 0 < rule.tag < 0x10000:
             self._fault("tlv", at, f"tlv tag {rule.tag} is none: 1 to 0xFFFF")
-        fault = pattern_fault(rule.pattern) if rule.pattern else ""
+        fault = self.engines.fault(rule.pattern) if rule.pattern else ""
         if fault:
             self._fault("tlv", at, f"tlv 0x{rule.tag:04X}: RE2 refuses its pattern: {fault}")
-        return Patterns([rule.pattern], whole=True) if rule.pattern and not fault else None
+        return Patterns([rule.pattern], whole=True, engines=self.engines) if rule.pattern and not fault else None
 
     def _injected(self, templates: Sequence[Template], patterns: Sequence[Patterns | None]) -> dict[int, bytes]:
         """Return what is put where a TLV is missing, by tag; each value, those of templates too, must be what its rule wants."""

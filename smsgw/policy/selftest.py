@@ -5,11 +5,12 @@ Never here: the compiling (`ruleset`), another set's texts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from smsgw.model import Account, Tenant
 from smsgw.policy import content
+from smsgw.policy.engines import never
 from smsgw.policy.ruleset import Bundle, RuleSet, lines_of
 from smsgw.policy.signature import signed
 from smsgw.policy.submission import Submission
@@ -35,8 +36,11 @@ def submission_of(policy: RuleSet, text: str) -> Submission:
     return Submission(policy, NOBODY, "", "8613800000000", pdu_of(text), now=0.0, owner=lambda _: None)
 
 
-def prove(policy: RuleSet, bundle: Bundle, places: Mapping[tuple[str, int], str]) -> list[str]:
-    """Return every rule that does not find its own text, and the first harmless texts that the set would stop."""
+def prove(policy: RuleSet, bundle: Bundle, places: Mapping[tuple[str, int], str], rest: Callable[[], None] = never) -> list[str]:
+    """Return every rule that does not find its own text, and the first harmless texts that the set would stop.
+
+    `rest` is called after each text.
+    """
     faults = []
     listed = [("terms", rule.id, rule.must) for rule in policy.table.terms]
     listed += [("pattern", rule.id, rule.must) for rule in policy.table.pattern]
@@ -44,20 +48,22 @@ def prove(policy: RuleSet, bundle: Bundle, places: Mapping[tuple[str, int], str]
     for kind, name, must in listed:
         index = at[kind] = at.get(kind, -1) + 1
         for text in must:
+            rest()
             submission = submission_of(policy, text)
             rule = content.terms if kind == "terms" else content.patterns
             if f"{kind}.{name}" not in {finding.rule for finding in rule(policy, submission)}:
                 faults.append(f"{places[kind, index]}: {kind} {name!r} does not find {text!r}, which it must")
     for index, template in enumerate(policy.table.template):
         for text in template.must:
+            rest()
             name, body, _, _ = signed(text)
             found = policy.templates.find(name, body) if policy.templates is not None else None
             if found is None:
                 faults.append(f"{places['template', index]}: template {template.id!r} does not fit {text!r}, which it must")
-    return faults + _harmless_stopped(policy, bundle)
+    return faults + _harmless_stopped(policy, bundle, rest)
 
 
-def _harmless_stopped(policy: RuleSet, bundle: Bundle) -> list[str]:
+def _harmless_stopped(policy: RuleSet, bundle: Bundle, rest: Callable[[], None]) -> list[str]:
     """Ask the content rules about each harmless text. It warms the engines, too: a first pass costs many times the later ones."""
     faults = []
     for name in policy.table.harmless:
@@ -65,6 +71,7 @@ def _harmless_stopped(policy: RuleSet, bundle: Bundle) -> list[str]:
         if len(texts) > MOST_HARMLESS:
             return [f"{name}: {len(texts)} texts, more than {MOST_HARMLESS}"]
         for text in texts:
+            rest()
             submission = submission_of(policy, text)
             stopped = [
                 finding.rule

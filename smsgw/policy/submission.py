@@ -11,6 +11,7 @@ from typing import Final
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
 from smsgw.policy.file import Categories
+from smsgw.policy.glance import Look
 from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
 from smsgw.policy.marks import NO_MARKS, Marks
 from smsgw.policy.matcher import Scan
@@ -74,8 +75,9 @@ class Submission:
         version: int = const.V34,
         joined: Sequence[Content] = (),
         marks: Marks = NO_MARKS,
+        look: Look | None = None,
     ) -> None:
-        """Read the content. `marks`: what is on record about recipients."""
+        """Read the content. `marks`: what is on record about recipients; `look`: what was seen of it, if it is plain."""
         self.policy = policy
         self.account = account
         self.source = source
@@ -89,7 +91,10 @@ class Submission:
         self._command = command
         self._version = version
         alphabet = policy.table.text.alphabet
-        text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM and not joined else None
+        if look is not None:
+            text: str | None = look[0]
+        else:
+            text = plainly(pdu, source, destination, alphabet) if command == const.SUBMIT_SM and not joined else None
         self.plain = text is not None
         self.part: Concat | None = None
         if text is not None:
@@ -99,8 +104,8 @@ class Submission:
             content = self._content = joined[0] if joined else content_of(pdu, command, version)
             self.part = None if joined else content.part
             self.shown = shown(joined or (content,), alphabet)
-        self._forms: tuple[tuple[str, str], ...] | None = None
-        self._scans: tuple[Scan, ...] | None = None
+        self._forms: tuple[tuple[str, str], ...] | None = None if look is None else ((look[0], look[1]),)
+        self._scans: tuple[Scan, ...] | None = None if look is None else (look[2],)
         self._signed: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""

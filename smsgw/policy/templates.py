@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from smsgw.policy.engines import Engines
 from smsgw.policy.matcher import Patterns
 
 MAX_HOLES: Final = 16
@@ -101,13 +102,17 @@ class Templates:
 
     __slots__ = ("_by_signature", "unsigned")
 
-    def __init__(self, templates: Sequence[Template]) -> None:
+    def __init__(self, templates: Sequence[Template], engines: Engines | None = None) -> None:
         """Build. Raises ValueError for a template that is none, EngineFailed."""
         grouped: dict[str, list[Template]] = {}
         for template in templates:
             grouped.setdefault(template.signature, []).append(template)
         self._by_signature = {
-            signature: (group, Patterns([expression(template) for template in group], whole=True), _beginnings(group))
+            signature: (
+                group,
+                Patterns([expression(template) for template in group], whole=True, engines=engines),
+                _beginnings(group),
+            )
             for signature, group in grouped.items()
         }
 

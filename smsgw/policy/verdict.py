@@ -6,7 +6,7 @@ Never here: a rule, a status for the peer (`statuses`), the matched text itself 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -51,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
     `sender`: what the set puts in the place of the tenant's own source; None: that stays.
+    `simply`: it may go, and nothing else is said but its category.
     """
 
     category: str = ""
@@ -62,6 +63,10 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     due: float = 0.0
     added: bytes = b""
     sender: Replacement | None = None
+    simply: bool = False
 
+
+PASSING: Final = {category: Verdict(category, simply=True) for category in ("", "otp", "notice", "marketing")}
+"""What is said of nearly every message, by category."""
 
 NO_FINDINGS: tuple[Finding, ...] = ()

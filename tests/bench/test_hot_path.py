@@ -18,7 +18,7 @@ def test_a_message_costs_no_more_calls_than_it_may(tmp_path: Path):
     assert 0.5 * BUDGET < spent <= BUDGET
 
 
-JUDGING = 20
+JUDGING = 12
 """What a rule set with terms in both forms, patterns and templates may add to it."""
 
 

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from smsgw.bench.ends import Load
 from tests.reload import reload
 
 
 @pytest.mark.slow
 async def test_a_set_replaced_under_load_loses_no_message_and_leaves_none_unjudged(database: str, tmp_path: Path):
     """Each submit is answered and receipted, and each was judged by one of the versions that were in force, whole."""
-    report = await reload(database, tmp_path, rate=200, versions=3, terms=200, seconds=4)
+    report = await reload(database, tmp_path, Load(seconds=4, rate=200, sessions=4, window=100), versions=3, terms=200)
     assert (report.ok, report.matched) == (report.sent, report.sent)
     assert report.unjudged == 0
     assert sum(report.judged.values()) == report.sent > 800

@@ -2,11 +2,26 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.policy.judging import RULES, at_door, door_of, every_finding, judge, plain_steps_of, steps_of
+from smsgw.policy.docket import Docket
+from smsgw.policy.glance import Glance
+from smsgw.policy.judging import (
+    RULES,
+    at_door,
+    category_by,
+    clear_steps_of,
+    default_alone,
+    door_of,
+    every_finding,
+    judge,
+    plain_steps_of,
+    steps_of,
+)
+from smsgw.policy.selftest import pdu_of
 from smsgw.policy.verdict import Action
+from smsgw.smpp import const
 from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.policy.corpus import harmless
-from tests.policy.sets import compiled, raw, rule, submission, verdict
+from tests.policy.sets import ACCOUNT, MORNING_IN_CHINA, compiled, owner, raw, rule, submission, verdict
 from tests.policy.test_corpus import ENTRIES, large
 from tests.policy.test_corpus import policy as small
 
@@ -79,6 +94,15 @@ def test_a_part_of_a_text_is_asked_at_the_door_for_what_needs_no_text():
     assert door_of(compiled('[recipient]\ncountries = ["US"]\n')) is None
 
 
+CODES = """
+[templates]
+[[template]]
+id = "code"
+signature = "甲"
+category = "otp"
+text = "您的验证码是{code:digits:4-6}。"
+must = ["【甲】您的验证码是1234。"]
+"""
 TRIALS = """
 [[terms]]
 id = "odd"
@@ -114,4 +138,29 @@ def test_the_short_way_says_what_the_long_one_says(text: str):
         one = submission(rules, said)
         assert one.plain or len(said) > 70
         if one.plain:
-            assert judge(rules, plain_steps_of(rules), one) == judge(rules, steps_of(rules), submission(rules, said))
+            long = judge(rules, steps_of(rules), submission(rules, said))
+            assert judge(rules, plain_steps_of(rules), one) == long
+            if Glance(rules).look(said)[3]:
+                assert judge(rules, clear_steps_of(rules), submission(rules, said)) == long
+
+
+@pytest.mark.parametrize("text", ["small", "large", CODES, TRIALS.format(more="")])
+def test_what_one_look_tells_is_what_all_rules_say(text: str):
+    """A docket that settles a plain message by its words alone gives the verdict of the whole way, category and all."""
+    rules = {"small": small, "large": large}.get(text, lambda: compiled(text))()
+    docket = Docket({ACCOUNT.policy: rules})
+    said = [entry["text"] for entry in ENTRIES if "text" in entry] + harmless.texts()[::20]
+    for one in [*said, "【甲】您的验证码是1234。", "【甲】您好", "hello"]:
+        pdu = pdu_of(one, source=b"10690001", destination=b"8613800138000")
+        by_look = docket(ACCOUNT, "10690001", "8613800138000", pdu, MORNING_IN_CHINA, owner, const.SUBMIT_SM, const.V34)
+        assert by_look == judge(rules, steps_of(rules), submission(rules, one))
+
+
+def test_a_category_comes_from_the_text_alone_where_nothing_else_tells():
+    """By its template, else by the default; not where senders, words or counters have a say."""
+    plain = compiled(CODES)
+    assert default_alone(plain) == "notice"
+    assert plain.templates is not None
+    assert [category_by(plain.templates, one) for one in ("【甲】您的验证码是1234。", "【甲】您好")] == ["otp", "notice"]
+    assert default_alone(compiled(TRIALS.format(more=""))) == ""
+    assert default_alone(compiled(CODES + '[category]\ndefault = "marketing"\n')) is None

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smsgw.policy.engines import pattern_fault
 from smsgw.policy.literals import required
-from smsgw.policy.matcher import Patterns, pattern_fault
+from smsgw.policy.matcher import Patterns
 
 
 @pytest.mark.parametrize(

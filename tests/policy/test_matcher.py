@@ -6,7 +6,8 @@ import re
 import pytest
 
 from smsgw.policy import matcher
-from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms, pattern_fault
+from smsgw.policy.engines import pattern_fault
+from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms
 
 
 def test_many_terms_are_found_where_they_stand():
@@ -21,6 +22,17 @@ def test_many_terms_are_found_where_they_stand():
         expected = {at for at, word in enumerate(words) if word in text}
         assert {hit.owner for hit in terms.find(text)} == expected
         assert all(text[start:end] == words[owner] for owner, start, end in terms.find(text))
+
+
+def test_one_word_more_changes_one_shard():
+    """Terms are dealt out by their letters, evenly: what is added or taken away leaves the other shards as they are."""
+    words = [f"w{number}x" for number in range(9_000)]
+    before, after = (matcher._dealt([Term(word, 0) for word in listed]) for listed in (words, ["new", *words[1:], "more"]))
+    assert len(before) == len(after) == 3
+    assert all(2_500 < len(shard) < 3_500 for shard in before)
+    changed = (("w0x", before), ("new", after), ("more", after))
+    expected = {at for word, shards in changed for at, shard in enumerate(shards) if Term(word, 0) in shard}
+    assert {at for at in range(3) if before[at] != after[at]} == expected
 
 
 def test_a_whole_word_is_no_piece_of_another():

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from smsgw.bench.rules import made_set
 from smsgw.policy.file import PolicyFault
-from smsgw.policy.ruleset import Bundle, decode_bundle, lines_of, make_bundle
+from smsgw.policy.ruleset import Bundle, compile_set, decode_bundle, lines_of, make_bundle
+from tests.policy.corpus import harmless
 from tests.policy.sets import KEY, compiled, rule
 
 
@@ -74,3 +76,31 @@ def test_a_set_that_works_passes_its_canaries():
     )
     policy.check()
     assert policy.size == {"terms": 1, "patterns": 1, "templates": 0}
+
+
+def test_a_small_change_builds_little():
+    """What did not change is taken over, and judges as if it had been compiled anew; what did change is in force."""
+    text, lists = made_set(400)
+    files = [(text, lists), (text, {**lists, "n1.txt": lists["n1.txt"] + "\n百家乐"}), (f"{text}# another\n", lists)]
+    bundles = [make_bundle(["set.toml"], lambda _, listed, of=of: of[1][listed] if listed else of[0], KEY) for of in files]
+    first = compile_set("set", bundles[0], KEY)
+    second = compile_set("set", bundles[1], KEY, first)
+    assert second.engines.kept > 10 * second.engines.built > 0
+    assert second.sources == first.sources
+    assert [rule(policy, "来百家乐吧") for policy in (first, second)] == ["", "terms.n1"]
+    third = compile_set("set", bundles[2], KEY, second)
+    fresh = compile_set("set", bundles[2], KEY)
+    assert (third.engines.built, third.version) == (second.engines.built, fresh.version)
+    assert third.sources != second.sources
+    texts = [*lists["n1.txt"].splitlines()[:50], *harmless.texts()[::200], "来百家乐吧"]
+    assert [rule(third, one) for one in texts] == [rule(fresh, one) for one in texts]
+
+
+def test_a_faulty_version_harms_the_one_before_by_nothing():
+    """What could not be compiled took nothing away from what is in force."""
+    sound = compiled('[[terms]]\nid = "a"\nwords = ["xx"]\nmust = ["xx"]')
+    faulty = make_bundle(["set.toml"], lambda *_: '[[terms]]\nid = "a"\nwords = ["xx"]\nmust = ["y"]', KEY)
+    with pytest.raises(PolicyFault):
+        compile_set("set", faulty, KEY, sound)
+    assert rule(sound, "an xx here") == "terms.a"
+    sound.check()

@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from pathlib import Path
 
 import pytest
 
-from smsgw.telemetry.lag import KEPT, LagProbe
+from smsgw.telemetry.lag import KEPT, SCHEDSTAT, LagProbe
 from smsgw.telemetry.meters import Meters
 
 
@@ -46,11 +47,33 @@ def test_a_stall_of_our_own_code_is_named_so(meters: Meters):
     assert row["cpu_ms"] >= 19.0
 
 
-def test_a_stall_without_the_processor_is_named_so(meters: Meters):
-    """When the thread did not run, somebody else had the processor."""
+def test_a_stall_while_another_thread_ran_is_named_so(meters: Meters):
+    """When the thread neither ran nor was ready to, it waited for another one, or in a call that blocks."""
     probe = LagProbe(meters)
     probe.late(0.5)
     assert probe.causes == {"off_cpu": 1}
+
+
+async def test_a_stall_for_want_of_a_processor_is_named_so(meters: Meters, tmp_path: Path):
+    """When the thread was ready for most of the time and got no processor, others had them; the row says for how long."""
+    schedstat = tmp_path / "schedstat"
+    schedstat.write_text("1000 2000 3\n")
+    probe = LagProbe(meters, schedstat=str(schedstat))
+    probe.start()
+    schedstat.write_text("1000 400002000 4\n")
+    probe.late(0.5)
+    probe.late(0.5)
+    probe.stop()
+    assert [(row["cause"], row["ready_ms"]) for row in probe.rows()] == [("off_cpu", 0.0), ("no_cpu", 400.0)]
+
+
+async def test_linux_tells_of_the_loops_own_thread(meters: Meters):
+    """What the probe reads of a thread that waits for nothing but its timer is little, and it can be read."""
+    probe = LagProbe(meters)
+    probe.start()
+    assert probe._ready.seconds() >= 0.0
+    assert Path(SCHEDSTAT).read_text(encoding="ascii").split()[1].isdecimal()
+    probe.stop()
 
 
 async def test_a_stall_of_the_garbage_collector_is_named_so(meters: Meters):

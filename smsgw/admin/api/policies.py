@@ -18,7 +18,7 @@ import structlog
 
 from smsgw.admin.api import shapes
 from smsgw.admin.api.problems import Refused, body_of, faulty
-from smsgw.admin.api.trying import Trying, beside, lists_of, refuse_faulty, refused_for_relay, short_turns, span_of
+from smsgw.admin.api.trying import Trying, beside, lists_of, refuse_faulty, refused_for_relay, span_of
 from smsgw.admin.control import NotThere
 from smsgw.admin.policy_sets import Edit, Expected, made_of, put, remove, roll_back, stored
 from smsgw.admin.replaying import over_stored, word_of
@@ -32,6 +32,7 @@ from smsgw.policy.file import PolicyFault, PolicyFile
 from smsgw.policy.replay import Replay
 from smsgw.policy.ruleset import Bundle, decode_bundle
 from smsgw.policy.shadowing import CannotSwitch, NoSuchRule, switched
+from smsgw.policy.turns import short_turns
 from smsgw.store import policies as store
 from smsgw.store.database import Pool, borrowed, connect
 from smsgw.store.provisioning import LOST, audit, lock

@@ -11,7 +11,7 @@ import asyncio
 import re
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Final, ParamSpec, TypeVar
@@ -20,15 +20,14 @@ from smsgw.admin.api import shapes
 from smsgw.admin.api.problems import Refused, faulty
 from smsgw.admin.api.slots import Slots
 from smsgw.config.api import Api as Settings
-from smsgw.directory import _short_turns
 from smsgw.policy.check import Checked, check_set
 from smsgw.policy.faults import Fault
 from smsgw.policy.numbers import unpacked
-from smsgw.policy.ruleset import Bundle
+from smsgw.policy.ruleset import Bundle, Read
+from smsgw.policy.turns import Turns, short_turns
 
 P = ParamSpec("P")
 Done = TypeVar("Done")
-short_turns = _short_turns
 MOST_FILES: Final = 200
 _NAME_LENGTH: Final = 200
 _SPAN: Final = re.compile(r"(\d{1,6})([smhd])")
@@ -61,7 +60,7 @@ class Trying:
                 raise FileNotFoundError(2, "it is not among the lists", listed)
             return of_lists[listed]
 
-        checked = await beside(check_set, name, list(texts), read, self._key)
+        checked = await beside(_checked, name, list(texts), read, self._key)
         unused = [
             Fault("no rule file names this list", listed, hint="leave it out, or name it")
             for listed in of_lists
@@ -78,7 +77,12 @@ class Trying:
         def read(source: str, listed: str) -> str:
             return lists[listed] if listed else texts[source]
 
-        return await beside(check_set, name, list(texts), read, self._key)
+        return await beside(_checked, name, list(texts), read, self._key)
+
+
+def _checked(name: str, names: Iterable[str], read: Read, key: bytes) -> Checked:
+    """Check a set in a thread that rests between its steps."""
+    return check_set(name, names, read, key, Turns().rest)
 
 
 async def beside(work: Callable[P, Done], *given: P.args, **named: P.kwargs) -> Done:

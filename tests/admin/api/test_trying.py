@@ -13,8 +13,8 @@ from smsgw.admin.api.problems import Refused
 from smsgw.admin.api.shapes import FileText
 from smsgw.admin.api.trying import Trying, lists_of, outside, span_of
 from smsgw.config.api import Api
-from smsgw.directory import TURN_S
 from smsgw.policy.ruleset import Bundle
+from smsgw.policy.turns import TURN_S
 from tests.policy.sets import KEY
 
 RULES = '[recipient]\nblock = "block.txt"\n[[terms]]\nid = "a"\nfile = "words.txt"\nmust = ["one"]\n'
