@@ -4,7 +4,8 @@ A held message was answered like any other: it is durable and paid for, in state
 puts parts to their text in the accept transaction and tells which texts are whole (`on_held`); what time brings (parts that never
 came, reviews that nobody decided, what a dead node has left) is looked for each second. Then, for all texts at hand at once:
 
-    load → judge, as the handset will join it → decide, which only one node can → carry out: release all, in order, or refuse all
+    load → judge, as the handset will join it (journey/weigh) → decide, which only one node can → carry out: release all, in order,
+    or refuse all
 
 Promises: a verdict falls on a text once, wherever it is judged, and holds for all its parts, late ones too (a late part that makes
 a released text objectionable is refused); all messages of a text change in one cycle; bodies stay as they came.
@@ -20,19 +21,14 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import structlog
 
-from smsgw.journey.accept import NOT_FILED
-from smsgw.model import Account, Message, Rejected, State
-from smsgw.policy.docket import blocked, refused
-from smsgw.policy.statuses import refusal
-from smsgw.policy.verdict import Action, Part, Verdict
+from smsgw.journey.weigh import KEPT, LEASE_S, Weigh
+from smsgw.model import Message, Rejected, State
+from smsgw.policy.verdict import Part, Verdict
 from smsgw.smpp import const
-from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.batch import FREQUENCY
-from smsgw.store.holds import Capped, Decision, Fate, Text
+from smsgw.store.holds import Decision, Fate, Text
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -46,15 +42,10 @@ if TYPE_CHECKING:
 PAGE: Final = 64
 """Texts that are judged in one go; the loop goes on to other things behind them."""
 FORGOTTEN: Final = 5_000
-LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
-KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
-"""States of messages on whose text a verdict may still fall."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
-RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
-"""Reasons that may come about after a person has let a text go: nobody but its recipient can decide otherwise."""
 
 
 class Hold:
@@ -76,7 +67,7 @@ class Hold:
         """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
-        self._docket = docket
+        self._weigh = Weigh(desk, docket, settings)
         self._carriers = carriers
         self._dispatch = dispatch
         self._ending = ending
@@ -196,10 +187,10 @@ class Hold:
         texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
         verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
         for text in texts:
-            made = self._decision(text, loaded, verdicts, late=text.id in late)
+            made = self._weigh(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await self._decide(decisions, verdicts, loaded) if decisions else set()
+        fell = await self._weigh.decide(self._pool, decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
         for text in texts:
@@ -212,8 +203,9 @@ class Hold:
                 if decided.deferred:
                     self.fates["deferred", "rules"] += 1
                     continue
+                by = "person" if text.actor and decided.fate is text.fate else "rules"
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
-                self.fates[decided.fate.name.lower(), "rules"] += 1
+                self.fates[decided.fate.name.lower(), by] += 1
             if text.fate <= Fate.REVIEW:
                 continue
             held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state in KEPT]
@@ -224,106 +216,12 @@ class Hold:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
 
-    async def _decide(self, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]) -> set[int]:
-        """Let verdicts fall; a text that may go and whose recipient has had enough is refused by the statement that counts it."""
-        capped: dict[int, Capped] = {}
-        accounts: dict[int, Account] = {}
-        for number, one in decisions.items():
-            caps = verdicts[number].caps if number in verdicts else ()
-            if caps and one.fate is Fate.RELEASED and one.text.fate is Fate.OPEN and not one.deferred:
-                account = accounts[number] = next(loaded[message].account for _, message in one.text.parts if message in loaded)
-                told = refusal(FREQUENCY, strict_34=account.strict_34)
-                assert told is not None
-                capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
-        if not capped:
-            return await holds.decide(self._pool, list(decisions.values()))
-        fell, full, over = await holds.decide_capped(self._pool, list(decisions.values()), capped)
-        for number in fell & capped.keys():
-            counted = capped[number]
-            if number in full:
-                at = full[number]
-                over[number] = [at]
-                changed = {"fate": Fate.REFUSED, "error": counted.error, "reason": FREQUENCY, "rule": counted.rules[at]}
-                decisions[number] = msgspec.structs.replace(decisions[number], **changed)
-            self._docket.capped(accounts[number], [counted.caps[at] for at in over.get(number, ())])
-        return fell
-
     async def _audit_expired(self, text: Text) -> None:
         """Nobody has decided a review in time."""
         said = {"decision": "expired", "rule": text.rule}
         await provisioning.audit(
             self._pool, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
         )
-
-    # ---- deciding -------------------------------------------------------------------------------------------------
-
-    def _decision(self, text: Text, loaded: dict[int, Message], verdicts: dict[int, Verdict], *, late: bool) -> Decision | None:
-        """Return what is to become of a text; None: what was decided before, or nothing yet."""
-        now = self._desk.clock.time()
-        parts = [loaded[message] for _, message in text.parts if message in loaded]
-        if len(parts) < len(text.parts):
-            return None  # sealed with a key that this node has not: half a text is never judged for a whole one
-        held = [message for message in parts if message.state in KEPT]
-        if not held:
-            return None
-        expires = min((message.expires_at for message in held if message.expires_at), default=0.0)
-        if text.fate is Fate.REVIEW:
-            return self._decided(text, Fate.EXPIRED) if late else None
-        if text.fate is Fate.OPEN and expires and now >= expires:
-            return self._decided(text, Fate.EXPIRED)
-        if text.fate is Fate.OPEN and text.conflict:
-            return self._refuse(text, held[0].account, "parts_conflict", "text.parts")
-        if text.fate is Fate.OPEN and not text.complete and not late:
-            return None
-        if text.fate > Fate.RELEASED:
-            return None
-        account = held[0].account
-        if not account.system_id:
-            return self._refuse(text, account, "held", "account.deleted")
-        verdict = verdicts[text.id] = self._judge(text, loaded, now)
-        objection = verdict.objection
-        if text.fate is Fate.RELEASED and text.seen == text.judged:
-            objection = None  # what was let go stays so; only the hours are asked once more
-        if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
-            objection = None  # somebody has seen it and let it go: what comes late goes, too
-        if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
-            told = refused(account, objection, self._docket.rule_of(account, objection))
-            return self._decided(text, Fate.REFUSED, error=told.status, reason=told.reason, rule=told.rule)
-        if not text.complete and text.fate is Fate.OPEN and not self._docket.releases_missing(account):
-            return self._refuse(text, account, "parts_missing", "text.missing")
-        if objection is not None:
-            until = min(now + self._settings.review_s, expires or now + self._settings.review_s)
-            rule = self._docket.rule_of(account, objection)
-            return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
-        if verdict.due:
-            due = min(verdict.due, expires or verdict.due)
-            return Decision(
-                text, text.fate, int(due * 1000), int((due + self._settings.late_s) * 1000), rule=text.rule, deferred=True
-            )
-        if text.fate is Fate.RELEASED and text.seen == text.judged:
-            return None
-        rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
-        return self._decided(text, Fate.RELEASED, rule=rules)
-
-    def _judge(self, text: Text, loaded: dict[int, Message], now: float) -> Verdict:
-        """Judge the parts that are there, each once, in their order."""
-        numbered = {number: loaded[message] for number, message in reversed(text.parts) if message in loaded}
-        parts = [numbered[number] for number in sorted(numbered)]
-        first = parts[0]
-        pdus = [(encode(one.command, 0, 0, one.body), one.command) for one in parts]
-        owner = self._desk.directory.owner_of
-        return self._docket.held(first.account, first.source, first.destination, pdus, now, owner, joined=text.total > 1)
-
-    def _refuse(self, text: Text, account: Account, reason: str, rule: str) -> Decision:
-        told = refusal(reason, strict_34=account.strict_34)
-        assert told is not None, reason
-        return self._decided(text, Fate.REFUSED, error=told.status, reason=reason, rule=rule)
-
-    def _decided(self, text: Text, fate: Fate, *, error: int = 0, reason: str = "", rule: str = "") -> Decision:
-        """A verdict; whoever made it has some seconds to carry it out, and parts that come late share it for a while."""
-        now = self._desk.clock.time()
-        due, forget = int((now + LEASE_S) * 1000), int((now + self._settings.late_s) * 1000)
-        return Decision(text, fate, due, forget, error, reason or text.reason, rule or text.rule)
 
     # ---- carrying out ---------------------------------------------------------------------------------------------
 
@@ -333,19 +231,14 @@ class Hold:
             message.rule = text.rule
             message.waiting = True  # a start may have put it among what waits
         if text.fate is Fate.RELEASED:
-            if verdict is None:
-                verdict = self._judge(text, loaded, self._desk.clock.time())
-            filed = verdict.carriers
-            first = held[0]
-            links = self._desk.directory.routes.choose(first.destination) or (first.link,)
-            allowed = links if filed is None else self._desk.directory.links_of(links, filed)
-            told = self._stopped(first, verdict)
-            if allowed and told is None:
+            verdict = verdict or self._weigh.judge(text, loaded, self._desk.clock.time())
+            told = self._weigh.barred(held[0], verdict)
+            if told is None:
+                allowed = self._weigh.links_of(held[0], verdict)
                 gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state not in KEPT]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
-            told = told or refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
-            text.error, text.reason = told.status, told.reason
+            text.error, text.reason = told.status, told.reason  # between the verdict and now
             for message in held:
                 message.rule = told.rule
         wave = _Wave(held, lambda _: self._told(text))
@@ -354,16 +247,6 @@ class Hold:
             message.error = text.error
             self._ending.end(message, text.reason)
         self._desk.commit.change_all(held, wave.effect)
-
-    def _stopped(self, message: Message, verdict: Verdict) -> Rejected | None:
-        """Return what stops a text that was let go: its recipient has refused since, or is on a block list by now."""
-        account, objection, marks = message.account, verdict.objection, self._docket.marks
-        block = marks.block_of(account, message.destination) if marks.blocking else None
-        if block is not None:
-            return blocked(account, block)
-        if objection is None or objection.reason not in RECIPIENT_SAID:
-            return None
-        return refused(account, objection, self._docket.rule_of(account, objection))
 
     def _release(self, text: Text, held: list[Message], links: tuple[int, ...], same: int) -> None:
         """All on one link, in the order of their parts; those that find no room there wait for it in the store."""
