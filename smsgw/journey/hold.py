@@ -83,6 +83,7 @@ class Hold:
         self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
+        self._overdue = False
         self._log = structlog.get_logger().bind()
         self.fates: Counter[tuple[str, ...]] = Counter()
 
@@ -137,60 +138,62 @@ class Hold:
             if not self._desk.commit.available:
                 continue
             try:
-                await self._round()
+                async with self._pool.acquire() as connection:
+                    await self._round(connection)
             except provisioning.LOST as error:
                 self._log.warning("hold_failed", error=type(error).__name__)
                 await asyncio.sleep(0.5)
 
-    async def _round(self) -> None:
-        late: set[int] = set()
-        if self._desk.clock.now() - self._looked_at >= 1.0:
-            self._looked_at = self._desk.clock.now()
-            late = await self._look()
+    async def _round(self, connection: Any) -> None:
+        late = set[int]()
+        if (now := self._desk.clock.now()) - self._looked_at >= 1.0:
+            self._looked_at, self._overdue = now, True
+            await self._look(connection)
+        if self._overdue:
+            late.update(await holds.due(connection, LEASE_S, PAGE))
+            self._overdue = len(late) == PAGE
         if self._done:
             done, self._done = self._done, []
-            await holds.done(self._pool, done)
+            await holds.done(connection, done)
         if self._adopted:
             adopted = self._adopted[:PAGE]
-            await holds.put(self._pool, [(one.id, one.account.id) for one in adopted], LEASE_S)
+            await holds.put(connection, [(one.id, one.account.id) for one in adopted], LEASE_S)
             del self._adopted[: len(adopted)]
             for one in adopted:
                 self._desk.commit.unwait(one.id)
                 self._ready[one.id] = None
         if self._owners:
             owners, self._owners = self._owners[:PAGE], self._owners[PAGE:]
-            self._ready.update(dict.fromkeys(await holds.of_messages(self._pool, owners)))
+            self._ready.update(dict.fromkeys(await holds.of_messages(connection, owners)))
         ids = list(dict.fromkeys([*late, *self._ready]))[: PAGE + len(late)]
         for number in ids:
             self._ready.pop(number, None)
         if ids:
-            await self._settle(ids, late)
-        if self._ready or self._owners or self._adopted:
+            await self._settle(connection, ids, late)
+        if self._ready or self._owners or self._adopted or self._overdue:
             self._wake.set()
 
-    async def _look(self) -> set[int]:
-        """Once a second: what is due, how much is held, what can be forgotten."""
-        late = set(await holds.due(self._pool, LEASE_S, PAGE))
-        self._counted = await holds.counts(self._pool)
+    async def _look(self, connection: Any) -> None:
+        """Once a second: how much is held, what can be forgotten."""
+        self._counted = await holds.counts(connection)
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
             self._held[account] += held
         self._total = self._held.total()
-        await holds.forget(self._pool, FORGOTTEN)
-        return late
+        await holds.forget(connection, FORGOTTEN)
 
-    async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
+    async def _settle(self, connection: Any, ids: Sequence[int], late: set[int]) -> None:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
-        texts = await holds.load(self._pool, ids)
+        texts = await holds.load(connection, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        loaded, closed = await messages.by_id(self._pool, numbers, self._desk.account_of, self._desk.opened)
+        loaded, closed = await messages.by_id(connection, numbers, self._desk.account_of, self._desk.opened)
         texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
         verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
         for text in texts:
             made = self._weigh(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await self._weigh.decide(self._pool, decisions, verdicts, loaded) if decisions else set()
+        fell = await self._weigh.decide(connection, decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
         for text in texts:
@@ -199,7 +202,7 @@ class Hold:
                 if text.id not in fell:
                     continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
                 if text.fate is Fate.REVIEW:
-                    await self._audit_expired(text)
+                    await self._audit_expired(connection, text)
                 if decided.deferred:
                     self.fates["deferred", "rules"] += 1
                     continue
@@ -216,11 +219,11 @@ class Hold:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
 
-    async def _audit_expired(self, text: Text) -> None:
+    async def _audit_expired(self, connection: Any, text: Text) -> None:
         """Nobody has decided a review in time."""
         said = {"decision": "expired", "rule": text.rule}
         await provisioning.audit(
-            self._pool, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
+            connection, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
         )
 
     # ---- carrying out ---------------------------------------------------------------------------------------------
@@ -259,6 +262,7 @@ class Hold:
             room = bind is not None
             if bind is not None:
                 self._dispatch.take_slot(message, bind)
+                self._desk.transit.enter(message)  # its receipt may come at once
             else:
                 message.state, message.waiting, message.spilled = State.QUEUED, False, True
 

@@ -153,7 +153,7 @@ class Weigh:
     # ---- letting it fall ------------------------------------------------------------------------------------------
 
     async def decide(
-        self, pool: Any, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]
+        self, connection: Any, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]
     ) -> set[int]:
         """Let verdicts fall; returns the texts on which they did.
 
@@ -169,8 +169,8 @@ class Weigh:
                 assert told is not None
                 capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
         if not capped:
-            return await holds.decide(pool, list(decisions.values()))
-        fell, full, over = await holds.decide_capped(pool, list(decisions.values()), capped)
+            return await holds.decide(connection, list(decisions.values()))
+        fell, full, over = await holds.decide_capped(connection, list(decisions.values()), capped)
         for number in fell & capped.keys():
             counted = capped[number]
             if number in full:

@@ -196,12 +196,7 @@ async def done(pool: Any, texts: Sequence[tuple[int, int]]) -> None:
 
 async def forget(pool: Any, limit: int) -> int:
     """Drop texts that are done and whose late parts are waited for no longer; returns how many."""
-    done: str = await pool.execute(
-        f"DELETE FROM held_text WHERE id IN (SELECT id FROM held_text WHERE done AND forget_ms <= {_NOW} AND state > 1"
-        " ORDER BY forget_ms LIMIT $1 FOR UPDATE SKIP LOCKED)",
-        limit,
-    )
-    return int(done.rpartition(" ")[2])
+    return int(await pool.fetchval(f"SELECT forget_held({_NOW}, $1)", limit))
 
 
 async def counts(pool: Any) -> list[tuple[int, bool, int, int, float]]:

@@ -252,7 +252,13 @@ class Losing:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
 
-    async def fetch(self, *_: object) -> None:
+    def acquire(self) -> Losing:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing was got, nothing is given back."""
+
+    async def __aenter__(self) -> None:
         self.asked.set()
         try:
             await asyncio.Event().wait()
