@@ -245,10 +245,11 @@ class Hold:
             for message in held:
                 message.rule = told.rule
         wave = _Wave(held, lambda _: self._told(text))
+        expired = text.fate is Fate.EXPIRED  # its receipts say so, and not for what it had been held
         for message in held:
-            message.state = State.EXPIRED if text.fate is Fate.EXPIRED else State.REJECTED
+            message.state = State.EXPIRED if expired else State.REJECTED
             message.error = text.error
-            self._ending.end(message, text.reason)
+            self._ending.end(message, "" if expired else text.reason)
         self._desk.commit.change_all(held, wave.effect)
 
     def _release(self, text: Text, held: list[Message], links: tuple[int, ...], same: int) -> None:
