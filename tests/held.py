@@ -1,8 +1,10 @@
 """Long texts under load: how many are judged and let go in a second, how long after their last part, and what they cost others.
 
 `python -m tests.held --rate 3000 --parts 3` sends so many parts a second, of texts of so many parts, to an account whose set joins
-them. `--singles 3000` has another tenant send single messages beside them, after as long a time without. Gateway, database and the
-sender of singles are processes of their own; who sends and who takes the parts is this one, so that one clock times them.
+them. `--singles 3000` has another tenant send single messages beside them, after as long a time without. `--waiting 50000` leaves
+so many first parts waiting, of a hundred accounts, and says what that costs the gateway in memory, and how soon all are refused
+once their time is over. Gateway, database and the sender of singles are processes of their own; who sends and who takes the parts
+is this one, so that one clock times them.
 """
 
 from __future__ import annotations
@@ -12,21 +14,25 @@ import asyncio
 import gc
 import json
 import sys
+import time
 from collections import deque
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import uvloop
 
-from smsgw.bench.processes import calibrate, cpu_seconds
+from smsgw.admin.control import ask
+from smsgw.bench.processes import calibrate, cpu_seconds, resident_mib
 from smsgw.bench.rules import write_set
 from smsgw.sim.carrier import Carrier
 from smsgw.sim.latency import Latency
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.smpp.pdu import sm_body
-from smsgw.store import invariants
+from smsgw.store import holds, invariants
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
 from tests.rig import GatewayProcess, provision, provisioning
 
@@ -178,6 +184,84 @@ def _settings(port: int, rate: float, seconds: float, parts: int) -> TenantSetti
     return TenantSettings(port=port, system_id="acme1", password="secret", linger_s=15.0, max_wait_s=90.0, **whole)
 
 
+@dataclass(slots=True)
+class Waited:
+    """What waiting parts cost: resident MiB of the gateway bound and idle, with all of them waiting, at most, and in the end.
+
+    `refused_s`: from when the time of the first was over to when the last was refused. `counting_ms`: of the look each second.
+    """
+
+    waiting: int = 0
+    accounts: int = 0
+    idle_mib: float = 0.0
+    waiting_mib: float = 0.0
+    most_mib: float = 0.0
+    refused_mib: float = 0.0
+    counting_ms: float = 0.0
+    refused_s: float = 0.0
+    left_in_memory: int = 0
+    receipts: int = 0
+
+
+async def wait(dsn: str, directory: Path, *, count: int, rate: float, accounts: int = 100) -> Waited:
+    """Leave so many first parts waiting; then their time is over."""
+    report = Waited(count // accounts * accounts, accounts)
+    write_set(directory, 100)
+    sending_s = count / rate
+    one = '[[account]]\ntenant = "acme"\nsystem_id = "w{n}"\npassword = "secret"\npolicy = "made"\nwindow = 100\n'
+    async with Carrier().listening() as (_, port):
+        text = provisioning(port) + SINGLES + "".join(one.format(n=number) for number in range(accounts))
+        await provision(dsn, directory, text, str(directory / "provisioning.toml"))
+        gateway = GatewayProcess(dsn, directory, more=f"[hold]\nwait_s = {sending_s * 2 + 30.0}\n")
+        await gateway.start()
+        connection = await connect(dsn)
+        try:
+            async with AsyncExitStack() as stack:
+                tenants = []
+                for number in range(accounts):
+                    parts = Texts(2, lambda: 0.0)
+                    how = {"system_id": f"w{number}", "password": "secret", "rate": rate / accounts, "count": count // accounts}
+                    tenant = Tenant(
+                        TenantSettings(port=gateway.port, **how),
+                        compose=lambda index, parts=parts, number=number: parts.compose(2 * (index * accounts + number)),
+                    )
+                    tenants.append(await stack.enter_async_context(tenant.bound()))
+                await asyncio.sleep(3.0)
+                report.idle_mib = round(resident_mib(gateway.pid), 1)
+                for tenant in tenants:
+                    tenant.start()
+                for tenant in tenants:
+                    await tenant.sent()
+                await _until(lambda: not any(tenant.unanswered for tenant in tenants))
+                await asyncio.sleep(5.0)
+                report.waiting_mib = report.most_mib = round(resident_mib(gateway.pid), 1)
+                assert await connection.fetchval("SELECT count(*) FROM held_text WHERE state = 0") == report.waiting
+                queues = {row["queue"]: row["entries"] for row in await ask(gateway.config.parent / "admin.sock", "queues")}
+                report.left_in_memory = queues["open in memory"] + queues["unit of work"]
+                began = time.monotonic()
+                await holds.counts(connection)
+                report.counting_ms = round((time.monotonic() - began) * 1000, 1)
+                first = await connection.fetchval("SELECT min(due_ms) FROM held_text")
+                while await connection.fetchval("SELECT count(*) FROM held_text WHERE state < 2 OR NOT done"):
+                    report.most_mib = max(report.most_mib, round(resident_mib(gateway.pid), 1))
+                    await asyncio.sleep(0.5)
+                report.refused_s = round(time.time() - first / 1000, 1)
+                await _until(lambda: sum(tenant.ledger.matched for tenant in tenants) >= report.waiting)
+                report.receipts = sum(tenant.ledger.matched for tenant in tenants)
+                report.refused_mib = round(resident_mib(gateway.pid), 1)
+        finally:
+            await connection.close()
+            await gateway.stop()
+    return report
+
+
+async def _until(condition: Callable[[], bool], most_s: float = 180.0) -> None:
+    """Wait until a condition holds, so long at most."""
+    until = time.monotonic() + most_s
+    while not condition() and time.monotonic() < until:  # noqa: ASYNC110 - looked at now and then
+        await asyncio.sleep(0.1)
+
+
 async def _singles(port: int, directory: Path, rate: float, seconds: float) -> dict[str, Any]:
     """Send single messages at a rate and return the sender's report."""
     file = directory / "singles.json"
@@ -212,9 +296,10 @@ def main() -> None:
     parser.add_argument("--parts", type=int, default=3, choices=range(2, 256), metavar="2..255", help="of a text")
     parser.add_argument("--terms", type=int, default=1_000, help="how many terms the set has")
     parser.add_argument("--singles", type=float, default=0.0, help="single messages a second beside them")
+    parser.add_argument("--waiting", type=int, default=0, help="leave so many first parts waiting instead")
     asked = parser.parse_args()
 
-    async def run() -> Report:
+    async def run() -> Report | Waited:
         directory = scratch_directory("smsgw-held-")
         server = EmbeddedServer(directory)
         try:
@@ -224,6 +309,8 @@ def main() -> None:
             await connection.close()
             own = directory / "gateways"
             own.mkdir()
+            if asked.waiting:
+                return await wait(dsn, own, count=asked.waiting, rate=asked.rate)
             how = {"rate": asked.rate, "seconds": min(asked.seconds, 300.0), "singles": asked.singles}
             return await held(server, dsn, own, parts=asked.parts, terms=asked.terms, **how)
         finally:

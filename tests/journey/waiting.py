@@ -197,6 +197,7 @@ async def taken_over(waiting: Waiting) -> None:
     other, port = await waiting._stack.enter_async_context(second(scene))
     await scene.smsc.bound(2)
     await scene.kill()
+    await scene.until(lambda: len(scene.smsc.live) == 1)  # else the carrier might say its receipts to the dead
     await scene.hastened(lambda: other.recover.taken_over == 1)
     scene.daemon = other
     waiting.tenant = await waiting._stack.enter_async_context(await Esme.connect(port))
