@@ -124,7 +124,7 @@ class Due:
         def claimed(ids: list[int], _verdict: Any) -> None:
             self._claiming.discard(link_id)
             if ids:
-                self._recall.load_messages(ids, self._take_up)
+                self._recall.load_messages(ids, self._take_up, claimed=True)
                 if len(ids) >= page and link_id:
                     self.on_room(link_id)
 

@@ -39,8 +39,10 @@ if TYPE_CHECKING:
     from smsgw.policy.docket import Docket
     from smsgw.telemetry import Meters
 
-PAGE: Final = 64
-"""Texts that are judged in one go; the loop goes on to other things behind them."""
+PAGE: Final = 256
+"""Texts that are read, decided and carried out together: each page costs the same looks into the store, however few it holds."""
+BREATH: Final = 32
+"""After so many of them the loop goes on to other things."""
 FORGOTTEN: Final = 5_000
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
@@ -152,9 +154,6 @@ class Hold:
         if self._overdue:
             late.update(await holds.due(connection, LEASE_S, PAGE))
             self._overdue = len(late) == PAGE
-        if self._done:
-            done, self._done = self._done, []
-            await holds.done(connection, done)
         if self._adopted:
             adopted = self._adopted[:PAGE]
             await holds.put(connection, [(one.id, one.account.id) for one in adopted], LEASE_S)
@@ -174,7 +173,10 @@ class Hold:
             self._wake.set()
 
     async def _look(self, connection: Any) -> None:
-        """Once a second: how much is held, what can be forgotten."""
+        """Once a second: what is done, how much is held, what can be forgotten."""
+        if self._done:
+            done, self._done = self._done, []
+            await holds.done(connection, done)
         self._counted = await holds.counts(connection)
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
@@ -189,14 +191,18 @@ class Hold:
         loaded, closed = await messages.by_id(connection, numbers, self._desk.account_of, self._desk.opened)
         texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
         verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
-        for text in texts:
+        for at, text in enumerate(texts, 1):
+            if at % BREATH == 0:
+                await asyncio.sleep(0)
             made = self._weigh(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
         fell = await self._weigh.decide(connection, decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
-        for text in texts:
+        for at, text in enumerate(texts, 1):
+            if at % BREATH == 0:
+                await asyncio.sleep(0)
             decided = decisions.get(text.id)
             if decided is not None:
                 if text.id not in fell:
