@@ -33,7 +33,7 @@ from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import holds, invariants
-from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from smsgw.store.database import Connection, EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
 from tests.rig import GatewayProcess, provision, provisioning
 
 _HEAD: Final = b"\5\0\3"
@@ -64,8 +64,8 @@ files = ["rules.toml"]
 class Report:
     """What came of it. `went_ms`: from when the last part of a text was sent to when all of them had reached the carrier.
 
-    `us`: microseconds of CPU a part, of the gateway and of PostgreSQL. `singles_ms`, `calm_ms`: submit_sm_resp of single messages
-    beside texts, and without them.
+    `us`: microseconds of CPU a message, of the gateway and of PostgreSQL. `singles_ms`, `calm_ms`: submit_sm_resp of single
+    messages beside texts, and without them; `calm_us`: what those cost.
     """
 
     texts: int = 0
@@ -84,6 +84,7 @@ class Report:
     singles: int = 0
     singles_ms: dict[str, float] = field(default_factory=dict)
     calm_ms: dict[str, float] = field(default_factory=dict)
+    calm_us: dict[str, float] = field(default_factory=dict)
 
 
 class Texts(deque[bytes]):
@@ -141,41 +142,50 @@ class Texts(deque[bytes]):
 
 
 async def held(
-    server: EmbeddedServer, dsn: str, directory: Path, *, rate: float, seconds: float, parts: int, terms: int, singles: float = 0.0
+    dsn: str, directory: Path, *, rate: float, seconds: float, parts: int, terms: int, singles: float = 0.0, postgres: int = 0
 ) -> Report:
-    """Send so many parts a second for so long, and single messages beside them."""
+    """Send so many parts a second for so long, and single messages beside them; `postgres`: the pid of the server."""
     report = Report()
     carrier = Carrier(CarrierSettings(keep_bodies=1))
     texts = carrier.ledger.bodies = Texts(parts, carrier.clock.now)
     write_set(directory, terms)
     async with carrier.listening() as (_, port):
         more = f'policy = "made"\nwindow = {max(1000, int(rate))}\n'
-        text = provisioning(port, account=more).replace("window = 1000\n", "", 1)
+        text = provisioning(port, account=more).replace("window = 1000\n", "", 1).replace("window = 500\n", "window = 5000\n")
         await provision(dsn, directory, text + SINGLES, str(directory / "provisioning.toml"))
         gateway = GatewayProcess(dsn, directory, more="[hold]\nper_account = 1000000\ntotal = 1000000\n")
         await gateway.start()
         try:
             if singles:
-                report.calm_ms = (await _singles(gateway.port, directory, singles, seconds))["response_due_ms"]
+                before = _cpu(gateway, postgres)
+                calm = await _singles(gateway.port, directory, singles, seconds)
+                report.calm_ms, report.calm_us = calm["response_due_ms"], _us(before, _cpu(gateway, postgres), calm["sent"])
             tenant = Tenant(_settings(gateway.port, rate, seconds, parts), compose=texts.compose)
-            before = cpu_seconds(gateway.pid), cpu_seconds(server.pid or 0, tree=True)
+            before = _cpu(gateway, postgres)
             async with asyncio.TaskGroup() as group:
                 if singles:
                     beside = group.create_task(_singles(gateway.port, directory, singles, seconds))
                 said = await tenant.run()
-            after = cpu_seconds(gateway.pid), cpu_seconds(server.pid or 0, tree=True)
+            after = _cpu(gateway, postgres)
             if singles:
                 report.singles, report.singles_ms = beside.result()["ok"], beside.result()["response_due_ms"]
         finally:
             await gateway.stop()
-    messages = said["sent"] + report.singles
-    report.us = {name: round((after[at] - before[at]) / messages * 1e6, 1) for at, name in enumerate(("gateway", "postgres"))}
+    report.us = _us(before, after, said["sent"] + report.singles)
     report.parts, report.ok, report.texts = said["sent"], said["ok"], said["sent"] // parts
     report.receipts, report.without_receipt, report.answered_ms = said["matched"], said["without_receipt"], said["response_due_ms"]
     report.went, report.disordered, report.went_ms = len(texts.ends), texts.disordered, texts.took.milliseconds()
     report.texts_a_second, report.parts_a_second = round(texts.steady, 1), round(texts.steady * parts, 1)
     await _settled(dsn, report)
     return report
+
+
+def _cpu(gateway: GatewayProcess, postgres: int) -> dict[str, float]:
+    return {"gateway": cpu_seconds(gateway.pid), "postgres": cpu_seconds(postgres, tree=True)}
+
+
+def _us(before: dict[str, float], after: dict[str, float], messages: int) -> dict[str, float]:
+    return {name: round((after[name] - before[name]) / messages * 1e6, 1) for name in before}
 
 
 def _settings(port: int, rate: float, seconds: float, parts: int) -> TenantSettings:
@@ -226,14 +236,14 @@ async def wait(dsn: str, directory: Path, *, count: int, rate: float, accounts: 
                         compose=lambda index, parts=parts, number=number: parts.compose(2 * (index * accounts + number)),
                     )
                     tenants.append(await stack.enter_async_context(tenant.bound()))
-                await asyncio.sleep(3.0)
+                await connection.execute("SELECT pg_sleep(3)")
                 report.idle_mib = round(resident_mib(gateway.pid), 1)
                 for tenant in tenants:
                     tenant.start()
                 for tenant in tenants:
                     await tenant.sent()
-                await _until(lambda: not any(tenant.unanswered for tenant in tenants))
-                await asyncio.sleep(5.0)
+                await _until(connection, lambda: not any(tenant.unanswered for tenant in tenants))
+                await connection.execute("SELECT pg_sleep(5)")
                 report.waiting_mib = report.most_mib = round(resident_mib(gateway.pid), 1)
                 assert await connection.fetchval("SELECT count(*) FROM held_text WHERE state = 0") == report.waiting
                 queues = {row["queue"]: row["entries"] for row in await ask(gateway.config.parent / "admin.sock", "queues")}
@@ -244,9 +254,9 @@ async def wait(dsn: str, directory: Path, *, count: int, rate: float, accounts: 
                 first = await connection.fetchval("SELECT min(due_ms) FROM held_text")
                 while await connection.fetchval("SELECT count(*) FROM held_text WHERE state < 2 OR NOT done"):
                     report.most_mib = max(report.most_mib, round(resident_mib(gateway.pid), 1))
-                    await asyncio.sleep(0.5)
+                    await connection.execute("SELECT pg_sleep(0.5)")
                 report.refused_s = round(time.time() - first / 1000, 1)
-                await _until(lambda: sum(tenant.ledger.matched for tenant in tenants) >= report.waiting)
+                await _until(connection, lambda: sum(tenant.ledger.matched for tenant in tenants) >= report.waiting)
                 report.receipts = sum(tenant.ledger.matched for tenant in tenants)
                 report.refused_mib = round(resident_mib(gateway.pid), 1)
         finally:
@@ -255,11 +265,11 @@ async def wait(dsn: str, directory: Path, *, count: int, rate: float, accounts: 
     return report
 
 
-async def _until(condition: Callable[[], bool], most_s: float = 180.0) -> None:
+async def _until(connection: Connection, condition: Callable[[], bool], most_s: float = 180.0) -> None:
     """Wait until a condition holds, so long at most."""
     until = time.monotonic() + most_s
-    while not condition() and time.monotonic() < until:  # noqa: ASYNC110 - looked at now and then
-        await asyncio.sleep(0.1)
+    while not condition() and time.monotonic() < until:
+        await connection.execute("SELECT pg_sleep(0.1)")
 
 
 async def _singles(port: int, directory: Path, rate: float, seconds: float) -> dict[str, Any]:
@@ -312,7 +322,7 @@ def main() -> None:
             if asked.waiting:
                 return await wait(dsn, own, count=asked.waiting, rate=asked.rate)
             how = {"rate": asked.rate, "seconds": min(asked.seconds, 300.0), "singles": asked.singles}
-            return await held(server, dsn, own, parts=asked.parts, terms=asked.terms, **how)
+            return await held(dsn, own, parts=asked.parts, terms=asked.terms, postgres=server.pid or 0, **how)
         finally:
             await server.stop()
             remove_scratch(directory)
