@@ -304,3 +304,18 @@ async def test_what_was_claimed_as_held_and_is_read_when_it_is_on_its_way_is_in_
             await scene.in_state(each, State.SENT)
         await scene.emptied("waiting")
         assert (len(scene.smsc.submits), scene.daemon.dispatch.in_doubt) == (3, 0)
+
+
+async def test_what_a_carrier_throttles_after_its_release_leaves_memory(database: str, tmp_path: Path):
+    """While a carrier takes nothing, parts that were let go wait in the store like any other, and go once it takes them."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        scene.smsc.statuses.extend([const.ESME_RTHROTTLED] * 1_000)
+        ids = await put_all(await scene.tenant(), CLEAN)
+        await scene.smsc.submitted(3)
+        await scene.hastened(lambda: len(scene.daemon.transit) == 0)
+        scene.smsc.statuses.clear()
+        tried = len(scene.smsc.submits)
+        await scene.hastened(lambda: len(scene.smsc.submits) == tried + 3)
+        for each in ids:
+            await scene.in_state(each, State.SENT)
+        await scene.emptied("waiting")
