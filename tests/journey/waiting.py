@@ -40,7 +40,7 @@ class Waiting:
         self.directory = directory
         self.account = ""
         self.fields: dict[str, Any] = {}
-        self.scene = scene_of(database, directory, self._set(HOLDING))
+        self.scene = scene_of(database, directory, self._set(HOLDING), more="[hold]\nwait_s = 300.0\n")  # a take-over runs time
         self.scene._text = self._provisioning
         self.ids: list[bytes] = []
         self.last: int = const.ESME_ROK
@@ -94,7 +94,7 @@ class Waiting:
 
     async def patience(self) -> None:
         """The time is over for which the parts of a text wait for each other."""
-        await self.scene.later(31.0)
+        await self.scene.later(301.0)
 
     async def provisioned(self, changed: Callable[[str], str]) -> None:
         """Apply the file as it is changed by a function; the gateway has followed."""
