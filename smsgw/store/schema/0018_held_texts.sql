@@ -10,7 +10,7 @@ UPDATE held_text h SET counted = h.state > 1 AND (h.actor = '' OR h.done),
 -- Whoever puts a part has its text before him, and forget_held() takes both: to look each text up once more cost a tenth of it all.
 ALTER TABLE held_part DROP CONSTRAINT held_part_text_fkey;
 
-CREATE OR REPLACE FUNCTION hold(
+CREATE FUNCTION hold_at_once(
     h_message int8[], h_account int4[], h_key text[], h_part int2[], h_total int2[], h_due int8[], h_hash text[],
     p_refused int8[], p_now_ms int8
 ) RETURNS int8[] LANGUAGE plpgsql AS $$
@@ -107,6 +107,16 @@ BEGIN
         WHERE id = t.id;
     END LOOP;
     RETURN ready;
+END $$;
+
+-- It takes the place of 0010's function: hold(), or hold_parts() where hold() has come to do more and calls it so.
+DO $$
+DECLARE
+    takes text := '(int8[], int4[], text[], int2[], int2[], int8[], text[], int8[], int8)';
+    name  text := CASE WHEN to_regprocedure('hold_parts' || takes) IS NULL THEN 'hold' ELSE 'hold_parts' END;
+BEGIN
+    EXECUTE format('DROP FUNCTION %I%s', name, takes);
+    EXECUTE format('ALTER FUNCTION hold_at_once%s RENAME TO %I', takes, name);
 END $$;
 
 CREATE FUNCTION forget_held(p_now_ms int8, p_limit int4) RETURNS int4 LANGUAGE plpgsql SET enable_seqscan = off AS $$
