@@ -50,7 +50,7 @@ Receipts and MO, in two halves joined by a durable row:
 What may not go yet, in two halves joined by a durable text:
 
     accept     a part of a long text, or what a person has to see → HELD, answered → COMMIT
-    hold       the text is whole, decided, or its time is over → judged once → released in order, or all refused
+    hold       the text is whole, decided, or its time is over → weighed, judged once → released in order, or all refused
     defer      SCHEDULED until its recipient's hours begin → judged afresh → on its way, or refused
 
 Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node

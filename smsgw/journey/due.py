@@ -81,7 +81,9 @@ class Due:
         for message in desk.transit.oldest():
             if seconds_of(message.id) > before:
                 break
-            if message.id not in commit.changed and message.pending is None and not message.waiting:
+            # what hold has let go is claimed in the store as well; where the carrier did not take it, the store keeps it alone
+            kept = message.waiting and message.state is not State.QUEUED
+            if message.id not in commit.changed and message.pending is None and not kept:
                 leaving.append(message)
         queues: set[int] = set()
         for message in leaving:
@@ -93,9 +95,9 @@ class Due:
                 commit.wait(message, message.link, now + 86_400.0, claimed=True)
                 message.waiting = True
                 desk.transit.open.pop(message.id, None)
-            elif message.state is State.QUEUED and message.answered_at:
+            elif message.state is State.QUEUED and (message.answered_at or message.session is None):
                 queues.add(message.link)
-                message.spilled = True
+                message.spilled, message.waiting = True, False
                 commit.wait(message, message.link, 0.0, claimed=False)
                 desk.transit.leave(message)
             else:
@@ -124,7 +126,7 @@ class Due:
         def claimed(ids: list[int], _verdict: Any) -> None:
             self._claiming.discard(link_id)
             if ids:
-                self._recall.load_messages(ids, self._take_up)
+                self._recall.load_messages(ids, self._take_up, claimed=True)
                 if len(ids) >= page and link_id:
                     self.on_room(link_id)
 

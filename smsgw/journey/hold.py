@@ -4,7 +4,8 @@ A held message was answered like any other: it is durable and paid for, in state
 puts parts to their text in the accept transaction and tells which texts are whole (`on_held`); what time brings (parts that never
 came, reviews that nobody decided, what a dead node has left) is looked for each second. Then, for all texts at hand at once:
 
-    load → judge, as the handset will join it → decide, which only one node can → carry out: release all, in order, or refuse all
+    load → judge, as the handset will join it (journey/weigh) → decide, which only one node can → carry out: release all, in order,
+    or refuse all
 
 Promises: a verdict falls on a text once, wherever it is judged, and holds for all its parts, late ones too (a late part that makes
 a released text objectionable is refused); all messages of a text change in one cycle; bodies stay as they came.
@@ -20,19 +21,14 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 import structlog
 
-from smsgw.journey.accept import NOT_FILED
-from smsgw.model import Account, Message, Rejected, State
-from smsgw.policy.docket import blocked, refused
-from smsgw.policy.statuses import refusal
-from smsgw.policy.verdict import Action, Part, Verdict
+from smsgw.journey.weigh import KEPT, LEASE_S, Weigh
+from smsgw.model import Message, Rejected, State
+from smsgw.policy.verdict import Part, Verdict
 from smsgw.smpp import const
-from smsgw.smpp.pdu import encode
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.batch import FREQUENCY
-from smsgw.store.holds import Capped, Decision, Fate, Text
+from smsgw.store.holds import Decision, Fate, Text
 
 if TYPE_CHECKING:
     from smsgw.carriers.pool import Carriers
@@ -43,18 +39,15 @@ if TYPE_CHECKING:
     from smsgw.policy.docket import Docket
     from smsgw.telemetry import Meters
 
-PAGE: Final = 64
-"""Texts that are judged in one go; the loop goes on to other things behind them."""
+PAGE: Final = 256
+"""Texts that are read, decided and carried out together: each page costs the same looks into the store, however few it holds."""
+BREATH: Final = 32
+"""After so many of them the loop goes on to other things."""
 FORGOTTEN: Final = 5_000
-LEASE_S: Final = 5.0
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
-KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
-"""States of messages on whose text a verdict may still fall."""
 FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
 ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
-RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
-"""Reasons that may come about after a person has let a text go: nobody but its recipient can decide otherwise."""
 
 
 class Hold:
@@ -76,7 +69,7 @@ class Hold:
         """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
-        self._docket = docket
+        self._weigh = Weigh(desk, docket, settings)
         self._carriers = carriers
         self._dispatch = dispatch
         self._ending = ending
@@ -92,6 +85,7 @@ class Hold:
         self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
+        self._overdue = False
         self._log = structlog.get_logger().bind()
         self.fates: Counter[tuple[str, ...]] = Counter()
 
@@ -146,74 +140,81 @@ class Hold:
             if not self._desk.commit.available:
                 continue
             try:
-                await self._round()
+                async with self._pool.acquire() as connection:
+                    await self._round(connection)
             except provisioning.LOST as error:
                 self._log.warning("hold_failed", error=type(error).__name__)
                 await asyncio.sleep(0.5)
 
-    async def _round(self) -> None:
-        late: set[int] = set()
-        if self._desk.clock.now() - self._looked_at >= 1.0:
-            self._looked_at = self._desk.clock.now()
-            late = await self._look()
-        if self._done:
-            done, self._done = self._done, []
-            await holds.done(self._pool, done)
+    async def _round(self, connection: Any) -> None:
+        late = set[int]()
+        if (now := self._desk.clock.now()) - self._looked_at >= 1.0:
+            self._looked_at, self._overdue = now, True
+            await self._look(connection)
+        if self._overdue:
+            late.update(await holds.due(connection, LEASE_S, PAGE))
+            self._overdue = len(late) == PAGE
         if self._adopted:
             adopted = self._adopted[:PAGE]
-            await holds.put(self._pool, [(one.id, one.account.id) for one in adopted], LEASE_S)
+            await holds.put(connection, [(one.id, one.account.id) for one in adopted], LEASE_S)
             del self._adopted[: len(adopted)]
             for one in adopted:
                 self._desk.commit.unwait(one.id)
                 self._ready[one.id] = None
         if self._owners:
             owners, self._owners = self._owners[:PAGE], self._owners[PAGE:]
-            self._ready.update(dict.fromkeys(await holds.of_messages(self._pool, owners)))
+            self._ready.update(dict.fromkeys(await holds.of_messages(connection, owners)))
         ids = list(dict.fromkeys([*late, *self._ready]))[: PAGE + len(late)]
         for number in ids:
             self._ready.pop(number, None)
         if ids:
-            await self._settle(ids, late)
-        if self._ready or self._owners or self._adopted:
+            await self._settle(connection, ids, late)
+        if self._ready or self._owners or self._adopted or self._overdue:
             self._wake.set()
 
-    async def _look(self) -> set[int]:
-        """Once a second: what is due, how much is held, what can be forgotten."""
-        late = set(await holds.due(self._pool, LEASE_S, PAGE))
-        self._counted = await holds.counts(self._pool)
+    async def _look(self, connection: Any) -> None:
+        """Once a second: what is done, how much is held, what can be forgotten."""
+        if self._done:
+            done, self._done = self._done, []
+            await holds.done(connection, done)
+        self._counted = await holds.counts(connection)
         self._held = Counter()
         for account, _, _, held, _ in self._counted:
             self._held[account] += held
         self._total = self._held.total()
-        await holds.forget(self._pool, FORGOTTEN)
-        return late
+        await holds.forget(connection, FORGOTTEN)
 
-    async def _settle(self, ids: Sequence[int], late: set[int]) -> None:
+    async def _settle(self, connection: Any, ids: Sequence[int], late: set[int]) -> None:
         """Judge, decide and carry out for these texts; of those in `late` the time is over."""
-        texts = await holds.load(self._pool, ids)
+        texts = await holds.load(connection, ids)
         numbers = [message for text in texts for _, message in text.parts]
-        loaded, closed = await messages.by_id(self._pool, numbers, self._desk.account_of, self._desk.opened)
+        loaded, closed = await messages.by_id(connection, numbers, self._desk.account_of, self._desk.opened)
         texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
         verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
-        for text in texts:
-            made = self._decision(text, loaded, verdicts, late=text.id in late)
+        for at, text in enumerate(texts, 1):
+            if at % BREATH == 0:
+                await asyncio.sleep(0)
+            made = self._weigh(text, loaded, verdicts, late=text.id in late)
             if made is not None:
                 decisions[text.id] = made
-        fell = await self._decide(decisions, verdicts, loaded) if decisions else set()
+        fell = await self._weigh.decide(connection, decisions, verdicts, loaded) if decisions else set()
         if fell:
             self._probe("held_judged")
-        for text in texts:
+        for at, text in enumerate(texts, 1):
+            if at % BREATH == 0:
+                await asyncio.sleep(0)
             decided = decisions.get(text.id)
             if decided is not None:
                 if text.id not in fell:
                     continue  # somebody else was first, or another part has come: then it is ready again, or due in a moment
                 if text.fate is Fate.REVIEW:
-                    await self._audit_expired(text)
+                    await self._audit_expired(connection, text)
                 if decided.deferred:
                     self.fates["deferred", "rules"] += 1
                     continue
+                by = "person" if text.actor and decided.fate is text.fate else "rules"
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule
-                self.fates[decided.fate.name.lower(), "rules"] += 1
+                self.fates[decided.fate.name.lower(), by] += 1
             if text.fate <= Fate.REVIEW:
                 continue
             held = [loaded[message] for _, message in text.parts if message in loaded and loaded[message].state in KEPT]
@@ -224,106 +225,12 @@ class Hold:
                 self.fates[text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
 
-    async def _decide(self, decisions: dict[int, Decision], verdicts: dict[int, Verdict], loaded: dict[int, Message]) -> set[int]:
-        """Let verdicts fall; a text that may go and whose recipient has had enough is refused by the statement that counts it."""
-        capped: dict[int, Capped] = {}
-        accounts: dict[int, Account] = {}
-        for number, one in decisions.items():
-            caps = verdicts[number].caps if number in verdicts else ()
-            if caps and one.fate is Fate.RELEASED and one.text.fate is Fate.OPEN and not one.deferred:
-                account = accounts[number] = next(loaded[message].account for _, message in one.text.parts if message in loaded)
-                told = refusal(FREQUENCY, strict_34=account.strict_34)
-                assert told is not None
-                capped[number] = Capped(caps, told.status, tuple(self._docket.named(account, cap.rule) for cap in caps))
-        if not capped:
-            return await holds.decide(self._pool, list(decisions.values()))
-        fell, full, over = await holds.decide_capped(self._pool, list(decisions.values()), capped)
-        for number in fell & capped.keys():
-            counted = capped[number]
-            if number in full:
-                at = full[number]
-                over[number] = [at]
-                changed = {"fate": Fate.REFUSED, "error": counted.error, "reason": FREQUENCY, "rule": counted.rules[at]}
-                decisions[number] = msgspec.structs.replace(decisions[number], **changed)
-            self._docket.capped(accounts[number], [counted.caps[at] for at in over.get(number, ())])
-        return fell
-
-    async def _audit_expired(self, text: Text) -> None:
+    async def _audit_expired(self, connection: Any, text: Text) -> None:
         """Nobody has decided a review in time."""
         said = {"decision": "expired", "rule": text.rule}
         await provisioning.audit(
-            self._pool, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
+            connection, "smsgw", ("review", str(text.id)), {"decision": "review"}, said, "nobody decided in time"
         )
-
-    # ---- deciding -------------------------------------------------------------------------------------------------
-
-    def _decision(self, text: Text, loaded: dict[int, Message], verdicts: dict[int, Verdict], *, late: bool) -> Decision | None:
-        """Return what is to become of a text; None: what was decided before, or nothing yet."""
-        now = self._desk.clock.time()
-        parts = [loaded[message] for _, message in text.parts if message in loaded]
-        if len(parts) < len(text.parts):
-            return None  # sealed with a key that this node has not: half a text is never judged for a whole one
-        held = [message for message in parts if message.state in KEPT]
-        if not held:
-            return None
-        expires = min((message.expires_at for message in held if message.expires_at), default=0.0)
-        if text.fate is Fate.REVIEW:
-            return self._decided(text, Fate.EXPIRED) if late else None
-        if text.fate is Fate.OPEN and expires and now >= expires:
-            return self._decided(text, Fate.EXPIRED)
-        if text.fate is Fate.OPEN and text.conflict:
-            return self._refuse(text, held[0].account, "parts_conflict", "text.parts")
-        if text.fate is Fate.OPEN and not text.complete and not late:
-            return None
-        if text.fate > Fate.RELEASED:
-            return None
-        account = held[0].account
-        if not account.system_id:
-            return self._refuse(text, account, "held", "account.deleted")
-        verdict = verdicts[text.id] = self._judge(text, loaded, now)
-        objection = verdict.objection
-        if text.fate is Fate.RELEASED and text.seen == text.judged:
-            objection = None  # what was let go stays so; only the hours are asked once more
-        if objection is not None and objection.action is Action.HOLD and text.fate is Fate.RELEASED and text.actor:
-            objection = None  # somebody has seen it and let it go: what comes late goes, too
-        if objection is not None and (objection.action is not Action.HOLD or text.fate is Fate.RELEASED):
-            told = refused(account, objection, self._docket.rule_of(account, objection))
-            return self._decided(text, Fate.REFUSED, error=told.status, reason=told.reason, rule=told.rule)
-        if not text.complete and text.fate is Fate.OPEN and not self._docket.releases_missing(account):
-            return self._refuse(text, account, "parts_missing", "text.missing")
-        if objection is not None:
-            until = min(now + self._settings.review_s, expires or now + self._settings.review_s)
-            rule = self._docket.rule_of(account, objection)
-            return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
-        if verdict.due:
-            due = min(verdict.due, expires or verdict.due)
-            return Decision(
-                text, text.fate, int(due * 1000), int((due + self._settings.late_s) * 1000), rule=text.rule, deferred=True
-            )
-        if text.fate is Fate.RELEASED and text.seen == text.judged:
-            return None
-        rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
-        return self._decided(text, Fate.RELEASED, rule=rules)
-
-    def _judge(self, text: Text, loaded: dict[int, Message], now: float) -> Verdict:
-        """Judge the parts that are there, each once, in their order."""
-        numbered = {number: loaded[message] for number, message in reversed(text.parts) if message in loaded}
-        parts = [numbered[number] for number in sorted(numbered)]
-        first = parts[0]
-        pdus = [(encode(one.command, 0, 0, one.body), one.command) for one in parts]
-        owner = self._desk.directory.owner_of
-        return self._docket.held(first.account, first.source, first.destination, pdus, now, owner, joined=text.total > 1)
-
-    def _refuse(self, text: Text, account: Account, reason: str, rule: str) -> Decision:
-        told = refusal(reason, strict_34=account.strict_34)
-        assert told is not None, reason
-        return self._decided(text, Fate.REFUSED, error=told.status, reason=reason, rule=rule)
-
-    def _decided(self, text: Text, fate: Fate, *, error: int = 0, reason: str = "", rule: str = "") -> Decision:
-        """A verdict; whoever made it has some seconds to carry it out, and parts that come late share it for a while."""
-        now = self._desk.clock.time()
-        due, forget = int((now + LEASE_S) * 1000), int((now + self._settings.late_s) * 1000)
-        return Decision(text, fate, due, forget, error, reason or text.reason, rule or text.rule)
 
     # ---- carrying out ---------------------------------------------------------------------------------------------
 
@@ -333,37 +240,23 @@ class Hold:
             message.rule = text.rule
             message.waiting = True  # a start may have put it among what waits
         if text.fate is Fate.RELEASED:
-            if verdict is None:
-                verdict = self._judge(text, loaded, self._desk.clock.time())
-            filed = verdict.carriers
-            first = held[0]
-            links = self._desk.directory.routes.choose(first.destination) or (first.link,)
-            allowed = links if filed is None else self._desk.directory.links_of(links, filed)
-            told = self._stopped(first, verdict)
-            if allowed and told is None:
+            verdict = verdict or self._weigh.judge(text, loaded, self._desk.clock.time())
+            told = self._weigh.barred(held[0], verdict)
+            if told is None:
+                allowed = self._weigh.links_of(held[0], verdict)
                 gone = [loaded[one].link for _, one in text.parts if one in loaded and loaded[one].state not in KEPT]
                 self._release(text, held, allowed, next((link for link in gone if link in allowed), 0))
                 return
-            told = told or refused(first.account, NOT_FILED, self._docket.rule_of(first.account, NOT_FILED))
-            text.error, text.reason = told.status, told.reason
+            text.error, text.reason = told.status, told.reason  # between the verdict and now
             for message in held:
                 message.rule = told.rule
         wave = _Wave(held, lambda _: self._told(text))
+        expired = text.fate is Fate.EXPIRED  # its receipts say so, and not for what it had been held
         for message in held:
-            message.state = State.EXPIRED if text.fate is Fate.EXPIRED else State.REJECTED
+            message.state = State.EXPIRED if expired else State.REJECTED
             message.error = text.error
-            self._ending.end(message, text.reason)
+            self._ending.end(message, "" if expired else text.reason)
         self._desk.commit.change_all(held, wave.effect)
-
-    def _stopped(self, message: Message, verdict: Verdict) -> Rejected | None:
-        """Return what stops a text that was let go: its recipient has refused since, or is on a block list by now."""
-        account, objection, marks = message.account, verdict.objection, self._docket.marks
-        block = marks.block_of(account, message.destination) if marks.blocking else None
-        if block is not None:
-            return blocked(account, block)
-        if objection is None or objection.reason not in RECIPIENT_SAID:
-            return None
-        return refused(account, objection, self._docket.rule_of(account, objection))
 
     def _release(self, text: Text, held: list[Message], links: tuple[int, ...], same: int) -> None:
         """All on one link, in the order of their parts; those that find no room there wait for it in the store."""
@@ -376,6 +269,7 @@ class Hold:
             room = bind is not None
             if bind is not None:
                 self._dispatch.take_slot(message, bind)
+                self._desk.transit.enter(message)  # its receipt may come at once
             else:
                 message.state, message.waiting, message.spilled = State.QUEUED, False, True
 

@@ -39,7 +39,7 @@ class Recall:
         self._guess_after_s = guess_after_s
         self._wake = asyncio.Event()
         self._owed: list[tuple[list[int], Callable[[list[Owed]], None]]] = []
-        self._claimed: list[tuple[list[int], Callable[[Message], None]]] = []
+        self._wanted: list[tuple[list[int], Callable[[Message], None], bool]] = []
         self._blocks: dict[int, list[int]] = {}
         self._short_wanted: set[int] = set()
         self.receipts: ReceiptJourney | None = None
@@ -56,9 +56,12 @@ class Recall:
         self._owed.append((ids, then))
         self._wake.set()
 
-    def load_messages(self, ids: list[int], then: Callable[[Message], None]) -> None:
-        """Read claimed messages, then call `then` with each."""
-        self._claimed.append((ids, then))
+    def load_messages(self, ids: list[int], then: Callable[[Message], None], *, claimed: bool = False) -> None:
+        """Read messages, then call `then` with each; with `claimed` those alone that are still claimed, and due.
+
+        Between claim and reading the journey of held texts may have let one go: it is on its way then, and nobody's to take up.
+        """
+        self._wanted.append((ids, then, claimed))
         self._wake.set()
 
     def short_id(self, account_id: int) -> str:
@@ -97,10 +100,13 @@ class Recall:
             rows = await receipts.load_owed(self._pool, ids, self._desk.opened)
             self._owed.pop(0)
             then(rows)
-        while self._claimed:
-            ids, each = self._claimed[0]
+        while self._wanted:
+            ids, each, claimed = self._wanted[0]
             loaded = await messages.load(self._pool, ids, self._desk.account_of, self._desk.opened)
-            self._claimed.pop(0)
+            if claimed:  # asked last: a row of a message and its place change in one cycle
+                due = await messages.due(self._pool, ids, self._desk.commit.seat.node)
+                loaded = [message for message in loaded if message.id in due]
+            self._wanted.pop(0)
             for message in loaded:
                 each(message)
         for account_id in list(self._short_wanted):

@@ -40,7 +40,7 @@ class Checked:
 
 
 def check_set(name: str, names: Iterable[str], read: Read, key: bytes, rest: Callable[[], None] = never) -> Checked:
-    """Read, compile and prove a set; it raises nothing for what its files say. `rest` is called between steps that cost something."""
+    """Read, compile and prove a set; raises nothing for what its files say. `rest` is called between steps that cost something."""
     errors: list[str] = []
     sources = []
     for file in names:

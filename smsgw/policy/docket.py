@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import structlog
 
 from smsgw.model import Account, Message, Rejected, State
@@ -193,9 +194,9 @@ class Docket:
                 joined=contents,
                 marks=self.marks,
             )
-            verdict = judge(policy, steps, submission)
+            verdict = judge(policy, steps, submission, held=True)
             if verdict.sender is not None and _source_in(*parts[0]) == source:
-                verdict = Verdict(verdict.category, Finding(Action.REJECT, "sender", "sender.replace"), verdict.flags)
+                verdict = msgspec.structs.replace(verdict, objection=Finding(Action.REJECT, "sender", "sender.replace"))
         except Exception as error:  # noqa: BLE001 - as above
             return self._failed(name, policy, error)
         self._count(name, verdict)
@@ -212,9 +213,11 @@ class Docket:
             self.pumping.ended(message.account, table, now, delivered=delivered, shadow=policy.shadow)
 
     def releases_missing(self, account: Account) -> bool:
-        """Tell whether parts may go whose text never became whole."""
+        """Tell whether parts may go whose text never became whole: the set says so, or does not join, or there is none now."""
         found = self._steps.get(account.policy)
-        return found is not None and found.policy.table.text.missing == "release"
+        if found is None:
+            return not account.policy
+        return found.door is None or found.policy.table.text.missing == "release"
 
     def _count(self, name: str, verdict: Verdict) -> None:
         objection = verdict.objection

@@ -93,8 +93,8 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     return Verdict(category, objection, flags, part=named, added=_tlvs(submission), sender=submission.replacement)
 
 
-def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Verdict:
-    """Ask the rules in their order until one says no."""
+def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, held: bool = False) -> Verdict:
+    """Ask the rules in their order until one says no. Of what is `held` caps are told with that, too: a person may let it go."""
     objection, flags, deferred = _asked(policy, steps, submission)
     due = 0.0
     if deferred is not None and (objection is None or objection.action is Action.HOLD):
@@ -110,7 +110,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission) -> Ver
         category = submission.category
     else:
         category = "" if templates is None else DEFAULT
-    caps = policy.caps(submission) if policy.caps is not None and objection is None else ()
+    caps = policy.caps(submission) if policy.caps is not None and (held or objection is None) else ()
     added = _tlvs(submission) if submission.added else b""
     sender = submission.replacement
     if objection is None and deferred is None and carriers is None and sender is None and not flags and not caps and not added:

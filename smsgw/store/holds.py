@@ -33,7 +33,7 @@ class Fate(enum.IntEnum):
 
 
 class Text(msgspec.Struct):
-    """A held text: its row, and (number, message id) of its parts in their order."""
+    """A held text: its row, and (number, message id) of its parts in order. `counted`: its recipient's caps have been asked."""
 
     id: int
     account: int
@@ -47,6 +47,7 @@ class Text(msgspec.Struct):
     reason: str
     rule: str
     actor: str
+    counted: bool
     parts: list[tuple[int, int]]
 
 
@@ -61,6 +62,11 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str = ""
     rule: str = ""
     deferred: bool = False
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether the text goes by it, and was not counted for its recipient yet: once a text, whoever lets it go."""
+        return self.fate is Fate.RELEASED and not self.deferred and not self.text.counted
 
 
 class Capped(msgspec.Struct, frozen=True):
@@ -89,10 +95,14 @@ async def of_messages(pool: Any, ids: Sequence[int]) -> list[int]:
 
 
 async def put(pool: Any, messages: Sequence[tuple[int, int]], lease_s: float) -> None:
-    """Hold messages that are in the store already, (id, account), each by itself; those that are held stay so."""
+    """Hold messages that are in the store already, (id, account), each by itself; those that are held stay so.
+
+    They were counted for their recipients when they were accepted.
+    """
     await pool.execute(
-        "WITH t AS (INSERT INTO held_text (id, account, total, parts, joins, complete, due_ms, since_ms)"
-        f" SELECT u.id, u.account, 1, 1, false, true, {_NOW} + $3, {_NOW} FROM unnest($1::int8[], $2::int4[]) AS u(id, account)"
+        "WITH t AS (INSERT INTO held_text (id, account, total, parts, joins, complete, due_ms, since_ms, counted)"
+        f" SELECT u.id, u.account, 1, 1, false, true, {_NOW} + $3, {_NOW}, true"
+        " FROM unnest($1::int8[], $2::int4[]) AS u(id, account)"
         " ON CONFLICT DO NOTHING RETURNING id) INSERT INTO held_part (message, text, part) SELECT id, id, 1 FROM t",
         [number for number, _ in messages],
         [account for _, account in messages],
@@ -113,7 +123,7 @@ async def load(pool: Any, ids: Sequence[int]) -> list[Text]:
         if text is None:
             text = texts[row["id"]] = Text(
                 row["id"], row["account"], row["total"], row["parts"], row["judged"], row["complete"], row["conflict"],
-                Fate(row["state"]), row["error"], row["reason"], row["rule"], row["actor"], [],
+                Fate(row["state"]), row["error"], row["reason"], row["rule"], row["actor"], row["counted"], [],
             )  # fmt: skip
         text.parts.append((row["part"], row["message"]))
     return list(texts.values())
@@ -123,11 +133,12 @@ async def decide(pool: Any, decisions: Sequence[Decision]) -> set[int]:
     """Let verdicts fall, all in one transaction; returns the texts on which they did."""
     rows = await pool.fetch(
         "WITH u AS (SELECT * FROM unnest($1::int8[], $2::int4[], $3::int2[], $4::int2[], $5::int8[], $6::int8[], $7::int8[],"
-        "           $8::text[], $9::text[]) AS u(id, parts, was, state, due, forget, error, reason, rule)),"
+        "           $8::text[], $9::text[], $10::bool[]) AS u(id, parts, was, state, due, forget, error, reason, rule, counts)),"
         " l AS (SELECT h.id FROM held_text h JOIN u ON u.id = h.id AND h.parts = u.parts AND h.state = u.was"
-        "       ORDER BY h.id FOR UPDATE OF h SKIP LOCKED)"
+        "       AND NOT (u.counts AND h.counted) ORDER BY h.id FOR UPDATE OF h SKIP LOCKED)"
         " UPDATE held_text h SET state = u.state, judged = h.parts, due_ms = u.due, forget_ms = u.forget, error = u.error,"
-        "        reason = u.reason, rule = u.rule FROM u JOIN l USING (id) WHERE h.id = u.id RETURNING h.id",
+        "        reason = u.reason, rule = u.rule, counted = h.counted OR u.counts"
+        " FROM u JOIN l USING (id) WHERE h.id = u.id RETURNING h.id",
         *_columns(decisions),
     )
     return {row["id"] for row in rows}
@@ -152,7 +163,7 @@ async def decide_capped(
 
 _DECIDE_CAPPED: Final = (
     "SELECT decide_capped($1::int8[], $2::int4[], $3::int2[], $4::int2[], $5::int8[], $6::int8[], $7::int8[], $8::text[],"
-    " $9::text[], $10::text::int8[], $11::int8[], $12::text[])"
+    " $9::text[], $10::bool[], $11::text::int8[], $12::int8[], $13::text[])"
 )
 
 
@@ -168,6 +179,7 @@ def _columns(decisions: Sequence[Decision]) -> tuple[list[Any], ...]:
         [one.error for one in decisions],
         [one.reason for one in decisions],
         [one.rule for one in decisions],
+        [one.counts for one in decisions],
     )
 
 
@@ -184,12 +196,7 @@ async def done(pool: Any, texts: Sequence[tuple[int, int]]) -> None:
 
 async def forget(pool: Any, limit: int) -> int:
     """Drop texts that are done and whose late parts are waited for no longer; returns how many."""
-    done: str = await pool.execute(
-        f"DELETE FROM held_text WHERE id IN (SELECT id FROM held_text WHERE done AND forget_ms <= {_NOW} AND state > 1"
-        " ORDER BY forget_ms LIMIT $1 FOR UPDATE SKIP LOCKED)",
-        limit,
-    )
-    return int(done.rpartition(" ")[2])
+    return int(await pool.fetchval(f"SELECT forget_held({_NOW}, $1)", limit))
 
 
 async def counts(pool: Any) -> list[tuple[int, bool, int, int, float]]:

@@ -25,6 +25,8 @@ AccountById = Callable[[int, int], Account]
 ANY_CLASS = "ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r))"
 """Content is found by its class and the id: a message's row does not say which class it is of."""
 
+NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::int8"
+
 _COLUMNS = (
     "m.id, m.tenant, m.account, m.state, m.mode, m.basis, m.registered, m.parts, m.attempt, m.resends, m.command, m.rev, m.link,"
     " m.price, m.refund, m.error, m.expires_ms, m.sent_ms, m.done_ms, m.source, m.destination, m.short_id,"
@@ -106,6 +108,17 @@ async def by_id(
         else:
             read[row["id"]] = _message(row, body, account_of)
     return read, closed
+
+
+async def due(connection: Any, ids: Sequence[int], node: int) -> set[int]:
+    """Return those of these waiting messages that a node has claimed and whose time has come."""
+    rows = await connection.fetch(
+        f"SELECT w.id FROM waiting w, (SELECT {NOW_MS} AS now) AS n WHERE w.id = ANY ($1::int8[]) AND w.node = $2"
+        " AND (w.due_ms <= n.now OR w.expires_ms BETWEEN 1 AND n.now)",
+        list(ids),
+        node,
+    )
+    return {row["id"] for row in rows}
 
 
 async def referred(connection: Any, keys: Sequence[tuple[int, str]]) -> list[tuple[int, str, int, str]]:

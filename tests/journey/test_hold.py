@@ -7,11 +7,13 @@ import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from smsgw import config as settings
 from smsgw.daemon import Daemon
+from smsgw.journey.recall import Recall
 from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
@@ -252,7 +254,13 @@ class Losing:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
 
-    async def fetch(self, *_: object) -> None:
+    def acquire(self) -> Losing:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing was got, nothing is given back."""
+
+    async def __aenter__(self) -> None:
         self.asked.set()
         try:
             await asyncio.Event().wait()
@@ -268,3 +276,46 @@ async def test_a_connection_that_is_lost_while_it_is_cancelled_does_not_keep_it(
         async with asyncio.timeout(WAIT_S):
             await losing.asked.wait()
             await scene.stop()
+
+
+async def test_what_was_claimed_as_held_and_is_read_when_it_is_on_its_way_is_in_no_doubt(database: str, tmp_path: Path):
+    """A start claims what is held; the last part comes before the claim is read: the text goes, and nothing of it is sent again."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        tenant = await scene.tenant()
+        ids = [id_of(await put(tenant, CLEAN[number], number + 1, 3)) for number in (0, 1)]
+        await scene.kill()
+        claims: list[tuple[list[int], dict[str, Any]]] = []
+
+        def later(ids: list[int], then: Any, **how: Any) -> None:
+            claims.append((ids, {"then": then, **how}))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Recall, "load_messages", lambda _recall, ids, then, **how: later(ids, then, **how))
+            await scene.start()
+            await scene.hastened(lambda: sum(len(ids) for ids, _ in claims) == 2)
+        scene.smsc.late = True
+        ids.append(id_of(await put(await scene.tenant(), CLEAN[2], 3, 3)))
+        await scene.smsc.submitted(3)
+        for claimed, how in claims:
+            scene.daemon.recall.load_messages(claimed, **how)
+        await scene.turns()
+        scene.smsc.answer_late()
+        for each in ids:
+            await scene.in_state(each, State.SENT)
+        await scene.emptied("waiting")
+        assert (len(scene.smsc.submits), scene.daemon.dispatch.in_doubt) == (3, 0)
+
+
+async def test_what_a_carrier_throttles_after_its_release_leaves_memory(database: str, tmp_path: Path):
+    """While a carrier takes nothing, parts that were let go wait in the store like any other, and go once it takes them."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        scene.smsc.statuses.extend([const.ESME_RTHROTTLED] * 1_000)
+        ids = await put_all(await scene.tenant(), CLEAN)
+        await scene.smsc.submitted(3)
+        await scene.hastened(lambda: len(scene.daemon.transit) == 0)
+        scene.smsc.statuses.clear()
+        tried = len(scene.smsc.submits)
+        await scene.hastened(lambda: len(scene.smsc.submits) == tried + 3)
+        for each in ids:
+            await scene.in_state(each, State.SENT)
+        await scene.emptied("waiting")

@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 
 from smsgw.model import State, Tenant
@@ -297,7 +298,7 @@ async def texts(connection: Connection, *ids: int) -> list[Decision]:
 
 def text_of(number: int) -> Text:
     """A text as it was read."""
-    return Text(number, 1, 1, 1, 0, True, False, Fate.OPEN, 0, "", "", "", [(1, number)])
+    return Text(number, 1, 1, 1, 0, True, False, Fate.OPEN, 0, "", "", "", counted=False, parts=[(1, number)])
 
 
 async def test_texts_that_are_over_a_cap_are_refused_where_they_are_decided(connection: Connection):
@@ -318,6 +319,24 @@ async def test_texts_that_are_over_a_cap_are_refused_where_they_are_decided(conn
     again = await texts(connection, 5)
     assert await holds.decide_capped(connection, again, {5: Capped((counted(7, 1, "flag"),), 0, ("",))}) == ({5}, {}, {5: [0]})
     assert await used(connection) == {5: 1, 7: 2}
+
+
+async def test_a_text_that_a_person_lets_go_is_counted_once(connection: Connection):
+    """Of two who count the same text one does, with caps or without; a verdict that counts nothing, or was counted, still falls."""
+    decisions = [
+        Decision(msgspec.structs.replace(one.text, fate=Fate.RELEASED, actor="ann"), Fate.RELEASED, 0)
+        for one in await texts(connection, 1, 2)
+    ]
+    await connection.execute("UPDATE held_text SET state = 2, actor = 'ann', judged = parts")
+    capped = {1: Capped((counted(7, 9),), 1, ("r",))}
+    assert await holds.decide_capped(connection, decisions[:1], capped) == ({1}, {}, {})
+    assert await holds.decide_capped(connection, decisions[:1], capped) == (set(), {}, {})
+    assert await holds.decide(connection, decisions) == {2}
+    assert await holds.decide(connection, decisions) == set()
+    assert await used(connection) == {7: 1}
+    late = [Decision(msgspec.structs.replace(one.text, counted=True), Fate.RELEASED, 0) for one in decisions]
+    assert not any(one.counts for one in late)
+    assert await holds.decide(connection, late) == {1, 2}
 
 
 async def test_texts_and_messages_share_counters_without_a_deadlock(database: str, connection: Connection):

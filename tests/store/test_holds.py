@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -107,6 +108,42 @@ async def test_what_was_refused_is_not_held(parts: Parts):
 async def test_a_message_by_itself(parts: Parts):
     """A message that is no part of a long one is a text of its own, and judged at once."""
     assert await parts.put((1, 1, 1), (2, 1, 1), key="") == [1, 2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_how_parts_are_spread_over_cycles_changes_nothing(parts: Parts, seed: int):
+    """Parts that come twice, contradict, complete a text, begin another with its key: the same texts in one cycle or in many."""
+    chance = random.Random(seed)
+    came = [(chance.choice("ab"), chance.randint(1, 3), chance.random() < 0.2) for _ in range(24)]
+    found = []
+    for cycles in (1, 4, len(came)):
+        await parts.connection.execute(
+            "TRUNCATE held_text, held_part, message, content, commit_token; UPDATE balance SET amount = 1000"
+        )
+        size = -(-len(came) // cycles)
+        for first in range(0, len(came), size):
+            numbered = list(enumerate(came, 1))[first : first + size]
+            rows = [
+                (number, 1, quote(key * 32), part, 3, DUE + number, quote(f"{part + 7 * other:032x}"))
+                for number, (key, part, other) in numbered
+            ]
+            await parts.cycle(new=[parts.cycle.new(number, state=State.HELD) for number, _ in numbered], held=rows)
+        texts = await parts.connection.fetch(
+            "SELECT id, key, parts, numbers, complete, conflict, joins, (SELECT array_agg(message ORDER BY message) FROM held_part"
+            " WHERE text = h.id) AS messages FROM held_text h ORDER BY id"
+        )
+        found.append([tuple(row) for row in texts])
+    assert found[0] == found[1] == found[2]
+    assert sum(row[2] for row in found[0]) == len(came)
+
+
+async def test_a_late_part_and_one_more_after_it(parts: Parts):
+    """Two parts that were missing when the verdict fell come in one cycle: both belong to the text, which is judged once more."""
+    await parts.put((1, 1, 4))
+    await parts.connection.execute("UPDATE held_text SET state = 2, judged = 1, done = true, due_ms = 0")
+    assert await parts.put((2, 2, 4), (3, 4, 4)) == [1]
+    text = await parts.text(1)
+    assert (text["parts"], text["complete"], text["joins"], text["done"]) == (3, False, True, False)
 
 
 # ---- verdicts -------------------------------------------------------------------------------------------------------

@@ -75,6 +75,16 @@ async def test_messages_are_read_in_order_and_gaps_are_left_out(cycle: Cycles, c
     assert await messages.load(connection, [], account_of) == []
 
 
+async def test_what_is_claimed_and_due(connection: Connection):
+    """Rows of the node whose time has come, or whose validity is over; those of others, free ones and later ones are not."""
+    await connection.execute(
+        "INSERT INTO waiting (id, link, state, due_ms, expires_ms, node) VALUES (1, 7, 1, 5, 0, 1), (2, 7, 3, $1, 5, 1),"
+        " (3, 7, 4, $1, 0, 1), (4, 7, 3, 5, 0, 0), (5, 7, 3, 5, 0, 2)",
+        4_000_000_000_000,
+    )
+    assert await messages.due(connection, [1, 2, 3, 4, 5, 6], 1) == {1, 2}
+
+
 async def test_references_are_found_newest_first(cycle: Cycles, connection: Connection):
     """A carrier's id leads to every message of that link that had it, the newest first; other links' are others."""
     rows = [(7, 1, '"up 1"', "86138"), (7, 3, '"up 1"', "86139"), (8, 2, '"up 1"', "86137"), (7, 4, "99", "86136")]
