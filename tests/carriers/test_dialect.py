@@ -125,6 +125,7 @@ def test_second_chances_are_few(raw: bytes):
     assert len(second_chances(AS_IS, receipt_of(tlv_id=raw))) <= 12
 
 
+@pytest.mark.alone(reason="it measures microseconds")
 def test_a_key_as_it_is_costs_little():
     """The common dialect costs well under a microsecond an id, measured beside a loop of this machine."""
     raw = b"123456789012345678"
