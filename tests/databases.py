@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import itertools
 import os
 import queue
@@ -25,6 +26,7 @@ import asyncpg
 
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
 from smsgw.store.embedded import reachable_programs
+from smsgw.store.partitions import ensure_days
 from smsgw.store.server_user import server_user
 
 _PREFIX = "smsgw-test-"
@@ -54,6 +56,8 @@ class TestServer:
     async def _make_template(self) -> None:
         connection = await connect(await self._server.start())
         await migrate(connection)
+        await ensure_days(connection, datetime.datetime.now(datetime.UTC))  # or each gateway of a test would make them
+        await connection.execute("ANALYZE")
         await connection.close()
 
     @property
