@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN    := .venv/bin
 READY  := .venv/ready
 PYTEST_ARGS ?=
+# How many tests run at once: auto is one for each processor, 0 or 1 is one after the other, as it is for a chosen few.
+PYTEST_WORKERS ?= $(if $(PYTEST_ARGS),0,auto)
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_ARGS ?=
@@ -14,8 +16,9 @@ FUZZ_ARGS ?=
 
 help:
 	@echo "make demo    smsgw with two carriers and three tenants on this terminal (DEMO_ARGS='--seconds 30 --check')"
-	@echo "make test    format and lint, types, layers, every test"
-	@echo "make lint | unit | bench | compiled | unit-compiled | crash | fuzz | clean"
+	@echo "make test    format and lint, types, layers, every test (PYTEST_WORKERS=4: so many at once)"
+	@echo "make unit    tests alone: all, or PYTEST_ARGS=tests/smpp; make unit-compiled: against the fast build"
+	@echo "make lint | bench | compiled | crash | fuzz | clean"
 
 # The venv is remade when pyproject.toml changes, or when it was made by an interpreter that is gone.
 venv: $(READY)
@@ -39,7 +42,7 @@ format: venv
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
 unit: venv
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(patsubst 1,0,$(PYTEST_WORKERS)) $(PYTEST_ARGS)
 
 demo: venv
 	$(BIN)/smsgw demo $(DEMO_ARGS)
@@ -58,10 +61,10 @@ $(COMPILED)/ready: $(READY) hatch_build.py $(shell find smsgw -name '*.py' -o -n
 	@touch $@
 
 unit-compiled: compiled
-	$(FAST) $(BIN)/pytest --override-ini "pythonpath=$(COMPILED)/lib ." $(PYTEST_ARGS)
+	$(FAST) $(BIN)/pytest -n $(patsubst 1,0,$(PYTEST_WORKERS)) --override-ini "pythonpath=$(COMPILED)/lib ." $(PYTEST_ARGS)
 
-bench: $(if $(shell command -v cc),compiled,venv)
-	$(if $(shell command -v cc),$(FAST)) $(BIN)/python -m smsgw bench $(BENCH_ARGS)
+bench: $(if $(shell sh -c 'command -v cc'),compiled,venv)
+	$(if $(shell sh -c 'command -v cc'),$(FAST)) $(BIN)/python -m smsgw bench $(BENCH_ARGS)
 
 # The long forms; `make test` runs short ones.
 crash: venv

@@ -397,7 +397,7 @@ class Daemon:
         self.log.info("drained", left=len(self.transit))
 
     async def _see_them_end(self) -> None:
-        """Be cancelled with what runs beside the journeys, then cancel that again until it has ended.
+        """Be cancelled with what runs beside the journeys, then cancel that, and the unit of work, again until it has ended.
 
         A connection that is lost at the moment of a cancellation may swallow it (wait_for of Python 3.11).
         """
@@ -407,7 +407,7 @@ class Daemon:
             asyncio.get_running_loop().call_later(AGAIN_S, self._cancel_again)
 
     def _cancel_again(self) -> None:
-        pending = [task for task in self._background if not task.done()]
+        pending = [task for task in (self._commit_task, *self._background) if not task.done()]
         for task in pending:
             task.cancel()
         if pending:

@@ -58,6 +58,9 @@ price = "0.038"
 name = "alpha"
 """
 
+PROVISIONED = "tenant, account, secret, number, carrier, link, route, price, policy, balance, ledger"
+"""The tables that a provisioning fills: plans are made with what is known of them. Of the other 500 nothing new is known."""
+
 LINK = """
 [[link]]
 carrier = "alpha"
@@ -87,7 +90,7 @@ async def provision(dsn: str, data_dir: Path, text: str, filename: str = "provis
     try:
         plan = await apply(connection, parse_provisioning(text, filename), actor="test", seal=load_key(data_dir))
         assert not plan.conflicts, plan.conflicts
-        await connection.execute("ANALYZE")
+        await connection.execute(f"ANALYZE {PROVISIONED}")
     finally:
         await connection.close()
 

@@ -17,6 +17,7 @@ from smsgw.sim.carrier import Carrier
 from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.store import nodes
+from smsgw.store.commit import Commit
 from smsgw.store.database import Connection
 from tests.rig import process_settings, provision, provisioning, running
 
@@ -105,3 +106,26 @@ async def test_a_swallowed_cancellation_keeps_nobody(database: str, tmp_path: Pa
             life.cancel()
         await asyncio.wait([life])
     assert all(task.done() for task in daemon._background)
+
+
+async def test_a_unit_of_work_that_swallows_its_cancellation_keeps_nobody(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """One whose connection is lost as it is cancelled connects again and goes on: it is cancelled again, and the gateway ends."""
+    whole = Commit.run
+
+    async def deaf(commit: Commit) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await whole(commit)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Commit, "run", deaf)
+    await provision(database, tmp_path, provisioning(1))
+    daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
+    ready = asyncio.Event()
+    async with asyncio.timeout(60):
+        life = asyncio.create_task(daemon.run(ready=ready, stop=asyncio.Event()))
+        await ready.wait()
+        life.cancel()
+        await asyncio.wait([life])
+    assert daemon._commit_task.done()

@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 import time
 
+import pytest
+
 from smsgw.config import ConfigError
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.model import Account, Carrier, Link, Number, Price, Provisioned, Route, Tenant
@@ -103,6 +105,7 @@ def test_what_did_not_change_is_the_same_object():
     assert Directory(copy(rows, prices=(Price("acme", "", 1),)), before).tariff.price(1, "86") == 1
 
 
+@pytest.mark.alone(reason="it measures microseconds")
 def test_one_accounts_change_shares_the_rest_and_costs_little():
     """With 2,000 accounts one account's change takes under a millisecond, and the version before is as it was."""
     many = tuple(Account(number, f"a{number}", ACME) for number in range(2_000))
@@ -174,6 +177,7 @@ async def test_a_link_without_its_password_is_dialled_by_nobody(connection: Conn
     assert directory.routes.choose("86") == (first.id,)
 
 
+@pytest.mark.alone(reason="a change is promised within a second")
 async def test_a_change_is_followed_at_once(database: str, connection: Connection):
     """Long before the next poll the new version is there; it comes once."""
     await provision(connection, TENANT, account("a1"))

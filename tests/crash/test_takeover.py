@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
+
 from smsgw.store.database import connect
 from tests.crash.campaign import Campaign
+
+pytestmark = pytest.mark.alone(reason="a load at its full rate, of up to seven processes, meets a death")
 
 
 async def test_the_work_of_a_dead_node_is_taken_over():

@@ -12,6 +12,8 @@ from tests.hostile.attackers import ATTACKS
 from tests.hostile.town import MIB, memory, town
 from tests.peers import Esme
 
+pytestmark = pytest.mark.alone(reason="a neighbour's p99 is compared with its own of the moment before")
+
 FLOOR_MS = 20.0
 """Below this a p99 is the machine's noise, and twice the noise is no harm."""
 ROUNDS = 5

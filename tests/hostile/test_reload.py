@@ -7,6 +7,8 @@ import pytest
 from smsgw.bench.ends import Load
 from tests.reload import reload
 
+pytestmark = pytest.mark.alone(reason="a load of four seconds has to see four versions, with three processes")
+
 
 @pytest.mark.slow
 async def test_a_set_replaced_under_load_loses_no_message_and_leaves_none_unjudged(database: str, tmp_path: Path):

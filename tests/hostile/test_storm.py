@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.storm import storm
+
+pytestmark = pytest.mark.alone(reason="it measures latencies, with five processes")
 
 
 async def test_a_storm_of_binds_is_answered_and_the_traffic_goes_on(database: str, tmp_path: Path):

@@ -90,7 +90,8 @@ async def test_a_status_that_passes_is_not_tried_for_ever(database: str):
 
 async def test_the_parts_of_a_long_message_take_one_link(database: str):
     """A part goes where its first part went, also when another link has room sooner; other messages do not wait for that."""
-    async with Scene(database, links=2, link="rate = 1").playing() as scene:
+    more = "[unit_of_work]\nspill_after_s = 3600.0\n"  # from the store a part goes to any link
+    async with Scene(database, links=2, link="rate = 1", more=more).playing() as scene:
         first, second = scene.smscs
         tenant = await scene.tenant()
         for number in (1, 2, 3):

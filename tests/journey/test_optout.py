@@ -187,6 +187,7 @@ async def test_a_restart_knows_what_is_on_record(database: str, tmp_path: Path):
         assert await told(await scene.tenant(), OFFER) == OPTED_OUT
 
 
+@pytest.mark.alone(reason="it is promised within a second")
 async def test_another_node_refuses_within_a_second(database: str, tmp_path: Path):
     """Said to one node, refused on the other, both ways, over real binds; also where the NOTIFY was never heard."""
     async with scene_of(database, tmp_path).playing() as scene:

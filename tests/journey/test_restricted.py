@@ -32,6 +32,7 @@ async def put(scene: Scene, state: str, kind: str = "account", name: str = "acme
     await scene.until(lambda: scene.daemon.directory.version > before)
 
 
+@pytest.mark.alone(reason="a state is promised to hold within a second")
 async def test_a_frozen_account_under_load_sends_nothing_more_and_gets_its_receipts(database: str):
     """No submit that is sent later than a second after the command is accepted, and all receipts that are pending arrive."""
     async with Scene(database).playing() as scene:

@@ -17,6 +17,7 @@ def big() -> cost.RuleSet:
     return cost.compiled(*cost.made_set(cost.TERMS))
 
 
+@pytest.mark.alone(reason="it measures microseconds")
 @pytest.mark.parametrize("kind", list(MOST))
 def test_a_message_costs_a_fraction_of_a_fixed_loop(big: cost.RuleSet, kind: str):
     """With the whole set and distinct texts, reading included; the best of several tries counts: others share the machine."""

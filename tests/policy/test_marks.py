@@ -7,6 +7,8 @@ import struct
 import time
 import tracemalloc
 
+import pytest
+
 from smsgw.model import Account, Tenant
 from smsgw.policy.marks import BLOCK, CONSENT, NOTHING, OPT_OUT, Marks, Scope, block_word, consented, opted_out, packed
 
@@ -107,6 +109,7 @@ def test_a_refusal_holds_within_its_scope():
     assert not consented((SCOPES[5],), OTHER)
 
 
+@pytest.mark.alone(reason="it measures microseconds")
 def test_a_million_refusals_take_little():
     """A million marks take 12 MB, far under 100, and a look-up some microseconds."""
     random.seed(1)

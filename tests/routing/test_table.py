@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,6 +64,7 @@ def test_choosing_is_as_simple_as_it_sounds(prefixes: set[str], destination: str
     assert table.choose(destination) == ((ids[max(fitting, key=len)],) if fitting else ())
 
 
+@pytest.mark.alone(reason="it measures microseconds")
 def test_choosing_costs_little():
     """Among 10,000 routes of three lengths a choice takes well under 2 µs, even on a busy machine (0.3 µs on an idle one)."""
     table = RoutingTable(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from smsgw.store.database import Connection
 from smsgw.store.queues import LEASES
 from tests.store.work import Effects, Node, seat, working
@@ -15,6 +17,7 @@ LEASED = 500
 LIMIT_S = 3.0
 
 
+@pytest.mark.alone(reason="it measures how long a statement takes")
 async def test_a_lease_does_not_grow_with_the_backlog(connection: Connection, database: str):
     """Of 10,000 rows that came since the plan was made, 500 are leased in moments, the oldest, and no more than 500."""
     commit = Node(database, await seat(connection)).commit
