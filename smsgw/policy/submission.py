@@ -43,7 +43,7 @@ class Submission:
         "_forms",
         "_place",
         "_scans",
-        "_signed",
+        "_signature_seen",
         "_template",
         "_version",
         "account",
@@ -106,7 +106,7 @@ class Submission:
             self.shown = shown(joined or (content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None if look is None else ((look[0], look[1]),)
         self._scans: tuple[Scan, ...] | None = None if look is None else (look[2],)
-        self._signed: Signed | None = None
+        self._signature_seen: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""
         self._place: Place | None = None
@@ -148,9 +148,9 @@ class Submission:
     @property
     def signed(self) -> Signed:
         """The text and its signature."""
-        found = self._signed
+        found = self._signature_seen
         if found is None:
-            found = self._signed = signed(self.shown.text)
+            found = self._signature_seen = signed(self.shown.text)
         return found
 
     @property
