@@ -16,7 +16,6 @@ import typer
 
 from smsgw import __version__
 from smsgw.cli import face
-from smsgw.telemetry.build import BUILD
 
 HEALTH_S: Final = 3.0
 _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - where a listener listens is not where one asks
@@ -72,6 +71,8 @@ def asked(address: str, path: str) -> tuple[str, list[str]]:
 
 def version(*, json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False) -> None:
     """Say which smsgw this is, its schema, and what it runs on."""
+    from smsgw.telemetry.build import BUILD
+
     facts = {"smsgw": __version__, "build": BUILD, "schema": schema(), "python": platform.python_version()}
     facts |= {name: _version_of(name) for name in _SHOWN}
     if json:

@@ -14,6 +14,7 @@ from smsgw.model import Account, Basis, Message, Rejected, Tenant
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import Pdu, data_sm_body, encode, plain_submit, sm_body
 from smsgw.smpp.text import PartRule
+from tests.store.work import STORED
 
 ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY"), default_source="10690001")
 
@@ -172,6 +173,11 @@ def test_a_relative_validity_loses_what_was_waited():
     assert with_validity_left(absolute, 10) == absolute.body
 
 
+def fields_of(read: Message | Rejected) -> object:
+    """Return what reading made, comparable."""
+    return read if isinstance(read, Rejected) else [getattr(read, name) for name in (*STORED, "ends", "long_message", "transform")]
+
+
 @given(st.data())
 def test_the_fast_way_reads_what_the_slow_way_reads(data: st.DataObject):
     """Whatever octets of a submit_sm are changed, put in or left out: where it counts as plain, both ways make the same message."""
@@ -185,7 +191,8 @@ def test_the_fast_way_reads_what_the_slow_way_reads(data: st.DataObject):
     fast = read_submit(pdu, ACCOUNT, const.V34)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "plain_submit", lambda _octets: None)
-        assert fast == read_submit(pdu, ACCOUNT, const.V34)
+        slow = read_submit(pdu, ACCOUNT, const.V34)
+    assert fields_of(fast) == fields_of(slow)
 
 
 def test_most_submits_are_read_the_fast_way():

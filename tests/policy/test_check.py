@@ -86,7 +86,7 @@ def test_engines_and_own_texts_are_asked_of_what_is_sound():
 def test_an_engine_that_refuses_the_whole_is_told(monkeypatch: pytest.MonkeyPatch):
     """Rules that are each right, and too much together: a fault of the set's first file, not an exception."""
 
-    def refuses(*_: object) -> None:
+    def refuses(*_: object, **_named: object) -> None:
         raise EngineFailed("out of memory")
 
     monkeypatch.setattr("smsgw.policy.check.compile_set", refuses)
