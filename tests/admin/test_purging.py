@@ -266,7 +266,7 @@ async def test_a_certificate_proves_itself(store: Connection, keys: ContentKeys)
     assert await purging.check_made_here(store, "0" * 64) == ["no certificate of this hash was ever made here"]
     assert purging.read(text, OTHER.public)[1] == ["it was not signed as it is with the key given"]
     assert len(purging.read(text.replace('"rows": 3', '"rows": 4'))[1]) == 2
-    empty, other = (json.dumps({**json.loads(text), "certificate": one}) for one in ({}, []))
+    empty, other = (json.dumps({**json.loads(text), "certificate": json.loads(one)}) for one in ("{}", "[]"))
     for nonsense in ("", "{}", "[1]", text.replace('"key"', '"kez"'), text.replace('"closed"', '"open"'), empty, other):
         with pytest.raises(ValueError, match="is no certificate"):
             purging.read(nonsense)
