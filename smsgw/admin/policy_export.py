@@ -9,6 +9,7 @@ Never here: the store.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -23,7 +24,11 @@ HASHES: Final = "# keyed hashes of numbers: they hold under the seal.key of the 
 
 def export(bundle: Bundle, directory: Path, *, force: bool = False) -> list[Path]:
     """Write a set; returns its files. Raises NotAllowed for what stands there, or would lie elsewhere; OSError."""
-    files = dict(_files(bundle))
+    files: dict[str, str] = {}
+    for name, text in _files(bundle):
+        lies = str(PurePosixPath(name))
+        if files.setdefault(lies, text) != text:
+            raise NotAllowed(f"{lies}: two files of the set would lie there: put the set with other names")
     astray = sorted(name for name in files if outside(name))
     if astray:
         raise NotAllowed(
@@ -42,7 +47,7 @@ def export(bundle: Bundle, directory: Path, *, force: bool = False) -> list[Path
 
 def table(name: str, entity: Mapping[str, Any]) -> str:
     """Return the table of a provisioning file that names these files."""
-    files = ", ".join(f'"{file}"' for file in entity["files"])
+    files = ", ".join(json.dumps(file, ensure_ascii=False) for file in entity["files"])
     return f'[[policy]]\nname = "{name}"\nfiles = [{files}]\n'
 
 

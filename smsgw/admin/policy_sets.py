@@ -112,14 +112,28 @@ async def roll_back(
     """Put a version in force again that the set had before; "": the one before the present. Raises NotFound, NotAllowed, Moved."""
     async with connection.transaction():
         await store.lock(connection)
-        old = await policies.entity(connection, name)
-        if old is None:
-            raise NotFound(f"there is no rule set {name!r}")
-        expected.check(old["version"])
-        wanted = await _entity_of(connection, name, version) if version else await _before(connection, name, old)
+        old, wanted = await _to_go_back(connection, name, version, expected)
         if await policies.lacking(connection, {wanted["version"]}):
             raise NotAllowed(f"{NOT_KEPT}: send them again")
         return await _make(connection, name, old, wanted, actor, reason)
+
+
+async def earlier(connection: Connection, name: str, version: str = "") -> tuple[dict[str, Any], Bundle]:
+    """Return what `roll_back` would put in force, with what it is made of. Raises NotFound, NotAllowed."""
+    _, wanted = await _to_go_back(connection, name, version, Expected())
+    content = await policies.content_of(connection, wanted["version"])
+    if not content:
+        raise NotAllowed(f"{NOT_KEPT}: send them again")
+    return wanted, await asyncio.to_thread(decode_bundle, content)
+
+
+async def _to_go_back(connection: Connection, name: str, version: str, expected: Expected) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the entity in force, and the one to go back to."""
+    old = await policies.entity(connection, name)
+    if old is None:
+        raise NotFound(f"there is no rule set {name!r}")
+    expected.check(old["version"])
+    return old, await _entity_of(connection, name, version) if version else await _before(connection, name, old)
 
 
 async def remove(connection: Connection, name: str, *, actor: str, reason: str = "", expected: Expected = Expected()) -> Edit:

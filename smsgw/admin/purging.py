@@ -193,6 +193,10 @@ def shown(made: Certified) -> str:
     return json.dumps(told, ensure_ascii=False, indent=1) + "\n"
 
 
+_NAMED: Final = ("tenant", "closed", "made", "asked_by")
+"""What whoever reads a certificate is told of it."""
+
+
 def read(text: str, key: Ed25519PublicKey | None = None) -> tuple[dict[str, Any], list[str]]:
     """Return what a certificate says, with its `sha256` and `signed_by`, and what is wrong with it. Raises ValueError for none.
 
@@ -201,6 +205,8 @@ def read(text: str, key: Ed25519PublicKey | None = None) -> tuple[dict[str, Any]
     try:
         told = json.loads(text)
         said, signature, raw = told["certificate"], bytes.fromhex(told["signature"]), bytes.fromhex(told["key"])
+        if not all(isinstance(said[word], str) for word in _NAMED):
+            raise TypeError
         octets = _canonical(said).encode()
         wanted = key if key is not None else Ed25519PublicKey.from_public_bytes(raw)
         digest = sha256(octets).hexdigest()

@@ -65,14 +65,15 @@ async def report(  # noqa: PLR0917 - of whom, to whom, where
 
     Raises NotAllowed where a file is there already or the state does not allow a freeze, OSError.
     """
-    _not_there(out)
+    part = out.with_name(f"{out.name}.part")
+    _not_there(out, part)
     if not to.authority.strip() or not to.reference.strip():
         raise ValueError("say to whom and under which reference: --to, --ref")
     frozen = freeze and await _stop(connection, of, to)
     meant = Filter(of.tenant, of.account, *span)
-    part = out.with_name(f"{out.name}.part")
+    begun = part.open("xb")  # not within: who finds another's leaves it alone
     try:
-        with part.open("xb") as file:
+        with begun as file:
             async with connection.transaction(isolation="repeatable_read", readonly=True):
                 digest, counts = await _write(connection, file, of, meant, to, opened, signer, frozen=frozen)
         async with connection.transaction():
@@ -86,9 +87,11 @@ async def report(  # noqa: PLR0917 - of whom, to whom, where
     return {"report": number, "file": str(out), "sha256": digest, "frozen": frozen, **counts}
 
 
-def _not_there(out: Path) -> None:
+def _not_there(out: Path, part: Path) -> None:
     if out.exists():
         raise NotAllowed(f"{out} is there already: a bundle is never written over")
+    if part.exists():
+        raise NotAllowed(f"{part} is there: somebody is writing this bundle, or was cut off: remove it then")
 
 
 async def _stop(connection: Connection, of: Subject, to: To) -> bool:

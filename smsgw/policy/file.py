@@ -378,6 +378,8 @@ def _parsed(source: Source) -> Read:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:
         return Read(PolicyFile(), frozenset(), {}, [f"{source.name}: {error}"])
+    except RecursionError:
+        return Read(PolicyFile(), frozenset(), {}, [f"{source.name}: its lists or tables are nested too deeply"])
     try:
         return Read(msgspec.convert(raw, PolicyFile), frozenset(raw), {}, [])
     except msgspec.ValidationError:

@@ -1,7 +1,7 @@
 """The end of a contract in the store: what there is still of a tenant, what may not go yet and why, and what went, page by page.
 
     content      what its messages said (`contents` buries it: a tombstone with its hash stays)
-    numbers      source and destination of its messages, which stay as what the books are made of, without them
+    numbers      source and destination of its messages, which stay for the books, and to whom the last answers went
     waiting      receipts and handsets' messages that nobody fetched
     references   what late receipts would be matched by
     consents     and
@@ -32,6 +32,8 @@ from smsgw.store.retentions import HASHED
 
 PAGE: Final = 2_000
 KINDS: Final = ("content", "numbers", "waiting", "references", "consents", "marks")
+PAGE_OF_REFERENCES: Final = 100_000
+"""No index leads from a message to what it is referred by: each page reads all references of all tenants."""
 PURGED: Final = f"{HASHED}purged"
 """What stands in the place of a number that is gone."""
 _LOCK: Final = "SELECT pg_try_advisory_lock(hashtext('smsgw_purge'), $1)"
@@ -149,8 +151,9 @@ async def _content(connection: Connection, tenant: int) -> Found:
 
 async def page_of(connection: Connection, kind: str, tenant: int, ended: datetime, after: int) -> list[int]:
     """Return a page of what may go of a kind (not of content), by id, beyond one."""
+    most = PAGE_OF_REFERENCES if kind == "references" else PAGE
     rows = await connection.fetch(
-        f"SELECT q.id FROM ({_QUERIES[kind]}) q WHERE q.why = '' AND q.id > $3 ORDER BY q.id LIMIT {PAGE}", tenant, ended, after
+        f"SELECT q.id FROM ({_QUERIES[kind]}) q WHERE q.why = '' AND q.id > $3 ORDER BY q.id LIMIT {most}", tenant, ended, after
     )
     return [row["id"] for row in rows]
 
@@ -163,6 +166,11 @@ _TAKE: Final[Mapping[str, str]] = {
     "marks": "DELETE FROM mark_event WHERE id = ANY ($1) RETURNING at, number",
 }
 
+_ANSWERED_OTHERWISE: Final = """
+    DELETE FROM reply_last l WHERE l.number = ANY ($2)
+    AND NOT EXISTS (SELECT FROM message m WHERE m.id = l.message AND m.tenant <> $1)"""
+"""Who refused and was answered by a message that is kept no more: nobody can say whose it was."""
+
 
 async def take(connection: Connection, kind: str, tenant: int, ids: Sequence[int]) -> int:
     """Delete a page of a kind and count it, within the caller's transaction; returns how many rows that were."""
@@ -174,6 +182,9 @@ async def take(connection: Connection, kind: str, tenant: int, ids: Sequence[int
             tenant,
             [row["number"] for row in rows],
         )
+        await connection.execute(_ANSWERED_OTHERWISE, tenant, [row["number"] for row in rows])
+    if kind == "numbers":
+        await connection.execute("DELETE FROM reply_last WHERE message = ANY ($1)", list(ids))
     if kind in {"marks", "consents"}:
         await _unmask(connection, [row["number"] for row in rows])
     await count(connection, tenant, kind, [row["at"] for row in rows])

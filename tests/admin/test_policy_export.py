@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,20 @@ def test_nothing_is_written_over_or_astray(tmp_path: Path):
             export(Bundle([(name, "")]), tmp_path)
 
 
+def test_two_files_that_would_lie_at_one_place_are_refused(tmp_path: Path):
+    """One would be lost: two spellings of a path, a list by the name of the file that names it; the same text is one file."""
+    listing = '[[terms]]\nid = "a"\nfile = "a.toml"\nmust = ["one"]\n'
+    for bundle in (
+        Bundle([("p/a.toml", "# one\n"), ("p/./a.toml", "# two\n")]),
+        Bundle([("p/a.toml", listing)], {"a.toml": "one\n"}),
+    ):
+        with pytest.raises(NotAllowed, match=r"p/a\.toml: two files of the set would lie there"):
+            export(bundle, tmp_path)
+    assert len(export(Bundle([("p/a.toml", "# one\n"), ("p/./a.toml", "# one\n")]), tmp_path)) == 1
+
+
 def test_the_table_that_names_the_files_is_told():
     """As a provisioning file has it."""
     assert table("set", {"files": ["a.toml", "b.toml"]}) == '[[policy]]\nname = "set"\nfiles = ["a.toml", "b.toml"]\n'
+    odd = ['a", "b.toml', "c\\d.toml", "策略.toml"]
+    assert tomllib.loads(table("set", {"files": odd}))["policy"][0]["files"] == odd

@@ -241,6 +241,16 @@ async def test_what_is_open_or_on_its_way_stays(store: Connection, keys: Content
     }  # fmt: skip
 
 
+async def test_nobody_knows_any_more_who_was_answered(store: Connection, keys: ContentKeys):
+    """The last answer to each number goes with the messages and marks, also where its message is kept no more; not another's."""
+    ours, theirs = KNOWN.hash_of(OURS), KNOWN.hash_of(THEIRS)
+    answers = [(ours, "1", NEW + 1, "refuse"), (ours, "2", 5, "refuse"), (77, "1", NEW + 3, "help"), (theirs, "1", NEW + 2, "help")]
+    await store.executemany("INSERT INTO reply_last (number, service, message, means) VALUES ($1, $2, $3, $4)", answers)
+    await purged(store, keys)
+    assert [row["number"] for row in await store.fetch("SELECT number FROM reply_last")] == [theirs]
+    assert str(ours) not in await everything(store)
+
+
 async def test_documents_in_which_numbers_stand_are_told(store: Connection, keys: ContentKeys):
     """Detail files of closed cycles are books and stay: the certificate does not hide it."""
     await store.execute(
@@ -266,7 +276,8 @@ async def test_a_certificate_proves_itself(store: Connection, keys: ContentKeys)
     assert await purging.check_made_here(store, "0" * 64) == ["no certificate of this hash was ever made here"]
     assert purging.read(text, OTHER.public)[1] == ["it was not signed as it is with the key given"]
     assert len(purging.read(text.replace('"rows": 3', '"rows": 4'))[1]) == 2
-    for nonsense in ("", "{}", "[1]", text.replace('"key"', '"kez"')):
+    empty, other = (json.dumps({**json.loads(text), "certificate": json.loads(one)}) for one in ("{}", "[]"))
+    for nonsense in ("", "{}", "[1]", text.replace('"key"', '"kez"'), text.replace('"closed"', '"open"'), empty, other):
         with pytest.raises(ValueError, match="is no certificate"):
             purging.read(nonsense)
     with pytest.raises(asyncpg.PostgresError, match="evidence"):

@@ -234,6 +234,11 @@ async def test_nothing_is_written_over_and_nothing_left_half(store: Connection, 
     with pytest.raises(RuntimeError):
         await reporting.report(store, of, EVER, TO, tmp_path / "b.zip", broken, SIGNER)
     assert [file.name for file in tmp_path.glob("b*")] == []
+    part = tmp_path / "c.zip.part"
+    part.write_text("what somebody else is writing")
+    with pytest.raises(NotAllowed, match="somebody is writing this bundle"):
+        await write(store, keys, tmp_path / "c.zip")
+    assert part.exists()
     assert await dossiers.reports(store) == []
 
 

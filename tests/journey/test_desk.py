@@ -81,3 +81,10 @@ def test_a_message_of_a_deleted_account_still_has_one():
     stand_in = made.account_of(9, 4)
     assert (stand_in.id, stand_in.tenant.id, stand_in.system_id) == (9, 4, "")
     assert made.link_name(3) == ""
+
+
+def test_what_a_deleted_account_is_owed_is_sealed():
+    """Its content may have been, and nobody knows any more."""
+    made = desk(None)
+    assert (made.seals(1), made.account_of(1, 1).sealed) == (False, False)
+    assert (made.seals(9), made.account_of(9, 4).sealed) == (True, True)

@@ -105,3 +105,9 @@ def test_a_sound_set_is_compiled_and_says_on_what_it_was_proved():
     assert found.made is not None
     assert found.made.version == found.bundle.version
     assert (found.proved, found.harmless) == (2, 2)
+
+
+def test_what_is_nested_too_deeply_is_a_fault():
+    """And no failure of whoever reads it."""
+    (fault,) = check({"a.toml": "a = " + "[" * 50_000}, "a.toml").faults
+    assert (fault.file, "nested too deeply" in fault.message) == ("a.toml", True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -10,10 +11,15 @@ import pytest
 
 from smsgw.store import audits, mark_chain, marks
 from smsgw.store.chain import Fault, Head
-from smsgw.store.database import Connection
+from smsgw.store.database import Connection, connect
 from smsgw.store.migrations import migrate
 from tests.store.test_audits import FORGING, SCHEMA
 from tests.store.test_marks import codes, put, setting
+
+WAITING = """
+    SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted
+                   AND database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))"""
+"""Whether somebody waits for a lock here."""
 
 
 async def said(connection: Connection, count: int, start: int = 1) -> None:
@@ -131,6 +137,31 @@ async def test_old_rows_are_chained_by_the_migration(connection: Connection, tmp
     await said(connection, 2, start=90)
     found = await mark_chain.verify(connection)
     assert (found.rows, found.fault, Head.parse(str(found.head))) == (6, None, found.head)
+
+
+async def test_what_another_node_notes_during_the_migration_is_chained(connection: Connection, database: str, tmp_path: Path):
+    """Its row is in no snapshot of the migration's, and would have no place in the chain for good."""
+    await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    for file in sorted(SCHEMA.glob("*.sql")):
+        if file.name < "0017":
+            shutil.copy(file, tmp_path)
+    await migrate(connection, tmp_path)
+    await said(connection, 2)
+    other = await connect(database)
+    try:
+        out, _ = await codes(other)
+        async with asyncio.TaskGroup() as group:
+            async with other.transaction():
+                await marks.lock(other)
+                await marks.put(other, [setting(50, out)])
+                migrating = group.create_task(migrate(connection))
+                while not await other.fetchval(WAITING):
+                    assert not migrating.done()
+            await migrating
+    finally:
+        await other.close()
+    found = await mark_chain.verify(connection)
+    assert (found.rows, found.fault) == (3, None)
 
 
 async def test_a_number_is_shown_with_its_middle_hidden(connection: Connection):

@@ -70,7 +70,7 @@ def _operation(route: Route) -> dict[str, Any]:
     success = {"description": "Done.", **_json({"type": "array", "items": answer} if route.many else answer)}
     if not route.many:
         success["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "The version, in quotes."}}
-    statuses = {*_ALWAYS, *route.errors, *((400, 408, 413, 422) if route.body else ()), *((400, 412) if route.guarded else ())}
+    statuses = {*_ALWAYS, *route.errors, *((400, 408, 413, 415, 422) if route.body else ()), *((400, 412) if route.guarded else ())}
     responses = {"200": success} | ({"201": {**success, "description": "Done: the set is new."}} if route.method == "PUT" else {})
     if route.method == "GET" and not route.many:
         responses["304"] = {"description": "It is the version that If-None-Match names."}

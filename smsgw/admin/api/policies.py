@@ -17,10 +17,10 @@ import msgspec
 import structlog
 
 from smsgw.admin.api import shapes
-from smsgw.admin.api.problems import Refused, body_of, faulty
+from smsgw.admin.api.problems import Refused, body_of, faulty, kept
 from smsgw.admin.api.trying import Trying, beside, lists_of, refuse_faulty, refused_for_relay, span_of
 from smsgw.admin.control import NotThere
-from smsgw.admin.policy_sets import Edit, Expected, made_of, put, remove, roll_back, stored
+from smsgw.admin.policy_sets import Edit, Expected, earlier, made_of, put, remove, roll_back, stored
 from smsgw.admin.replaying import over_stored, word_of
 from smsgw.config import Config
 from smsgw.directory import Directory
@@ -190,23 +190,30 @@ class Policies:
 
     async def delete(self, asked: Asked) -> Told:
         """A set that judges nobody, taken away; its versions stay for as long as they are kept."""
+        reason = kept("reason", asked.query.get("reason", ""))
         before = await self._live(asked.name)
         async with borrowed(self._pool) as connection:
-            reason = asked.query.get("reason", "")
             edit = await remove(connection, asked.name, actor=asked.actor, reason=reason, expected=asked.expected)
         return await self._changed(asked, edit, await beside(_difference, before[1], None))
 
     async def roll_back(self, asked: Asked) -> Told:
-        """A version that the set had, in force again. Nothing is compiled: it was, when it came."""
+        """A version that the set had, in force again. It was compiled when it came, and is so anew for relay accounts alone."""
         body = body_of(await asked.body(SMALL), shapes.RollbackBody)
-        before = await self._live(asked.name)
+        version, before = await self._live(asked.name)
+        asked.expected.check(version)
+        async with borrowed(self._pool) as connection:
+            wanted, bundle = await earlier(connection, asked.name, body.version)
+            relaying = await store.relay_accounts(connection, asked.name)
+        if relaying:  # an account may have become one since
+            with self._trying.checks.take():
+                checked = await self._trying.check_bundle(asked.name, bundle)
+            await self._refuse(asked.name, checked)
+        expected = asked.expected if asked.expected.versions else Expected((version,))
         async with borrowed(self._pool) as connection:
             edit = await roll_back(
-                connection, asked.name, body.version, actor=asked.actor, reason=body.reason, expected=asked.expected
+                connection, asked.name, wanted["version"], actor=asked.actor, reason=body.reason, expected=expected
             )
-            _, bundle = await stored(connection, asked.name)
-        difference = await beside(_difference, before[1], bundle)
-        return await self._changed(asked, edit, difference)
+        return await self._changed(asked, edit, await beside(_difference, before, bundle))
 
     async def shadow(self, asked: Asked) -> Told:
         """A rule, or the set, into shadow mode or out of it."""

@@ -57,4 +57,21 @@ def body_of(octets: bytes, kind: type[Body]) -> Body:
     if found.faults:
         hint = f"the keys are {', '.join(field.encode_name for field in msgspec.structs.fields(kind))}"
         raise faulty([Fault(one.what, key=one.path, hint=hint) for one in found.faults])
+    if "reason" in found.values:
+        kept("reason", found.values["reason"])
     return kind(**found.values)
+
+
+def kept(key: str, text: str) -> str:
+    """Return a text that is to be kept, as a reason is. Raises Refused for what the store has no way to write."""
+    if "\0" in text or not _is_unicode(text):
+        raise faulty([Fault("it holds a character that cannot be kept", key=key, hint="leave out U+0000 and halves of characters")])
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -66,11 +66,11 @@ ROUTES: Final = (
     Route("listVersions", "GET", f"{_SET}/versions", "What became of a set.", _READ, shapes.VersionRow, many=True, errors=(404,)),
     Route(
         "putPolicy", "PUT", _SET, "Put a set in force, or see what that would do.", _WRITE, shapes.PolicyChange,
-        body=shapes.PutBody, query=("dry_run",), guarded=True, errors=(404, 413, 415),
+        body=shapes.PutBody, query=("dry_run",), guarded=True, errors=(404,),
     ),
     Route(
         "deletePolicy", "DELETE", _SET, "Take a set away that judges nobody.", _WRITE, shapes.PolicyChange,
-        query=("reason",), guarded=True, errors=(404, 409),
+        query=("reason",), guarded=True, errors=(404, 409, 422),
     ),
     Route(
         "rollbackPolicy", "POST", f"{_SET}/rollback", "Go back to a version that the set had.", _WRITE, shapes.PolicyChange,
@@ -82,7 +82,7 @@ ROUTES: Final = (
     ),
     Route(
         "replayPolicy", "POST", f"{_SET}/replay", "Try files or a version on stored texts.", (POLICY_READ, CONTENT_READ),
-        shapes.ReplayAnswer, body=shapes.ReplayBody, errors=(404, 409, 413),
+        shapes.ReplayAnswer, body=shapes.ReplayBody, errors=(404, 409),
     ),
     Route("explainMessage", "POST", f"{_SET}/why", "What would become of a message.", _READ, shapes.WhyRow, many=True,
           body=shapes.WhyBody, errors=(404,)),

@@ -132,9 +132,10 @@ def _misnamed(files: Sequence[shapes.FileText], lists: Mapping[str, str]) -> lis
         if not name or len(name) > _NAME_LENGTH or not name.isprintable() or outside(name):
             hint = f"a path below the provisioning file, at most {_NAME_LENGTH} characters, such as policy/china.toml"
             faults.append(Fault(f"{name[:_NAME_LENGTH]!r} is no name of a file", key=key, hint=hint))
-        elif name in seen:
+        elif (lies := name if isinstance(at, str) else str(PurePosixPath(name))) in seen:
             faults.append(Fault(f"{name} is given twice", key=key, hint="one of them"))
-        seen.add(name)
+        else:
+            seen.add(lies)
     return faults
 
 

@@ -63,6 +63,7 @@ CREATE TABLE reply_last (
     means   text NOT NULL,
     PRIMARY KEY (number, service)
 );
+CREATE INDEX reply_last_message ON reply_last (message);
 
 CREATE FUNCTION put_replies(
     p_id int8[], p_tenant int4[], p_account int4[], p_link int4[], p_class int2[], p_expires int8[], p_source text[],

@@ -46,6 +46,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Other nodes go on meanwhile: what one of them notes now waits, and is chained by the trigger.
+LOCK TABLE mark_event IN SHARE ROW EXCLUSIVE MODE;
+
 DO $$
 DECLARE
     head mark_head;

@@ -241,6 +241,24 @@ async def test_a_set_that_makes_messages_wait_is_none_for_relay_accounts(databas
         assert "joins the parts" in told["faults"][0]["hint"]
 
 
+async def test_no_relay_account_is_taken_back_to_a_set_that_makes_it_wait(database: str, tmp_path: Path):
+    """An account that became one since would have every long message refused; a version that does not wait is taken back."""
+    async with serving(database, tmp_path) as ask:
+        _, first, _ = await ask.put("lottery")
+        text = '[text]\nparts = "each"\n' + TERMS.format(id="t", word="bet")
+        _, each, _ = await ask("PUT", "/v1/policies/content", {"files": [{"name": "a.toml", "text": text}]})
+        connection = await connect(database)
+        await connection.execute('UPDATE account SET settings = settings || \'{"mode": "relay"}\'')
+        await connection.close()
+        for body in ({}, {"version": first["version"]}):
+            status, told, _ = await ask("POST", "/v1/policies/content/rollback", body)
+            assert (status, "account acme1" in told["faults"][0]["message"]) == (422, True)
+        files = [{"name": "a.toml", "text": text.replace("bet", "poker")}]
+        await ask("PUT", "/v1/policies/content", {"files": files})
+        status, back, _ = await ask("POST", "/v1/policies/content/rollback", {})
+        assert (status, back["version"]) == (200, each["version"])
+
+
 async def test_neither_content_nor_numbers_nor_tokens_are_logged(ask: Client, capsys: pytest.CaptureFixture[str]):
     """What a request says stands in no line of the log; that a set was changed does, with who and which version."""
     await ask.put("lottery", reason="words of mine")
@@ -298,6 +316,8 @@ async def test_a_set_that_judges_nobody_is_taken_away(ask: Client):
     assert (status, "it judges acme1" in told["message"]) == (409, True)
     _, made, _ = await ask.put("lottery", "spare")
     assert (await ask("DELETE", "/v1/policies/spare", headers={"If-Match": '"x"'}))[0] == 412
+    status, told, _ = await ask("DELETE", "/v1/policies/spare?reason=a%00b")
+    assert (status, told["faults"][0]["key"]) == (422, "reason")
     status, gone, _ = await ask("DELETE", "/v1/policies/spare?reason=not+needed")
     assert (status, gone["version"], gone["previous"], gone["difference"]["removed"]) == (
         200,

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.admin.api.problems import Refused, body_of, faulty
+from smsgw.admin.api.problems import Refused, body_of, faulty, kept
 from smsgw.admin.api.shapes import PutBody, RollbackBody
 from smsgw.policy.faults import Fault
 
@@ -47,3 +47,12 @@ def test_faults_of_a_set_are_told_in_parts():
     assert faulty([Fault("n")]).problem.message == "1 fault: nothing was changed"
     first = error.problem.faults[0]
     assert (first.file, first.line, first.key, first.message, first.hint) == ("f.toml", 3, "k", "m", "h")
+
+
+def test_a_reason_that_the_store_cannot_write_is_a_fault():
+    """It would look as if the database were away, for good."""
+    assert kept("reason", "as it was") == "as it was"
+    error = refused(b'{"files": [], "reason": "a\\u0000b"}')
+    assert (error.status, [fault.key for fault in error.problem.faults]) == (422, ["reason"])
+    with pytest.raises(Refused):
+        kept("reason", "\ud800")

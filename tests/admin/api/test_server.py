@@ -82,6 +82,7 @@ async def test_bodies_have_their_limits(ask: Client):
     assert (await ask("POST", "/v1/policies/content/rollback", data=b" " * 70_000))[0] == 413
     status, told, _ = await ask("PUT", "/v1/policies/content", data=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
     assert (status, told["error"]) == (415, "encoded")
+    assert (await ask("POST", "/v1/policies/content/why", data=b"", headers={"Content-Encoding": "gzip"}))[0] == 415
     status, told, _ = await ask("PUT", "/v1/policies/content", {"files": []}, headers={"If-Match": "x"})
     assert (status, told["error"]) == (400, "bad_header")
     status, told, _ = await ask("PUT", "/v1/policies/content", {"files": []}, headers={"If-None-Match": '"x"'})
