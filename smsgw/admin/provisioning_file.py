@@ -70,6 +70,10 @@ _AT_MOST: Final = {
 KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring", "content_class", "sealed"})
 """Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
+_LISTS: Final[Mapping[str, Any]] = dict.fromkeys(("permanent", "retryable"), frozenset[int]) | {
+    **dict.fromkeys(("allow_from", "certificates", "balance_alarms", "notice_mail"), tuple[str, ...]),
+    "nodes": tuple[int, ...],  # said once more: of a compiled model one learns that it has lists, and not what they hold
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ class _Kind:
 
 def _settings_of(model: type, *without: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the types and the defaults of a model's fields that a file may give."""
-    hints = get_type_hints(model) | _OTHER_WORDS
+    hints = get_type_hints(model) | _OTHER_WORDS | dict(_LISTS)
     fields = [item for item in dataclasses.fields(model) if item.init and item.name not in {*KEPT_APART, *without}]
     defaults = {item.name: item.default for item in fields if item.default is not dataclasses.MISSING}
     return {item.name: hints.get(item.name, Any) for item in fields}, {**defaults, "mode": "store", "in_doubt": "resend"}

@@ -28,7 +28,7 @@ from smsgw.policy.statuses import refusal
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import Action, Finding, Verdict
 from smsgw.smpp import const, text, tlv
-from smsgw.smpp.pdu import encode, read_sm, sm_body
+from smsgw.smpp.pdu import Pdu, encode, read_sm, sm_body
 from smsgw.store import limits
 from smsgw.store.batch import FREQUENCY
 from smsgw.store.database import Pool
@@ -59,29 +59,29 @@ class Why:
         account = self._desk.directory.account(system_id or "")
         if account is None:
             raise NotThere(f"there is no account {system_id!r}")
-        pdu = _pdu(str(said), str(source), str(to))
-        octets: Any = _Octets(pdu)
-        message = read_submit(octets, account, const.V34)
+        octets = _pdu(str(said), str(source), str(to))
+        pdu = Pdu(octets, const.SUBMIT_SM, 0, 1)
+        message = read_submit(pdu, account, const.V34)
         rows = [_row("account", "known", f"{account.system_id} of {account.tenant.name}, mode {account.mode.name.lower()}")]
         if isinstance(message, Rejected):
             return [*rows, _refusal("reading", message)]
         routes = self._desk.directory.routes
         rule = routes.part_rule(message.destination)
         if routes.ruled and rule != "gsm_ucs2":
-            message.parts = count_by(rule, octets, const.V34)
+            message.parts = count_by(rule, pdu, const.V34)
         held = account.restriction
         if held is not None:
             stopped = refusal(held.refusal, strict_34=account.strict_34)
             rows.append(_refusal("state", stopped) if stopped is not None else _row("state", held.standing.name.lower(), ""))
         place = the_plan().locate(message.destination)
         where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
-        coding = read_sm(pdu).data_coding
+        coding = read_sm(octets).data_coding
         rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
         block = self._docket.marks.block_of(account, message.destination)
         rows.append(_row("block lists", "pass", "") if block is None else _refusal("block lists", blocked(account, block)))
         verdict = Verdict()
         if account.policy:
-            judged, verdict, caps = self._judged(account, message, pdu)
+            judged, verdict, caps = self._judged(account, message, octets)
             rows += judged + await self._caps(account, caps)
         changed = message.transform + words_of(verdict)
         return [*rows, _row("transform", " ".join(changed) or "none", _sender(verdict)), *self._way(message, verdict)]
@@ -159,14 +159,6 @@ class Why:
             return [*rows, _row("price", "refused", "the tenant has no price for this destination: no_price")]
         detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {tenant.currency}"
         return [*rows, _row("price", "ok", detail)]
-
-
-class _Octets:
-    """What reading wants of a PDU."""
-
-    def __init__(self, octets: bytes) -> None:
-        self.octets = octets
-        self.command = const.SUBMIT_SM
 
 
 def _pdu(said: str, source: str, destination: str) -> bytes:

@@ -25,6 +25,8 @@ _TOP: Final = "|".join(
         *("us", "ru", "de", "hk", "tw", "sg"),
     )
 )
+INJECTED: Final = ".injected"
+"""What the rule of a TLV is called with where it was put in."""
 LINK: Final = re.compile(
     rf"https?://([^\s/，。；！？、）)】]+)|(?<![a-z0-9@._-])((?:[a-z0-9-]{{1,63}}\.){{1,4}}(?:{_TOP}))(?![a-z0-9-])"
 )
@@ -103,7 +105,7 @@ def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
                 return (Finding(Action.REJECT, "tlv_missing", f"tlv.{name}", rule.mode == "shadow"),)
             if rule.tag not in submission.added:
                 submission.added[rule.tag] = given
-                added.append(Finding(Action.FLAG, "tlv_missing", f"tlv.{name}.injected"))
+                added.append(Finding(Action.FLAG, "tlv_missing", f"tlv.{name}{INJECTED}"))
             continue
         patterns = policy.tlv_patterns[at]
         if patterns is not None and not patterns.find(value.rstrip(b"\0").decode("latin-1")):

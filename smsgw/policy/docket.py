@@ -18,6 +18,7 @@ import structlog
 
 from smsgw.model import Account, Message, Rejected, State
 from smsgw.policy.caps import Counted
+from smsgw.policy.content import INJECTED
 from smsgw.policy.glance import Glance, Look
 from smsgw.policy.handset import content_of, plainly
 from smsgw.policy.judging import Rule, at_door, category_by, clear_steps_of, default_alone, door_of, judge, plain_steps_of, steps_of
@@ -171,7 +172,8 @@ class Docket:
     ) -> Verdict:
         """Judge what was held: the (PDU, command) of all parts of a text in their order, read as one; or a message by itself.
 
-        `source`: the tenant's own. Octets stay as they are from acceptance on: a sender that is to give way only by now may not go.
+        `source`: the tenant's own. Octets stay as they are from acceptance on: what would be changed only by now, a sender that is
+        to give way or a TLV that is to be put in, may not go.
         """
         name = account.policy
         found = self._steps.get(name)
@@ -197,6 +199,8 @@ class Docket:
             verdict = judge(policy, steps, submission, held=True)
             if verdict.sender is not None and _source_in(*parts[0]) == source:
                 verdict = msgspec.structs.replace(verdict, objection=Finding(Action.REJECT, "sender", "sender.replace"))
+            elif verdict.added and (verdict.objection is None or verdict.objection.action is not Action.REJECT):
+                verdict = _lacking(verdict)
         except Exception as error:  # noqa: BLE001 - as above
             return self._failed(name, policy, error)
         self._count(name, verdict)
@@ -280,6 +284,13 @@ class Docket:
 def _source_in(pdu: bytes, command: int) -> str:
     """Return the source address that a PDU has."""
     return (read_data_sm(pdu) if command == const.DATA_SM else read_sm(pdu)).source.decode("latin-1")
+
+
+def _lacking(verdict: Verdict) -> Verdict:
+    """Return a verdict that puts a TLV in as the refusal that it is where nothing can be put in any more."""
+    named = [flag.rule.removesuffix(INJECTED) for flag in verdict.flags if flag.rule.endswith(INJECTED)]
+    flags = tuple(flag for flag in verdict.flags if not flag.rule.endswith(INJECTED))
+    return msgspec.structs.replace(verdict, objection=Finding(Action.REJECT, "tlv_missing", named[0]), flags=flags, added=b"")
 
 
 def _logged(policy: str, error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 What it has seen is handed on where it does not settle the matter, so that nothing is looked for twice.
 
-Promises: `clear` means that no term stands in the text and no pattern matches it, exceptions and all.
+Promises: `clear` means that no term stands in the text but where an exception covers it, and that no pattern matches it.
 Must never: decide; that a word stands in a text says nothing yet.
 """
 
@@ -32,9 +32,11 @@ class Glance:
         """Look at a text that is whole and reads in one way."""
         form = text.lower() if text.isascii() else n1(text)
         scan = NOTHING if self._n1 is None else self._n1.scan(form)
+        hits, marked = scan  # what they are is asked, not which object it is: compiled, a pair has no identity
         clear = (
-            scan is NOTHING
-            and (self._n2 is None or self._n2.scan(n2(form)) is NOTHING)
+            not hits
+            and not marked
+            and (self._n2 is None or not self._n2.find(n2(form)))
             and (self._rest is None or not self._rest.find(form))
             and (self._text is None or not self._text.find(text))
         )

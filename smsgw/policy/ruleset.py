@@ -27,7 +27,7 @@ from smsgw.policy.file import Template as TemplateTable
 from smsgw.policy.file import Terms as TermsTable
 from smsgw.policy.keywords import Wish, forms_of
 from smsgw.policy.literals import required
-from smsgw.policy.matcher import Patterns, Term, Terms
+from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms
 from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.senders import Replacement, replacements_of
@@ -184,7 +184,12 @@ def compile_set(name: str, bundle: Bundle, key: bytes, before: RuleSet | None = 
     rest()
     engines = Engines(before.engines if before is not None else None, rest)
     making = _Making(table, places, bundle, engines)
-    parts = making.parts(key)
+    try:
+        parts = making.parts(key)
+    except EngineFailed:
+        if before is None:
+            raise
+        return compile_set(name, bundle, key, None, rest)  # an engine that has broken is not taken over: another version mends it
     if making.errors:
         raise PolicyFault(making.errors)
     shadow = table.mode == "shadow"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_origin
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from smsgw.admin import provisioning_file
 from smsgw.admin.provisioning_file import parse_provisioning
 from smsgw.config import ConfigError
+from smsgw.model import Account, Dialect, Link, Tenant
 
 EXAMPLE = (Path(__file__).parents[2] / "config" / "provisioning.toml").read_text(encoding="utf-8")
 PACKAGE = Path(provisioning_file.__file__).parents[1]
@@ -167,6 +169,21 @@ def test_every_setting_is_acted_on():
     source += (PACKAGE / "provisioned.py").read_text(encoding="utf-8")  # sums quotas up
     for key in provisioning_file._ACCOUNT_KEYS | provisioning_file._LINK_KEYS | provisioning_file._DIALECT_KEYS:
         assert re.search(rf"\.{key}\b|->> '{key}'", source), f"nothing acts on {key}"
+
+
+def test_what_a_list_of_the_model_holds_is_known():
+    """Of every setting that is a list, also where the model is compiled and its own annotations say no more than that."""
+    source = (PACKAGE / "provisioned.py").read_text(encoding="utf-8")
+    keys = [provisioning_file._settings_of(model)[0] for model in (Account, Link, Dialect, Tenant)]
+    lists = {name: kind for one in keys for name, kind in one.items() if (get_origin(kind) or kind) in {tuple, frozenset}}
+    assert "nodes" in lists
+    for name, kind in lists.items():
+        assert f"    {name}: {kind}" in source or name == "quotas", f"{name} is not {kind}"
+    wrong = LINK + 'nodes = [1, "2"]\n[link.dialect]\nretryable = ["0x14"]\n'
+    assert [told.split(": ", 1)[1] for told in errors(CARRIER + wrong)] == [
+        "link.alpha-1.nodes: Expected `int`, got `str` - at `$[1]`",
+        "link.alpha-1.dialect.retryable: Expected `int`, got `str` - at `$[0]`",
+    ]
 
 
 def test_numbers_and_prefixes_lose_their_plus():

@@ -122,7 +122,7 @@ async def test_who_opts_out_or_in_or_asks_for_help_is_answered_once(database: st
 async def test_killed_at_any_moment_nobody_is_answered_twice(database: str, tmp_path: Path):
     """Durable with the mark it goes after a restart, once; the same message again, however late, is not answered."""
     async with scene_of(database, tmp_path).playing() as scene:
-        scene.daemon.commit.owe = lambda *_: None  # type: ignore[method-assign]  # killed between both COMMITs
+        scene.daemon.receipt._inbound._owe = lambda _: None  # type: ignore[method-assign]  # killed between both COMMITs
         scene.daemon.due._claim = lambda _: None  # type: ignore[method-assign]  # and before the answer was taken up
         scene.smsc.deliver(mo(b"STOP", HANDSET))
 

@@ -12,7 +12,7 @@ from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.selftest import pdu_of
 from smsgw.policy.statuses import STATUSES
 from smsgw.policy.verdict import Action, Finding, Verdict
-from smsgw.smpp import const
+from smsgw.smpp import const, tlv
 from smsgw.smpp.udh import Concat, concat_element, write_udh
 from tests.policy.sets import ACCOUNT, compiled, owner, raw
 
@@ -57,12 +57,10 @@ def test_what_was_judged_is_counted(docket_of: Callable[[RuleSet], tuple[Docket,
 
 
 @pytest.mark.parametrize(("fail", "action"), [("hold", Action.HOLD), ("reject", Action.REJECT)])
-def test_a_set_that_breaks_judges_by_its_fail_mode(
-    fail: str, action: Action, docket_of: Callable[[RuleSet], tuple[Docket, Told]], monkeypatch: pytest.MonkeyPatch
-):
+def test_a_set_that_breaks_judges_by_its_fail_mode(fail: str, action: Action, docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
     """It is told once, counted each time, and nothing passes."""
     docket, told = docket_of(compiled(f'fail = "{fail}"\n{TEXT}'))
-    monkeypatch.setattr("smsgw.policy.docket.judge", lambda *_: 1 / 0)
+    docket._steps["set"] = docket._steps["set"]._replace(steps=(lambda *_: 1 / 0,), look=None)
     for _ in range(2):
         objection = asked(docket, "您好").objection
         assert objection is not None
@@ -164,3 +162,19 @@ def test_what_waits_is_not_let_go_under_a_sender_that_has_to_give_way_by_now(doc
     assert objection is not None
     assert (objection.reason, objection.rule) == ("sender", "sender.replace")
     assert docket.hits["set", "sender.replace", "reject"] == 1
+
+
+def test_what_waits_is_not_let_go_without_a_tlv_that_has_to_be_there_by_now(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """Nothing is put in any more: what had it put in at the door passes, what lacks it is refused, and no flag tells otherwise."""
+    docket, _ = docket_of(compiled('[[tlv]]\nid = "entity"\ntag = 0x1400\ninject = "1101"\n'))
+
+    def judged(**fields: bytes) -> Verdict:
+        parts = [(raw(b"hi", **fields), const.SUBMIT_SM)]
+        return docket.held(ACCOUNT, "10690001", "8613800138000", parts, 0.0, owner, joined=False)
+
+    assert judged(tlvs=tlv.append(0x1400, b"1101")).objection is None
+    lacking = judged()
+    assert lacking.objection is not None
+    assert (lacking.objection.reason, lacking.objection.rule) == ("tlv_missing", "tlv.entity")
+    assert (lacking.flags, lacking.added) == ((), b"")
+    assert dict(docket.hits) == {("set", "tlv.entity", "reject"): 1}

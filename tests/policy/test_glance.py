@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from smsgw.policy.glance import Glance
+from smsgw.policy.judging import clear_steps_of, judge, steps_of
 from smsgw.policy.matcher import NOTHING
-from tests.policy.sets import compiled
+from tests.policy.sets import compiled, submission
 
 TEXT = """
 [[terms]]
@@ -32,7 +35,8 @@ REST = '[[pattern]]\nid = "{on}"\nexpression = "[0-9]{{8}}"\non = "{on}"\nmust =
         ("Good morning", True),
         ("来百 家乐", True),  # only n2 would run over the space
         ("来百家乐", False),
-        ("百家乐器", False),  # an exception: not for a glance to tell
+        ("百家乐器", True),  # an exception covers the word
+        ("百家乐器百家乐", False),
         ("赌 博*网 站", False),
         ("加微 message", False),  # a pattern has to be asked
         ("12345678", True),
@@ -56,3 +60,17 @@ def test_a_set_without_words_is_clear_of_them():
     """Nothing is looked for where nothing is listed; the normal form is there for other rules."""
     look = Glance(compiled("[links]\nallowed = []\n")).look("ＨＥＬＬＯ")
     assert look == ("ＨＥＬＬＯ", "hello", NOTHING, True)
+
+
+WHOLE = compiled(TEXT + "".join(REST.format(on=on) for on in ("n1", "text")))
+PIECES = ("百家乐", "百家", "乐", "器", "赌博", "网站", ".", "*", "加微", "加", "１", "12345", "678", "a", "\u200b", "Ａ", "\n")
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_what_is_clear_is_nothing_to_any_rule(text: str):
+    """However words, exceptions and patterns stand beside each other: the whole way has no more to say of a clear text."""
+    if Glance(WHOLE).look(text)[3]:
+        long = judge(WHOLE, steps_of(WHOLE), submission(WHOLE, text))
+        assert long.simply
+        assert judge(WHOLE, clear_steps_of(WHOLE), submission(WHOLE, text)) == long

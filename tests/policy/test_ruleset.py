@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from smsgw.bench.rules import made_set
+from smsgw.policy.engines import Engines
 from smsgw.policy.file import PolicyFault
 from smsgw.policy.ruleset import Bundle, compile_set, decode_bundle, lines_of, make_bundle
 from tests.policy.corpus import harmless
@@ -104,3 +105,16 @@ def test_a_faulty_version_harms_the_one_before_by_nothing():
         compile_set("set", faulty, KEY, sound)
     assert rule(sound, "an xx here") == "terms.a"
     sound.check()
+
+
+def test_an_engine_that_has_broken_is_not_taken_over():
+    """A set that judges by its fail mode, because an engine is silent, is mended by its next version."""
+    listed = '[[terms]]\nid = "a"\nwords = ["xx"]\nmust = ["xx"]\n'
+    broken = compiled(listed)
+    engines = broken.engines
+    engines._automata = dict.fromkeys(engines._automata, Engines().automaton(["other"]))
+    following = make_bundle(["set.toml"], lambda *_: f"{listed}# another\n", KEY)
+    mended = compile_set("set", following, KEY, broken)
+    mended.check()
+    assert rule(mended, "an xx here") == "terms.a"
+    assert mended.engines.kept == 0
