@@ -9,8 +9,9 @@ Never here: SQL, how a file says it, a rule.
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from smsgw.smpp.text import PartRule
 
@@ -191,6 +192,15 @@ class Dialect:
     tlvs: str = "auto"
     retryable: frozenset[int] = frozenset()
     permanent: frozenset[int] = frozenset()
+
+
+def stored_dialect(settings: Mapping[str, Any]) -> Dialect:
+    """Make a dialect of its settings as they are stored, lists for sets.
+
+    By its constructor: msgspec.convert takes a class that was compiled for one whose defaults are all nought.
+    """
+    values: dict[str, Any] = {key: frozenset(value) if isinstance(value, list) else value for key, value in settings.items()}
+    return Dialect(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from smsgw.admin.recipients import hex_of
 from smsgw.admin.signing import MANIFEST, SIGNATURE, Signer, fingerprint
 from smsgw.billing.tariff import format_money
 from smsgw.carriers.dialect import receipt_key, submit_key
-from smsgw.model import Dialect, State
+from smsgw.model import State
+from smsgw.provisioned import stored_dialect
 from smsgw.reports.reconcile import Ours, Result, Theirs, compare
 from smsgw.reports.table import neutral
 from smsgw.store import books, exports, provisioning, statements
@@ -201,7 +200,7 @@ async def reconcile(connection: Connection, link: str, theirs: list[Theirs], *, 
     if found is None:
         raise NoSuchLink(link)
     link_id, settings = found
-    dialect = msgspec.convert(settings.get("dialect", {}), Dialect)
+    dialect = stored_dialect(settings.get("dialect", {}))
     ours: list[Ours] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         span = (start.timestamp() - EDGE_S, end.timestamp() + EDGE_S)

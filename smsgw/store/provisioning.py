@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-import msgspec
 
 from smsgw.config import ConfigError
-from smsgw.model import Account, Basis, Carrier, Dialect, InDoubt, Link, Mode, Number, Operator, Policy, Provisioned, Route, Tenant
+from smsgw.model import Account, Basis, Carrier, InDoubt, Link, Mode, Number, Operator, Policy, Provisioned, Route, Tenant
+from smsgw.provisioned import stored_dialect
 from smsgw.store import policies, prices, retentions
 from smsgw.store.database import Connection, connect
 from smsgw.store.errors import StoreError
@@ -170,7 +170,7 @@ def _account(row: asyncpg.Record, tenant: Tenant) -> Account:
 def _link(row: asyncpg.Record, carrier: Carrier, unseal: Unseal, faults: list[tuple[str, str]]) -> Link:
     """Make a link; one whose password cannot be had is dialled by no node, so that no carrier sees a wrong one."""
     settings: dict[str, Any] = json.loads(row["settings"])
-    dialect = msgspec.convert(settings.pop("dialect", {}), Dialect)
+    dialect = stored_dialect(settings.pop("dialect", {}))
     settings["nodes"] = tuple(settings.get("nodes", ()))
     try:
         password = unseal(row["password"])

@@ -6,6 +6,7 @@ import structlog
 
 from smsgw.carriers.line import Line, LinkEvents
 from smsgw.telemetry import LinkMeter
+from tests.builds import plain_only
 from tests.carriers.ends import Notes, link
 from tests.script import ManualClock
 
@@ -28,11 +29,13 @@ def line_with(rooms: list[int], rate: int = 0) -> tuple[Line, Notes, ManualClock
     return made, notes, clock
 
 
+@plain_only
 def test_room_is_the_sum_of_what_is_there():
     """Binds over their window (it was made smaller) take nothing from the room of the others."""
     assert line_with([3, -2, 4])[0].room() == 7
 
 
+@plain_only
 async def test_what_becomes_free_is_told_once_a_turn():
     """However often something becomes free in a loop turn, it is told once, when the turn is over."""
     line, notes, _ = line_with([1])
@@ -59,6 +62,7 @@ async def test_nothing_is_told_while_there_is_nothing():
     assert slow.starved
 
 
+@plain_only
 async def test_a_tick_tells_when_leave_has_come_back():
     """Who waits for the rate alone is told by the first tick that finds leave."""
     line, notes, clock = line_with([5], rate=1)

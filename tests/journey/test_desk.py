@@ -10,6 +10,7 @@ from smsgw.model import Account, Message, Provisioned, State, Tenant
 from smsgw.receipts.matching import Transit
 from smsgw.telemetry import Meters, Record
 from smsgw.wire import Clock
+from tests.builds import plain_only
 
 ACME = Tenant(1, "acme", "CNY")
 ACCOUNT = Account(1, "acme1", ACME)
@@ -44,6 +45,7 @@ def message(state: State, error: int = 0) -> Message:
     return made
 
 
+@plain_only
 def test_a_record_tells_the_life_and_hides_the_numbers():
     """One line has ids, state, price and times in milliseconds; numbers are masked and content is nowhere."""
     kept = Kept()
@@ -55,6 +57,7 @@ def test_a_record_tells_the_life_and_hides_the_numbers():
     assert "private" not in repr(record)
 
 
+@plain_only
 def test_errors_only_leaves_out_what_went_well():
     """With log.messages = "errors" a delivered message has no line, a failed one has."""
     kept = Kept()
@@ -64,6 +67,7 @@ def test_errors_only_leaves_out_what_went_well():
     assert [record.state for record in kept.records] == ["FAILED"]
 
 
+@plain_only
 def test_none_records_nothing():
     """With log.messages = "none" there is no line at all, refusals included."""
     kept = Kept()
@@ -74,6 +78,7 @@ def test_none_records_nothing():
     assert not made.records_refusals
 
 
+@plain_only
 def test_a_message_of_a_deleted_account_still_has_one():
     """Rows outlive accounts: a stand-in with the row's ids takes its place."""
     made = desk(None)

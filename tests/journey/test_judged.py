@@ -15,6 +15,7 @@ from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
 from smsgw.smpp.udh import Concat, concat_element, write_udh
 from smsgw.store import messages
+from tests.builds import plain_only
 from tests.journey.scene import Scene, id_of
 from tests.journey.test_restricted import put
 from tests.peers import Esme
@@ -182,6 +183,7 @@ async def test_a_policy_that_is_not_loaded_lets_nothing_pass(database: str, tmp_
         assert scene.smsc.submits == []
 
 
+@plain_only
 async def test_an_engine_that_breaks_judges_by_the_fail_mode(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """An exception in a rule has that message held or refused; a set that says `pass` lets it go, marked."""
 

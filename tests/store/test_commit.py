@@ -12,6 +12,7 @@ from smsgw.store.batch import Batch
 from smsgw.store.commit import CONFLICT, POISON, CommitCaps, Fenced
 from smsgw.store.database import Connection, connect
 from smsgw.store.receipts import ParkedReceipt
+from tests.builds import plain_only
 from tests.store.work import (
     ACME,
     WAIT_S,
@@ -512,6 +513,7 @@ async def test_a_message_that_was_read_twice_is_changed_once(node: Node, connect
     assert await connection.fetchval("SELECT count(*) FROM owed") == 1
 
 
+@plain_only
 async def test_rows_are_locked_in_one_order(node: Node):
     """Whatever the order in which messages changed or went to wait, a cycle writes them by id: no two can block each other."""
     commit, effects = node.commit, node.effects

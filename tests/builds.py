@@ -1,0 +1,12 @@
+"""What only the plain build can be tested by."""
+
+from __future__ import annotations
+
+import pytest
+
+from smsgw.telemetry.build import BUILD
+
+plain_only = pytest.mark.skipif(
+    BUILD == "compiled", reason="a stand-in of a compiled class, or a function replaced, or calls counted"
+)
+"""Compiled code takes no stand-ins, calls its own functions without looking them up, and is not seen by a profiler."""
