@@ -69,8 +69,9 @@ bench: $(if $(COMPILES),compiled,venv)
 	$(if $(COMPILES),$(FAST)) $(BIN)/python -m smsgw bench $(BENCH_ARGS)
 
 # What continuous integration does: everything, then the data path's own tests against the fast build, where it can be made.
-DATA_PATH := tests/smpp tests/test_wire.py tests/test_model.py tests/tenants tests/carriers tests/receipts tests/routing tests/billing \
-             tests/store/test_commit.py tests/journey tests/policy tests/telemetry tests/interop
+DATA_PATH := tests/smpp tests/test_wire.py tests/test_model.py tests/test_provisioned.py tests/tenants tests/carriers tests/receipts \
+             tests/store/test_commit.py tests/journey tests/policy/test_corpus.py tests/policy/test_docket.py tests/policy/test_glance.py \
+             tests/telemetry/test_build.py
 ci: test
 	$(if $(COMPILES),$(MAKE) unit-compiled PYTEST_WORKERS=auto PYTEST_ARGS="$(DATA_PATH)",@echo "no C compiler here: the fast build was not tested")
 
