@@ -135,7 +135,7 @@ class Daemon:
         self.carriers = Carriers(meters, clock, node=config.node.id)
         self.recall = Recall(self.desk, self.ground.pool, guess_after_s=config.receipts.guess_after_s)
         marks = marks_of(self.ground.key.derived("numbers"), config.compliance)
-        replies = Replies(self.desk, marks, interval_s=config.compliance.reply_interval_s)
+        replies = Replies(self.desk, marks, self.carriers.bound, interval_s=config.compliance.reply_interval_s)
         self.opt_outs = OptOuts(marks, self.ground.pool, self.ground.dsn, replies)
         receipt_settings = config.receipts
         self.deliver = Deliver(

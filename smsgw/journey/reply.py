@@ -38,10 +38,11 @@ _NUMBER: Final = re.compile(rb"\+?\d{3,20}")
 class Replies:
     """What is answered to keywords, and what came of it."""
 
-    def __init__(self, desk: Desk, marks: Marks, *, interval_s: int) -> None:
-        """`interval_s`: so long a recipient is not answered again by the same number."""
+    def __init__(self, desk: Desk, marks: Marks, bound: Callable[[int], bool], *, interval_s: int) -> None:
+        """`bound(link)`: whether it can send now. `interval_s`: so long a recipient is not answered again by the same number."""
         self._desk = desk
         self._marks = marks
+        self._bound = bound
         self._interval_s = interval_s
         self.on_ready: Callable[[int], None] = _nobody
         """Told the link for which an answer waits."""
@@ -77,7 +78,7 @@ class Replies:
             message,
             account.tenant.id,
             account.id,
-            links[0],
+            next(filter(self._bound, links), links[0]),
             account.content_class,
             int((heard.at + VALID_S) * 1000),
             service[2].decode("latin-1"),

@@ -40,11 +40,11 @@ words = ["TD"]
 HANDSET, OTHER, SERVICE = b"8613800138000", b"8613800138001", b"1069000188"
 
 
-def scene_of(database: str, directory: Path, text: str = SET) -> Scene:
+def scene_of(database: str, directory: Path, text: str = SET, links: int = 1) -> Scene:
     """Return a scene whose account answers keywords, and has a quota."""
     (directory / "set.toml").write_text(text, encoding="utf-8")
     policy = f'[[policy]]\nname = "us"\nfiles = ["{directory}/set.toml"]\n'
-    return Scene(database, text=lambda *ports: provisioning(*ports, account='policy = "us"\nquota_day = 1') + policy)
+    return Scene(database, links=links, text=lambda *ports: provisioning(*ports, account='policy = "us"\nquota_day = 1') + policy)
 
 
 def mo(text: bytes, source: bytes, **fields: Any) -> bytes:
@@ -117,6 +117,19 @@ async def test_who_opts_out_or_in_or_asks_for_help_is_answered_once(database: st
     lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     assert [line["reply"] for line in lines] == ["refuse", "help", "refuse", "resume", ""]
     assert {(line["account"], line["state"]) for line in lines} == {("acme1", "SENT")}
+
+
+async def test_an_answer_takes_the_link_that_is_up(database: str, tmp_path: Path):
+    """The first link of its route is down, so the second one has it, at once."""
+    async with scene_of(database, tmp_path, links=2).playing() as scene:
+        await scene.tenant()
+        first, second = scene.smscs
+        await first.close()
+        first.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        answered = await second.delivered(second.deliver(mo(b"STOP", HANDSET)))
+        assert answered.status == const.ESME_ROK
+        assert (await second.submitted(1))[0].pdu.body == answer(OUT)
 
 
 async def test_killed_at_any_moment_nobody_is_answered_twice(database: str, tmp_path: Path):
