@@ -248,6 +248,8 @@ class ApiServer:
                 told = f"{reason}: {f'here are {allowed}' if allowed else f'the paths are in {DOCUMENT}'}"
                 return _problem(Refused(status, "no_such_route" if status == 404 else "http", told), Allow=allowed)
             case _ if isinstance(error, LOST):
+                # By its name an outage is told from a fault of ours in a statement.
+                self._log.warning("api_store_failed", route=_route_of(request), error=type(error).__name__)
                 return _problem(Refused(503, "store_unavailable", "the database is away", retry_after_s=5))
             case _:
                 self._log.error("api_failed", route=_route_of(request), error=type(error).__name__)
