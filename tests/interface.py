@@ -42,7 +42,7 @@ AGAIN = {
     StatusClass.SESSION: "bind anew",
     StatusClass.PERMANENT: "no",
 }
-CHOSEN_WHILE_RUNNING = {"link": "links", "phone": "phones", "content": "terms.<id>, pattern.<id>"}
+CHOSEN_WHILE_RUNNING = {"link": "links", "phone": "phones", "content": "terms.<id>, pattern.<id>", "tlv_missing": "tlv.<id>"}
 """Reason → rule, where the source has the name of the rule in a variable."""
 
 
