@@ -88,6 +88,7 @@ def test_a_message_of_a_deleted_account_still_has_one():
     assert made.link_name(3) == ""
 
 
+@plain_only
 def test_what_a_deleted_account_is_owed_is_sealed():
     """Its content may have been, and nobody knows any more."""
     made = desk(None)
