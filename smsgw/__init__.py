@@ -32,7 +32,7 @@ Rooms, a folder for each party or station that a message passes:
     wire.py          an smpp.Session on a socket: coalesced writes, back-pressure, time
     smpp/            the language, sans-IO: PDUs, TLVs, the session's state table, text, receipts, times; usable alone
     client/          `smsgw.client`, the tenants' library, on aiosmpplib; it knows the language alone
-    telemetry/       logs, meters and their collector, the message record line, the lag probe, garbage
+    telemetry/       logs, meters and their collector, the message record line, the lag probe, garbage, which build runs
     config/          the process's own settings: every limit has its name and its default there
 
 Journeys. MT, in two halves joined by a durable row:
@@ -53,10 +53,12 @@ What may not go yet, in two halves joined by a durable text:
     hold       the text is whole, decided, or its time is over → weighed, judged once → released in order, or all refused
     defer      SCHEDULED until its recipient's hours begin → judged afresh → on its way, or refused
 
-Beside them: `query` answers from our own rows, `due` does what time brings, `recover` takes up what a start or a dead node
-left, `ending` gives money back and owes the receipt, `recall` reads what memory does not know, `limits` tells the other nodes what
-token buckets have let through. Journeys of messages never await: they hand work to `store.commit` and name the effect that follows
-its COMMIT; only what runs beside them (recall, recover, limits, hold, optout) waits for the store.
+Within them: `reading` makes a message of a PDU and `transform` what is changed in it, `arrival` is a receipt on the table,
+`weigh` says what is to become of a held text. Beside them: `query` answers from our own rows, `due` does what time brings,
+`recover` takes up what a start or a dead node left, `ending` gives money back and owes the receipt, `recall` reads what memory
+does not know, `limits` tells the other nodes what token buckets have let through, `jobs` does for these what has to wait.
+Journeys of messages never await: they hand work to `store.commit` and name the effect that follows its COMMIT; only what runs
+beside them (recall, recover, limits, hold, optout) waits for the store.
 
 Layers, imports go down only (import-linter holds them; `|`: independent of each other):
 
