@@ -77,7 +77,7 @@ ci: test
 
 # The long forms; `make test` runs short ones.
 crash: venv
-	SMSGW_CRASH=full $(BIN)/pytest tests/crash -s $(PYTEST_ARGS)
+	SMSGW_CRASH=full $(BIN)/pytest --timeout 1800 tests/crash -s $(PYTEST_ARGS)
 
 fuzz: venv
 	$(BIN)/python -m tests.fuzz --count 1000000 $(FUZZ_ARGS)

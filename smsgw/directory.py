@@ -26,7 +26,7 @@ from smsgw.policy.turns import Turns, short_turns
 from smsgw.routing.table import RoutingTable
 from smsgw.store import policies as policies_store
 from smsgw.store import provisioning
-from smsgw.store.database import Connection
+from smsgw.store.database import Connection, heed_cancellation
 from smsgw.store.provisioning import Unseal
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
@@ -247,9 +247,11 @@ async def follow_directory(
     """Yield each new version within a second: woken by NOTIFY, with a poll behind it; a lost connection is made again."""
     present = first
     while True:
+        heed_cancellation()
         try:
             async with provisioning.listening(dsn) as (connection, changed):
                 while True:
+                    heed_cancellation()
                     changed.clear()
                     if await provisioning.version(connection) != present.version:
                         present = await load_directory(connection, unseal, present, number_key=number_key)

@@ -28,6 +28,7 @@ from smsgw.model import Message, Rejected, State
 from smsgw.policy.verdict import Part, Verdict
 from smsgw.smpp import const
 from smsgw.store import holds, messages, provisioning
+from smsgw.store.database import heed_cancellation
 from smsgw.store.holds import Decision, Fate, Text
 
 if TYPE_CHECKING:
@@ -130,9 +131,8 @@ class Hold:
 
     async def run(self) -> None:
         """Judge what is to be judged, until cancelled."""
-        task = asyncio.current_task()
-        assert task is not None
-        while not task.cancelling():  # a connection that is lost at the same moment may swallow the cancellation
+        while True:
+            heed_cancellation()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._wake.wait()

@@ -12,6 +12,8 @@ from typing import Final
 
 import structlog
 
+from smsgw.store.database import heed_cancellation
+
 CAP: Final = 1_000
 WORKERS: Final = 4
 Job = Callable[[], Awaitable[None]]
@@ -42,9 +44,8 @@ class Jobs:
                 group.create_task(self._work())
 
     async def _work(self) -> None:
-        worker = asyncio.current_task()
-        assert worker is not None
         while True:
+            heed_cancellation()
             while not self._queue:
                 self._wake.clear()
                 await self._wake.wait()
@@ -53,5 +54,3 @@ class Jobs:
                 await job()
             except Exception as error:  # noqa: BLE001 - the wall around one errand
                 self._log.warning("job_failed", error=type(error).__name__)
-            if worker.cancelling():  # a connection lost in that moment swallows a cancellation, and a group says it once only
-                raise asyncio.CancelledError

@@ -25,6 +25,7 @@ import structlog
 
 from smsgw.policy.throttle import Throttle
 from smsgw.store import limits, provisioning
+from smsgw.store.database import heed_cancellation
 
 if TYPE_CHECKING:
     from smsgw.directory import Directory
@@ -68,6 +69,7 @@ class Limits:
     async def run(self) -> None:
         """Share for ever, until cancelled."""
         while True:
+            heed_cancellation()
             await asyncio.sleep(self._share_s)
             await self.share()
             if self._clock.now() - self._pruned_at >= PRUNE_EVERY_S:

@@ -30,6 +30,7 @@ from smsgw.policy.keywords import Wish
 from smsgw.policy.marks import Marks, Scope, packed
 from smsgw.store import complaints, replies
 from smsgw.store import marks as store
+from smsgw.store.database import heed_cancellation
 from smsgw.store.provisioning import LOST
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ class OptOuts:
 
     async def _write(self) -> None:
         while True:
+            heed_cancellation()
             while not self._heard:
                 self._wake.clear()
                 await self._wake.wait()
@@ -180,9 +182,11 @@ class OptOuts:
 
     async def _follow(self) -> None:
         while True:
+            heed_cancellation()
             try:
                 async with store.listening(self._dsn) as (connection, changed):
                     while True:
+                        heed_cancellation()
                         changed.clear()
                         await self._learn(connection)
                         await self._count_complaints(connection)

@@ -16,6 +16,7 @@ import structlog
 from smsgw.carriers.dialect import second_chances
 from smsgw.receipts.matching import same_number
 from smsgw.store import messages, provisioning, receipts
+from smsgw.store.database import heed_cancellation
 from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Recall:
     async def run(self) -> None:
         """Serve what is asked for, until cancelled."""
         while True:
+            heed_cancellation()
             await self._wake.wait()
             self._wake.clear()
             try:

@@ -19,6 +19,7 @@ import structlog
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
 from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts, retentions
+from smsgw.store.database import heed_cancellation
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Recover:
         """Do the rounds, until cancelled: parked receipts each second, other nodes each third, upkeep each minute."""
         second = 0
         while True:
+            heed_cancellation()
             try:
                 if self._desk.commit.available:
                     second += 1

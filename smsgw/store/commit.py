@@ -29,6 +29,7 @@ import structlog
 from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
 from smsgw.store.batch import DUPLICATE, Batch, duplicate_of, halves_of, keys_of, statement, tell_caps
+from smsgw.store.database import heed_cancellation
 from smsgw.store.errors import StoreError
 from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
@@ -178,6 +179,7 @@ class Commit(Queues):
         pause = 0.01
         answer: str | None = None
         while True:
+            heed_cancellation()
             try:
                 answer = await self._statement.fetchval(*arguments, timeout=self.caps.timeout_s)
             except asyncpg.PostgresError as error:
@@ -221,6 +223,7 @@ class Commit(Queues):
     async def _reconnect(self) -> None:
         pause = 0.05
         while True:
+            heed_cancellation()
             if self._connection is not None:
                 self._connection.terminate()
                 self._connection = None

@@ -6,6 +6,7 @@ says so before anything is served. Must never put a dsn with a password into an 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias, cast
@@ -26,6 +27,7 @@ __all__ = [
     "borrowed",
     "check_durability",
     "connect",
+    "heed_cancellation",
     "migrate",
     "open_pool",
     "others_connected",
@@ -81,6 +83,17 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
     """Give one connection of a pool for a while."""
     async with pool.acquire() as connection:
         yield cast("Connection", connection)
+
+
+def heed_cancellation() -> None:
+    """Raise CancelledError in a task that was cancelled and has not ended: for each round of a loop that uses connections.
+
+    A connection that is lost in the moment of a cancellation may swallow it (`asyncio.wait_for` of Python 3.11), and a group
+    cancels its tasks once only.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def check_durability(connection: Connection, *, unsafe: bool = False) -> tuple[str, ...]:

@@ -19,7 +19,6 @@ from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from tests.journey.parted import POLICY, part, put, put_all, scene_of
 from tests.journey.scene import Scene, id_of
-from tests.peers import WAIT_S
 from tests.rig import process_settings
 
 CLEAN = ["您好，您的快递已到", "驿站，请及时", "领取。"]
@@ -246,36 +245,6 @@ async def test_two_gateways_join_one_text(database: str, tmp_path: Path):
         id_of(await put(one, CLEAN[1], 2, 2, reference=9))
         await scene.smsc.submitted(2)
         assert scene.daemon.hold.fates.total() + other.hold.fates.total() == 2
-
-
-class Losing:
-    """A pool whose connection is lost the moment its user is cancelled."""
-
-    def __init__(self) -> None:
-        self.asked = asyncio.Event()
-
-    def acquire(self) -> Losing:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Nothing was got, nothing is given back."""
-
-    async def __aenter__(self) -> None:
-        self.asked.set()
-        try:
-            await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            raise OSError from None
-
-
-async def test_a_connection_that_is_lost_while_it_is_cancelled_does_not_keep_it(database: str, tmp_path: Path):
-    """The gateway ends, though the cancellation was swallowed by the loss of a connection."""
-    async with scene_of(database, tmp_path).playing() as scene:
-        losing = Losing()
-        scene.daemon.hold._pool = losing
-        async with asyncio.timeout(WAIT_S):
-            await losing.asked.wait()
-            await scene.stop()
 
 
 async def test_what_was_claimed_as_held_and_is_read_when_it_is_on_its_way_is_in_no_doubt(database: str, tmp_path: Path):
