@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +12,6 @@ from smsgw.cli import face, stored
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
-
 
 def appeal(
     kind: Annotated[str, typer.Argument(help="tenant or account.", metavar="tenant|account")],
@@ -23,7 +20,7 @@ def appeal(
     text: Annotated[str, typer.Option(help="What is said; - reads it from standard input.")],
     said_by: Annotated[str, typer.Option("--by", help="Who of the tenant says it.")],
     step: Annotated[int, typer.Option(help="The number of the step in `smsgw state history`; the newest one if not given.")] = 0,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:
@@ -51,7 +48,7 @@ def answer(
     *,
     outcome: Annotated[str, typer.Option(help="kept, eased or lifted.")],
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:
@@ -69,7 +66,7 @@ def answer(
 
 def appeals(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     answered: Annotated[bool, typer.Option("--all", help="Those that have an outcome as well.")] = False,
     json: stored.Json = False,
     csv: stored.Csv = False,

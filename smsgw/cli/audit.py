@@ -8,7 +8,6 @@ Exit codes of verify: 0 the chains fit, 1 one does not: the first row that does 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from smsgw.store.chain import Head
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Who changed what and why, as a chain of hashes.", no_args_is_help=True)
 
@@ -28,7 +26,7 @@ app = typer.Typer(help="Who changed what and why, as a chain of hashes.", no_arg
 @app.command("list")
 def list_(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     kind: Annotated[str, typer.Option(help="Of this kind: account, tenant_state, price, content, …")] = "",
     name: Annotated[str, typer.Option(help="Of this name.")] = "",
     by: Annotated[str, typer.Option(help="By this actor.")] = "",
@@ -54,7 +52,7 @@ def list_(
 @app.command()
 def verify(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     last: Annotated[int, typer.Option(min=0, help="The newest so many rows; 0: all.")] = 0,
     head: Annotated[list[str] | None, typer.Option(help="A head noted earlier (`smsgw audit head`); repeatable.")] = None,
     json: stored.Json = False,
@@ -77,7 +75,7 @@ def verify(
 
 
 @app.command()
-def head(config: face.ConfigPath = CONFIG) -> None:
+def head(config: face.ConfigPath = face.CONFIG) -> None:
     """Print where the chain has come to, to be noted outside: verify --head compares it."""
 
     async def run(connection: Connection) -> Head:

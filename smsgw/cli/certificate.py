@@ -20,14 +20,13 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.purges import Certified, Found
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")]
 
 
 def purge(
     name: Tenant,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     reason: stored.Reason = "",
     unreturned: Annotated[
         bool, typer.Option("--unreturned", help="Though nothing was exported since it was closed: nobody wants it.")
@@ -67,7 +66,7 @@ def purge(
 def certificate(
     name: Tenant,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     out: Annotated[Path | None, typer.Option(help="Write it there; standard output if not given.")] = None,
 ) -> None:
     """Print the newest certificate of deletion of a tenant, with its signature."""
@@ -97,7 +96,7 @@ def certificate(
 
 def verify_certificate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate, as smsgw tenant certificate printed it.")],
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     key: Key = None,
     store: Annotated[bool, typer.Option("--store", help="Also that it was made here, and that the audit's chain fits.")] = False,

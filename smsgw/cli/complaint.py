@@ -38,7 +38,6 @@ class Block(enum.StrEnum):
     NONE = "none"
 
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 Id = Annotated[int, typer.Argument(metavar="COMPLAINT", min=1, help="Its number.")]
 Day = Annotated[str, typer.Option("--day", help="The day of the message, by the tenant's calendar: 2026-11-25.")]
 
@@ -55,7 +54,7 @@ def add(
     reference: Annotated[str, typer.Option(help="Its number there; the same one is never registered twice.")] = "",
     note: Annotated[str, typer.Option(help="What is to be known of it; no number, nothing private.")] = "",
     block: Annotated[Block, typer.Option(help="The block list that the number is put on.")] = Block.ACCOUNT,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -98,7 +97,7 @@ def list_(
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those past their due date.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones as well.")] = False,
     limit: recipients.Limit = 1_000,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -114,7 +113,7 @@ def list_(
 
 
 @app.command()
-def show(complaint: Id, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def show(complaint: Id, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show one complaint, with its messages and what came of it."""
 
     async def run(connection: Connection) -> dict[str, Any]:
@@ -135,7 +134,7 @@ def close(
     *,
     outcome: Annotated[str, typer.Option(help="What came of it: it goes to whoever passed it on.")],
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -155,7 +154,7 @@ def close(
 def rates(
     *,
     month: Annotated[str, typer.Option(help="Such as 2026-11, by UTC; this one if not given.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from smsgw.admin.recipients import Done
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Who wanted marketing, and how that is proved: add, import, withdraw, show.", no_args_is_help=True)
 
@@ -27,7 +25,7 @@ def add(
     proof: Annotated[str, typer.Option(help="Where the proof is: the number of a form, a recording, a log.")],
     reason: stored.Reason,
     at: Annotated[str, typer.Option(help="When it was said: 2026-11-01, or with a time and its offset; now if not given.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -51,7 +49,7 @@ def import_(
     *,
     account: recipients.Account,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -76,7 +74,7 @@ def withdraw(
     *,
     account: recipients.Account,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -95,7 +93,7 @@ def withdraw(
 @app.command()
 def show(
     number: recipients.Number,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     json: stored.Json = False,
     csv: stored.Csv = False,

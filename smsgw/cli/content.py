@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.sealed import ContentKeys
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 KindOf = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
 Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 Since = Annotated[str, typer.Option("--since", help="Accepted from this moment on: 2026-11-01, or 2026-11-01T10:00+08:00.")]
@@ -40,7 +39,7 @@ def show(
     message: Annotated[int, typer.Argument(help="The id of a message.")],
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
 ) -> None:
     """Read one message: text and octets. It leaves a row in the audit."""
@@ -71,7 +70,7 @@ def purge(
     name: Name,
     *,
     reason: stored.Reason = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     since: Since = "",
     until: Until = "",
     to: Destination = "",
@@ -121,7 +120,7 @@ def hold(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     since: Since = "",
     until: Until = "",
 ) -> None:
@@ -143,7 +142,7 @@ def release(
     number: Annotated[int, typer.Argument(help="The number of a legal hold.")],
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
 ) -> None:
     """End a legal hold: what has had its time goes with the next round."""
 
@@ -157,7 +156,7 @@ def release(
 
 
 @app.command()
-def holds(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def holds(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show all legal holds, the newest first."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -178,7 +177,7 @@ _HEADS = {"from_id": "since", "until_id": "until", "id": "hold"}
 
 
 @app.command("rotate-key")
-def rotate_key(config: face.ConfigPath = CONFIG) -> None:
+def rotate_key(config: face.ConfigPath = face.CONFIG) -> None:
     """Add a key that seals content from the next start on; copy content.keys to every node before it is restarted."""
     from smsgw.admin import content_keys
     from smsgw.config import ConfigError

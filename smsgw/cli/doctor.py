@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     books: Annotated[bool, typer.Option(help="Also check the books; reads every kept message.")] = True,
     json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,

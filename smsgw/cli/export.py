@@ -49,7 +49,7 @@ exports = typer.Typer(cls=_Export, no_args_is_help=True, help="A tenant's own da
 @exports.command("write")
 def export(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     out: Annotated[Path, typer.Option(help="An empty directory, or one that is made.")],
     start: From = "",
@@ -87,7 +87,7 @@ def export(
 @exports.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, or the directory that it is in.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     key: Key = None,
     json: Json = False,
@@ -109,7 +109,7 @@ def verify(
 
 
 @exports.command()
-def key(config: face.ConfigPath = Path(face.DEFAULT_CONFIG)) -> None:
+def key(config: face.ConfigPath = face.CONFIG) -> None:
     """Print the public key that verifies exports of this gateway; give it to whoever is to verify them."""
     print(signer_of(face.settings(config)).pem, end="")
 
@@ -147,7 +147,7 @@ def own_key(settings: Config) -> Ed25519PublicKey:
 
 def reconcile(
     file: Annotated[Path, typer.Argument(help="The carrier's CSV, with a header.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     link: Annotated[str, typer.Option(help="The link that it is about.")],
     start: From,

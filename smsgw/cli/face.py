@@ -30,7 +30,7 @@ EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
 
 CONTROL_SOCKET: Final = "admin.sock"
-DEFAULT_CONFIG: Final = "/etc/smsgw/smsgw.toml"
+CONFIG: Final = Path("/etc/smsgw/smsgw.toml")
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="SMSGW_CONFIG", help="The settings of the process.")]
 
 Row = Mapping[str, Any]

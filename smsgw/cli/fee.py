@@ -5,7 +5,6 @@ Exit codes: 0, 2 usage, 3 no such tenant, 4 there is no such proposal, it was de
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,6 @@ from smsgw.cli import balance, face, stored
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 Cycle = Annotated[str, typer.Argument(metavar="CYCLE", help="The closed cycle that was paid late: 2026-11.")]
 
 app = typer.Typer(help="Late fees: proposals that people book or withdraw.", no_args_is_help=True)
@@ -24,7 +22,7 @@ app = typer.Typer(help="Late fees: proposals that people book or withdraw.", no_
 @app.command("list")
 def list_(
     tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     decided: Annotated[bool, typer.Option("--all", help="Those that were posted or withdrawn as well.")] = False,
     json: balance.Json = False,
@@ -58,7 +56,7 @@ def list_(
 
 
 @app.command()
-def compute(config: face.ConfigPath = CONFIG) -> None:
+def compute(config: face.ConfigPath = face.CONFIG) -> None:
     """Compute the open ones as of today; a running gateway does so by itself each day."""
 
     async def run(connection: Connection) -> int:
@@ -75,7 +73,7 @@ def post(
     cycle: Cycle,
     *,
     reason: balance.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: balance.DryRun = False,
     json: balance.Json = False,
@@ -94,7 +92,7 @@ def withdraw(
     cycle: Cycle,
     *,
     reason: balance.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: balance.DryRun = False,
 ) -> None:

@@ -21,7 +21,6 @@ Signature = Annotated[str, typer.Option("--signature", help="Only what bears thi
 Service = Annotated[str, typer.Option("--service", help="Only what comes from this service number.")]
 OfTenant = Annotated[str, typer.Option("--tenant", help="The block list of a tenant.")]
 OfAccount = Annotated[str, typer.Option("--account", help="The block list of an account; with neither it is the platform's.")]
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Who has refused marketing: add, remove, import, show.", no_args_is_help=True)
 block = typer.Typer(help="Who is sent nothing: block lists of the platform, a tenant, an account.", no_args_is_help=True)
@@ -35,7 +34,7 @@ def add(
     reason: stored.Reason,
     signature: Signature = "",
     service: Service = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -62,7 +61,7 @@ def remove(
     reason: stored.Reason,
     signature: Signature = "",
     service: Service = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -90,7 +89,7 @@ def import_(
     reason: stored.Reason,
     signature: Signature = "",
     service: Service = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -117,7 +116,7 @@ def show(
     *,
     account: Annotated[str, typer.Option("--account", help="Only of this account.")] = "",
     limit: recipients.Limit = 100,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -135,7 +134,7 @@ def block_add(
     reason: stored.Reason,
     account: OfAccount = "",
     tenant: OfTenant = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -161,7 +160,7 @@ def block_remove(
     reason: stored.Reason,
     account: OfAccount = "",
     tenant: OfTenant = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -185,7 +184,7 @@ def block_import(
     reason: stored.Reason,
     account: OfAccount = "",
     tenant: OfTenant = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -211,7 +210,7 @@ def block_show(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
     *,
     limit: recipients.Limit = 100,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:

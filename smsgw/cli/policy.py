@@ -26,7 +26,7 @@ app = typer.Typer(help="Rule sets: try a new version on what was sent, write one
 def replay(
     name: Annotated[str, typer.Argument(help="The rule set, as accounts name it.")],
     files: Annotated[list[Path], typer.Argument(help="The files of its new version.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     account: Annotated[str, typer.Option(help="Only texts of this system_id, whatever its policy.")] = "",
     since: Annotated[str, typer.Option(help="How far back, such as 12h or 7d.")] = "7d",
@@ -61,7 +61,7 @@ def replay(
 def export(
     name: Annotated[str, typer.Argument(help="The rule set, as accounts name it.")],
     directory: Annotated[Path, typer.Argument(help="Where the provisioning file lies: names of files are paths from there.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     version: Annotated[
         str, typer.Option(help="A version that it had, at least its first 8 characters; none: the one in force.")

@@ -42,7 +42,7 @@ def mount(app: typer.Typer) -> None:
 
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="Provisioning files to look at as well.")] = None,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
 ) -> None:
     """Say everything that is wrong with the settings and with provisioning files. The database is not asked."""
     errors = errors_of(config, files or [])
@@ -53,7 +53,7 @@ def check(
 
 def apply(
     file: Annotated[Path, typer.Argument(help="A provisioning.toml.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     actor: Actor = "",
     *,
     dry_run: DryRun = False,
@@ -95,7 +95,7 @@ def apply(
 
 
 def rollback(
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     actor: Actor = "",
     *,
     dry_run: DryRun = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def quota(
     account: Annotated[str, typer.Argument(help="Only of this account (system_id).")] = "",
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     json: stored.Json = False,
     csv: stored.Csv = False,

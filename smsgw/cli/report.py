@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.standing import Subject
 
-CONFIG = Path(face.DEFAULT_CONFIG)
-
 
 class NameFirst(typer.core.TyperGroup):
     """A group whose first word, where it is no command, is the name of whom a report is about."""
@@ -46,7 +44,7 @@ def write(
     *,
     to: Annotated[str, typer.Option("--to", help="The authority.")],
     ref: Annotated[str, typer.Option("--ref", help="Their reference.")],
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     since: Since = "",
     until: Until = "",
     kind: Annotated[Kind | None, typer.Option(help="tenant or account, where a name is both.")] = None,
@@ -77,7 +75,7 @@ def write(
 
 
 @app.command("list")
-def list_(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def list_(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show what was reported, the newest first."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -91,7 +89,7 @@ def list_(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: s
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="A bundle.")],
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     store: Annotated[
         bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Id = Annotated[int, typer.Argument(help="The id of the entry, as list tells it.", metavar="ID")]
 Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID...")]
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Messages held for a person: list, show, accept, refuse.", no_args_is_help=True)
 
@@ -26,7 +25,7 @@ app = typer.Typer(help="Messages held for a person: list, show, accept, refuse."
 @app.command("list")
 def list_(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     account: Annotated[str, typer.Option(help="Only of this system_id.")] = "",
     json: stored.Json = False,
     csv: stored.Csv = False,
@@ -42,7 +41,7 @@ def list_(
 
 
 @app.command()
-def show(number: Id, config: face.ConfigPath = CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
+def show(number: Id, config: face.ConfigPath = face.CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
     """Show one with its text, joined from all its parts. It is audited who looked."""
     from smsgw.cli.content import keys_of
 
@@ -61,7 +60,7 @@ def accept(
     numbers: Ids,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -75,7 +74,7 @@ def refuse(
     numbers: Ids,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from smsgw.admin.credentials import Rotation
     from smsgw.store.database import Connection
 
-CONFIG: Final = Path(face.DEFAULT_CONFIG)
 SystemId = Annotated[str, typer.Argument(help="The account's system_id.")]
 
 app = typer.Typer(help="Secrets of accounts: made by smsgw, shown once, taken in turn.", no_args_is_help=True)
@@ -25,7 +23,7 @@ def rotate(
     *,
     reason: stored.Reason,
     overlap: Annotated[str, typer.Option(help="How long the old secret still works: 24h, 7d; 0s: not at all.")] = "24h",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -48,7 +46,7 @@ def rotate(
 
 
 @app.command("list")
-def list_(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def list_(system_id: SystemId, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show an account's secrets by number: since when, until when, when and from where last used. Never the secret."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -65,7 +63,7 @@ def revoke(
     number: Annotated[int, typer.Argument(help="Which one, as `secret list` shows.")],
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,

@@ -12,7 +12,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -30,7 +29,7 @@ _SECRET: Final = frozenset({"webhook_secret", "smtp_password"})
 
 def show(
     what: Annotated[str, typer.Argument(help="binds, links, queues, tenants, stats, config; a wrong word lists them all.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,

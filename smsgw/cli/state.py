@@ -33,7 +33,6 @@ Of = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|a
 Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 Evidence = Annotated[list[str] | None, typer.Option("--evidence", help="The id of a message, or another reference; repeatable.")]
 For = Annotated[str, typer.Option("--for", help="Until when: 30m, 12h, 7d from now. Without it: until somebody changes it.")]
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(
     help="How contracts and accounts stand: warn, limit, freeze, suspend, close, terminate, resume.", no_args_is_help=True
@@ -49,7 +48,7 @@ def warn(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
@@ -73,7 +72,7 @@ def limit(
     *,
     rate: Annotated[int, typer.Option(help="Parts per second, on each node; of a tenant: of all its accounts together.")],
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     span: For = "",
     actor: stored.Actor = "",
@@ -90,7 +89,7 @@ def freeze(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     span: For = "",
     actor: stored.Actor = "",
@@ -107,7 +106,7 @@ def terminate(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
@@ -123,7 +122,7 @@ def suspend(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     span: For = "",
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
@@ -139,7 +138,7 @@ def close(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -154,7 +153,7 @@ def resume(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -166,7 +165,7 @@ def resume(
 @app.command("list")
 def list_(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -181,7 +180,7 @@ def list_(
 
 
 @app.command()
-def get(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def get(kind: Of, name: Name, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show how one stands, and what holds again when that is over."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -194,7 +193,9 @@ def get(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.
 
 
 @app.command()
-def history(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def history(
+    kind: Of, name: Name, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False
+) -> None:
     """Show each step with its number: who, when, from what to what, and why; and what the tenant said to it."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def statement(
     party: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name; with --partner the partner's.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     cycle: Annotated[str, typer.Option(help="By the contract's cycle: 2026-11, 2026-W47 or 2026-11-25.")],
     form: Annotated[list[str] | None, typer.Option("--format", help="csv, xlsx or pdf; may be given several times.")] = None,

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.terms import Term
 
-CONFIG: Final = Path(face.DEFAULT_CONFIG)
 Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 SystemId = Annotated[str, typer.Argument(help="The account's system_id.")]
 _MONEY: Final = ("balance", "credit_limit")
@@ -28,13 +27,13 @@ notices = typer.Typer(help="What tenants are told.", no_args_is_help=True)
 
 
 @tenants.command("list")
-def list_tenants(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def list_tenants(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show all tenants with balance, state and term."""
     stored.show(stored.ask(config, _tenants), "tenants", json=json, csv=csv)
 
 
 @tenants.command("get")
-def get_tenant(name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def get_tenant(name: Name, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show one tenant with its profile."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -54,7 +53,7 @@ def profile(
     name: Name,
     fields: Annotated[list[str] | None, typer.Argument(help="key=value, any number of them; key= takes one out.")] = None,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     reason: Annotated[str, typer.Option(help="Why: it goes into the audit log.")] = "",
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
@@ -84,7 +83,7 @@ def profile(
 def term(
     name: Name,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     starts: Annotated[str, typer.Option(help="First day, as 2026-01-01; none: no such day.")] = "",
     ends: Annotated[str, typer.Option(help="Last day; none: no end.")] = "",
     grace_days: Annotated[int | None, typer.Option(help="Days after the end on which it still sends.")] = None,
@@ -132,7 +131,7 @@ def term(
 @accounts.command("list")
 def list_accounts(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     tenant: Annotated[str, typer.Option(help="Of this tenant only.")] = "",
     json: stored.Json = False,
     csv: stored.Csv = False,
@@ -149,7 +148,7 @@ def list_accounts(
 
 
 @accounts.command("get")
-def get_account(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def get_account(system_id: SystemId, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show one account with its settings, those that are not the default."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -166,7 +165,7 @@ def get_account(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: 
 @notices.command("list")
 def list_notices(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     tenant: Annotated[str, typer.Option(help="To this tenant only.")] = "",
     limit: Annotated[int, typer.Option(help="So many at most, the newest.")] = 100,
     json: stored.Json = False,
@@ -194,7 +193,7 @@ def _mount(app: typer.Typer, kind: str) -> None:
         fields: Fields = None,
         *,
         reason: stored.Reason,
-        config: face.ConfigPath = CONFIG,
+        config: face.ConfigPath = face.CONFIG,
         actor: stored.Actor = "",
         dry_run: stored.DryRun = False,
         json: stored.Json = False,
@@ -208,7 +207,7 @@ def _mount(app: typer.Typer, kind: str) -> None:
         fields: Fields = None,
         *,
         reason: stored.Reason,
-        config: face.ConfigPath = CONFIG,
+        config: face.ConfigPath = face.CONFIG,
         actor: stored.Actor = "",
         dry_run: stored.DryRun = False,
         json: stored.Json = False,
@@ -221,7 +220,7 @@ def _mount(app: typer.Typer, kind: str) -> None:
         name: Name,
         *,
         reason: stored.Reason,
-        config: face.ConfigPath = CONFIG,
+        config: face.ConfigPath = face.CONFIG,
         actor: stored.Actor = "",
         dry_run: stored.DryRun = False,
         json: stored.Json = False,
@@ -295,7 +294,7 @@ def _days(text: str) -> tuple[int, ...]:
 @notices.command("key")
 def notice_key(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
 ) -> None:
     """Print the key by which a tenant checks that a webhook is ours: give it to the tenant, and to nobody else."""
     from smsgw.notices.letter import tenant_key

@@ -7,8 +7,7 @@ Exit codes: 0, 2 called wrongly, 3 no such token, 4 a name that was given before
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.tokens import Token
 
-CONFIG: Final = Path(face.DEFAULT_CONFIG)
 Name = Annotated[str, typer.Argument(help="What the audit calls it; a name is given once.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.")]
 
@@ -33,7 +31,7 @@ def add(
     may: Annotated[str, typer.Option("--may", help="What it may, with commas: policy.read,policy.write,content.read.")],
     expires: Annotated[str, typer.Option(help="Until when it works: 2026-12-31, that day included (UTC), or a moment.")] = "",
     reason: Reason = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -55,7 +53,7 @@ def add(
 
 
 @app.command("list")
-def list_(config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def list_(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show all tokens: what they may, by whom they were made, when they were last used. Never the token."""
 
     async def run(connection: Connection) -> list[Token]:
@@ -71,7 +69,7 @@ def revoke(
     name: Name,
     *,
     reason: Reason = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:

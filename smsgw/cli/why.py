@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ from smsgw.cli import face
 def why(
     account: Annotated[str, typer.Option(help="The system_id that would send it.")],
     to: Annotated[str, typer.Option(help="The number that would get it.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     text: Annotated[str, typer.Option(help="Only -: the text is read from standard input.")] = "-",
     source: Annotated[str, typer.Option("--from", help="The sender; none given: an empty one.")] = "",
     *,
