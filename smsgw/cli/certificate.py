@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, provisioning, stored
+from smsgw.cli import face, stored
 from smsgw.cli.content import keys_of
 from smsgw.cli.export import Key, read_key, signer_of
 
@@ -47,7 +47,7 @@ def purge(
     async def run(connection: Connection) -> Certified:
         from smsgw.admin import purging
 
-        asked = purging.Asked(provisioning.caller(), reason, unreturned)
+        asked = purging.Asked(stored.caller(), reason, unreturned)
         return await purging.purge(connection, name, keys.open, signer, asked)
 
     if not yes:

@@ -96,7 +96,7 @@ def list_(
     *,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those past their due date.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones as well.")] = False,
-    limit: recipients.Limit = 1_000,
+    limit: stored.Limit = 1_000,
     config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,

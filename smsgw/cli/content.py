@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, provisioning, stored
+from smsgw.cli import face, stored
 from smsgw.cli.state import Kind
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def show(
     async def run(connection: Connection) -> Read:
         from smsgw.admin import contents
 
-        return await contents.read(connection, message, keys.open, actor=provisioning.caller(), reason=reason)
+        return await contents.read(connection, message, keys.open, actor=stored.caller(), reason=reason)
 
     found = stored.ask(config, run)
     row = {
@@ -90,7 +90,7 @@ def purge(
         meant: Filter = contents.meant_of(of, destination=to, ids=tuple(ids or ()), **span)
         if not yes:
             return await contents.preview(connection, meant)
-        return await contents.purge(connection, of, meant, keys.open, actor=provisioning.caller(), reason=reason)
+        return await contents.purge(connection, of, meant, keys.open, actor=stored.caller(), reason=reason)
 
     counts = stored.ask(config, run)
     face.print_one({"purged" if yes else "would_be_purged": counts["content"], **_rest(counts)}, json=json)
@@ -132,7 +132,7 @@ def hold(
 
         of = await standing.find(connection, kind, name)
         meant = contents.meant_of(of, **span)
-        return await contents.hold(connection, of, meant, actor=provisioning.caller(), reason=reason)
+        return await contents.hold(connection, of, meant, actor=stored.caller(), reason=reason)
 
     face.print_one({"hold": stored.ask(config, run)})
 
@@ -149,7 +149,7 @@ def release(
     async def run(connection: Connection) -> None:
         from smsgw.admin import contents
 
-        await contents.release(connection, number, actor=provisioning.caller(), reason=reason)
+        await contents.release(connection, number, actor=stored.caller(), reason=reason)
 
     stored.ask(config, run)
     stored.done(dry_run=False)

@@ -17,8 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from smsgw.cli import face, stored
-from smsgw.cli.balance import Csv, Json, in_store
-from smsgw.cli.provisioning import Actor
+from smsgw.cli.balance import Json
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -55,7 +54,7 @@ def export(
     start: From = "",
     until: Until = "",
     content: Annotated[bool, typer.Option("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
-    actor: Actor = "",
+    actor: stored.Actor = "",
     json: Json = False,
 ) -> None:
     """Write a tenant's messages, receipts, MO and ledger as CSV, with a signed manifest of hashes, in one snapshot."""
@@ -76,7 +75,7 @@ def export(
         )
 
     try:
-        rows = in_store(settings, run)
+        rows = stored.ask(config, run)
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
     except Unreadable as error:
@@ -101,7 +100,7 @@ def verify(
     try:
         said, faults = verified(directory, public)
     except OSError as error:
-        face.fail(2, f"{error.filename}: cannot be read: {error.strerror}")
+        face.fail(stored.USAGE, f"{error.filename}: cannot be read: {error.strerror}")
     if faults:
         face.fail(face.FAILED, *faults)
     told = {name: said[name] for name in ("tenant", "from", "until", "made", "balance", "currency")}
@@ -121,7 +120,7 @@ def read_key(path: Path) -> Ed25519PublicKey:
     try:
         return read_public_key(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        face.fail(2, f"{path}: {error.strerror if isinstance(error, OSError) else error}")
+        face.fail(stored.USAGE, f"{path}: {error.strerror if isinstance(error, OSError) else error}")
 
 
 def signer_of(settings: Config) -> Signer:
@@ -141,7 +140,7 @@ def own_key(settings: Config) -> Ed25519PublicKey:
     from smsgw.admin.sealing import KEY_FILE
 
     if not (Path(settings.node.data_dir) / KEY_FILE).exists():
-        face.fail(2, f"there is no {KEY_FILE} in {settings.node.data_dir}: give the signer's public key with --key FILE")
+        face.fail(stored.USAGE, f"there is no {KEY_FILE} in {settings.node.data_dir}: give the signer's public key with --key FILE")
     return signer_of(settings).public
 
 
@@ -156,7 +155,7 @@ def reconcile(
     parts_column: Annotated[str, typer.Option(help="Which has the number of parts.")] = "",
     state_column: Annotated[str, typer.Option(help="Which has the state.")] = "",
     json: Json = False,
-    csv: Csv = False,
+    csv: stored.Csv = False,
 ) -> None:
     """Compare a carrier's file with what its link took, by message id; lists every difference."""
     from smsgw.admin import exporting
@@ -166,16 +165,16 @@ def reconcile(
         text = file.read_text(encoding="utf-8-sig")
         theirs: list[Theirs] = read_file(text, id_column=id_column, parts_column=parts_column, state_column=state_column)
     except (OSError, UnicodeDecodeError) as error:
-        face.fail(2, f"{file}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
+        face.fail(stored.USAGE, f"{file}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
     except BadFile as error:
-        face.fail(2, f"{file}: {error}")
+        face.fail(stored.USAGE, f"{file}: {error}")
     first, end = _day(start), _day(until)
 
     async def run(connection: Connection) -> Result:
         return await exporting.reconcile(connection, link, theirs, start=first, end=end)
 
     try:
-        result = in_store(face.settings(config), run)
+        result = stored.ask(config, run)
     except exporting.NoSuchLink:
         face.fail(face.NOT_FOUND, f"there is no link {link!r}")
     stored.show([asdict(one) for one in result.differences], "differences", json=json, csv=csv)
@@ -189,4 +188,4 @@ def _day(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
-        face.fail(2, f"{text!r} is no day: write 2026-11-01")
+        face.fail(stored.USAGE, f"{text!r} is no day: write 2026-11-01")

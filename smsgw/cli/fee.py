@@ -26,7 +26,7 @@ def list_(
     *,
     decided: Annotated[bool, typer.Option("--all", help="Those that were posted or withdrawn as well.")] = False,
     json: balance.Json = False,
-    csv: balance.Csv = False,
+    csv: stored.Csv = False,
 ) -> None:
     """Show what is proposed: what was owed, since when it is late, what it comes to so far."""
 
@@ -52,7 +52,7 @@ def list_(
             for one in await late_fees.proposals(connection, tenant or None, decided=decided)
         ]
 
-    stored.show(balance.in_store(face.settings(config), ask), "late fees", json=json, csv=csv)
+    stored.show(stored.ask(config, ask), "late fees", json=json, csv=csv)
 
 
 @app.command()
@@ -64,7 +64,7 @@ def compute(config: face.ConfigPath = face.CONFIG) -> None:
 
         return await late_fees.keep_fees(connection)
 
-    print(balance.in_store(face.settings(config), run))
+    print(stored.ask(config, run))
 
 
 @app.command()
@@ -82,7 +82,7 @@ def post(
     from smsgw.admin import late_fees
 
     by = balance.signature(actor, reason, "", dry_run=dry_run)
-    done = balance.in_store(face.settings(config), lambda connection: late_fees.post(connection, tenant, cycle, by))
+    done = stored.ask(config, lambda connection: late_fees.post(connection, tenant, cycle, by))
     balance.tell(done, by, json=json)
 
 
@@ -100,5 +100,5 @@ def withdraw(
     from smsgw.admin import late_fees
 
     by = balance.signature(actor, reason, "", dry_run=dry_run)
-    balance.in_store(face.settings(config), lambda connection: late_fees.withdraw(connection, tenant, cycle, by))
+    stored.ask(config, lambda connection: late_fees.withdraw(connection, tenant, cycle, by))
     stored.done(dry_run=dry_run)

@@ -115,7 +115,7 @@ def show(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
     *,
     account: Annotated[str, typer.Option("--account", help="Only of this account.")] = "",
-    limit: recipients.Limit = 100,
+    limit: stored.Limit = 100,
     config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
@@ -209,7 +209,7 @@ def block_import(
 def block_show(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
     *,
-    limit: recipients.Limit = 100,
+    limit: stored.Limit = 100,
     config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face, provisioning, stored
+from smsgw.cli import face, stored
 from smsgw.cli.content import keys_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def replay(
         key = load_key(Path(settings.node.data_dir))
         if text:  # whoever reads what messages say is in the audit
             said = {"policy": name, "account": account, "since": since}
-            await audit(connection, provisioning.caller(), ("content", name), None, said, "smsgw policy replay --text")
+            await audit(connection, stored.caller(), ("content", name), None, said, "smsgw policy replay --text")
         return await replaying.replay(
             connection, key, name, files, account=account, since=back, most=most, show_text=text, opened=opened
         )

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="With its country code; - reads it from standard input.")]
 ListFile = Annotated[Path, typer.Argument(metavar="FILE", help="A list of numbers or CSV, in UTF-8; - is standard input.")]
 Account = Annotated[str, typer.Option("--account", help="The system_id of the account.")]
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
 MAX_OCTETS = 512 << 20
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from smsgw.cli import face, provisioning, stored
+from smsgw.cli import face, stored
 from smsgw.cli.content import Since, Until, keys_of, span_of
 from smsgw.cli.export import Key, read_key, signer_of
 from smsgw.cli.state import Kind
@@ -63,7 +63,7 @@ def write(
 
         of = await _subject(connection, kind, name)
         ids = (span.get("from_id", 0), span.get("until_id", least_id_at(2**40)))
-        who = reporting.To(to, ref, provisioning.caller())
+        who = reporting.To(to, ref, stored.caller())
         return await reporting.report(connection, of, ids, who, path, keys.open, signer, freeze=freeze)
 
     try:
@@ -113,7 +113,7 @@ def verify(
         if store:
             stored.ask(config, run)
     except OSError as error:
-        face.fail(2, f"{file}: cannot be read: {error.strerror}")
+        face.fail(stored.USAGE, f"{file}: cannot be read: {error.strerror}")
     except Broken as error:
         face.fail(face.FAILED, f"{file} does not hold: {error}")
     keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smsgw.cli import face, stored
-from smsgw.cli.balance import DryRun, Json, in_store
-from smsgw.cli.provisioning import Actor
+from smsgw.cli.balance import DryRun, Json
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -27,7 +26,7 @@ def statement(
     out: Annotated[Path, typer.Option(help="Where the files are written.")] = Path(),
     detail: Annotated[bool, typer.Option("--detail", help="A CSV with a line for each message as well.")] = False,
     partner: Annotated[bool, typer.Option("--partner", help="What a partner is paid for the tenants that he brought.")] = False,
-    actor: Actor = "",
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -39,9 +38,9 @@ def statement(
     wanted = form or ["csv"]
     for one in wanted:
         if one not in FORMS:
-            face.fail(2, f"--format {one!r} is none of {', '.join(FORMS)}")
+            face.fail(stored.USAGE, f"--format {one!r} is none of {', '.join(FORMS)}")
     if detail and partner:
-        face.fail(2, "--detail is of a tenant's messages: leave out --partner")
+        face.fail(stored.USAGE, "--detail is of a tenant's messages: leave out --partner")
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         close = closing.close_partner if partner else closing.close
@@ -52,9 +51,7 @@ def statement(
         return [write(out, name, body) for name, body in files]
 
     try:
-        rows = in_store(face.settings(config), run)
-    except ValueError as error:
-        face.fail(2, str(error))
+        rows = stored.ask(config, run)
     except NotReconciled as error:
         face.fail(face.FAILED, f"cycle {cycle} of {party} is not closed, its books do not reconcile:", *error.differences)
     except (MissingExtra, TooLarge) as error:
