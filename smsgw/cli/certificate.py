@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, stored
-from smsgw.cli.content import keys_of
-from smsgw.cli.export import Key, read_key, signer_of
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -35,7 +33,7 @@ def purge(
     json: stored.Json = False,
 ) -> None:
     """Delete what a closed contract left of words and numbers, and certify it; what is held stays, and is named. Books stay."""
-    keys, signer = keys_of(config), signer_of(face.settings(config))
+    opened, signer = keys.content_of(config).open, keys.signer_of(config)
     if yes and not reason.strip():
         face.fail(stored.USAGE, "say why: --reason")
 
@@ -48,7 +46,7 @@ def purge(
         from smsgw.admin import purging
 
         asked = purging.Asked(stored.caller(), reason, unreturned)
-        return await purging.purge(connection, name, keys.open, signer, asked)
+        return await purging.purge(connection, name, opened, signer, asked)
 
     if not yes:
         stored.show(_rows(stored.ask(config, look)), "data of it", json=json)
@@ -98,14 +96,14 @@ def verify_certificate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate, as smsgw tenant certificate printed it.")],
     config: face.ConfigPath = face.CONFIG,
     *,
-    key: Key = None,
+    key: keys.Key = None,
     store: Annotated[bool, typer.Option("--store", help="Also that it was made here, and that the audit's chain fits.")] = False,
     json: stored.Json = False,
 ) -> None:
     """Say whether a certificate is as it was signed: exit 0, or 1 with everything that is wrong."""
     from smsgw.admin import purging
 
-    public = read_key(key) if key is not None else None
+    public = keys.read_public(key) if key is not None else None
     try:
         said, faults = purging.read(file.read_text(encoding="utf-8"), public)
     except OSError as error:

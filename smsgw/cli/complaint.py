@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, recipients, stored
+from smsgw.cli import face, keys, recipients, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.complaints import Registered
@@ -60,7 +60,7 @@ def add(
     json: stored.Json = False,
 ) -> None:
     """Register a complaint, find the messages that are meant, block the number, and look at the rates."""
-    digits, known, settings = recipients.number_of(number), recipients.known_by(config), face.settings(config)
+    digits, known, settings = recipients.number_of(number), keys.marks_of(config), face.settings(config)
     of_day = stored.day(day, "--day")
     if of_day is None:
         face.fail(stored.USAGE, "--day none: a complaint is of a day")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, recipients, stored
+from smsgw.cli import face, keys, recipients, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.recipients import Done
@@ -31,7 +31,7 @@ def add(
     json: stored.Json = False,
 ) -> None:
     """Keep a consent."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -56,7 +56,7 @@ def import_(
 ) -> None:
     """Keep a list of consents: CSV with the columns number, at, source, proof. A bad row stops all of it."""
     text, name = recipients.text_of(file)
-    known = recipients.known_by(config)
+    known = keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -80,7 +80,7 @@ def withdraw(
     json: stored.Json = False,
 ) -> None:
     """Note that a recipient consents no more; what he had said stays on record."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -99,7 +99,7 @@ def show(
     csv: stored.Csv = False,
 ) -> None:
     """Show what a number has consented to, when, with which proof, and whether it still does."""
-    value = recipients.known_by(config).hash_of(recipients.number_of(number))
+    value = keys.marks_of(config).hash_of(recipients.number_of(number))
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.store import consents

@@ -15,17 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, stored
-from smsgw.cli.state import Kind
+from smsgw.cli import face, keys, stored
+from smsgw.cli.subject import Name, Of
 
 if TYPE_CHECKING:
     from smsgw.admin.contents import Read
     from smsgw.store.contents import Filter
     from smsgw.store.database import Connection
-    from smsgw.store.sealed import ContentKeys
 
-KindOf = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
-Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 Since = Annotated[str, typer.Option("--since", help="Accepted from this moment on: 2026-11-01, or 2026-11-01T10:00+08:00.")]
 Until = Annotated[str, typer.Option("--until", help="Accepted before this moment.")]
 Destination = Annotated[str, typer.Option("--to", help="To this number alone.")]
@@ -43,12 +40,12 @@ def show(
     json: stored.Json = False,
 ) -> None:
     """Read one message: text and octets. It leaves a row in the audit."""
-    keys = keys_of(config)
+    opened = keys.content_of(config).open
 
     async def run(connection: Connection) -> Read:
         from smsgw.admin import contents
 
-        return await contents.read(connection, message, keys.open, actor=stored.caller(), reason=reason)
+        return await contents.read(connection, message, opened, actor=stored.caller(), reason=reason)
 
     found = stored.ask(config, run)
     row = {
@@ -66,7 +63,7 @@ def show(
 
 @app.command()
 def purge(
-    kind: KindOf,
+    kind: Of,
     name: Name,
     *,
     reason: stored.Reason = "",
@@ -79,7 +76,7 @@ def purge(
     json: stored.Json = False,
 ) -> None:
     """Remove what messages said; a tombstone with its hash stays. Without --yes it only counts."""
-    keys, span = keys_of(config), span_of(since, until)
+    opened, span = keys.content_of(config).open, span_of(since, until)
     if yes and not reason.strip():
         face.fail(stored.USAGE, "say why: --reason")
 
@@ -90,7 +87,7 @@ def purge(
         meant: Filter = contents.meant_of(of, destination=to, ids=tuple(ids or ()), **span)
         if not yes:
             return await contents.preview(connection, meant)
-        return await contents.purge(connection, of, meant, keys.open, actor=stored.caller(), reason=reason)
+        return await contents.purge(connection, of, meant, opened, actor=stored.caller(), reason=reason)
 
     counts = stored.ask(config, run)
     face.print_one({"purged" if yes else "would_be_purged": counts["content"], **_rest(counts)}, json=json)
@@ -116,7 +113,7 @@ def _rest(counts: dict[str, int]) -> dict[str, Any]:
 
 @app.command()
 def hold(
-    kind: KindOf,
+    kind: Of,
     name: Name,
     *,
     reason: stored.Reason,
@@ -187,17 +184,6 @@ def rotate_key(config: face.ConfigPath = face.CONFIG) -> None:
     except ConfigError as error:
         face.fail(error.exit_code, str(error))
     face.print_one({"keys": count})
-
-
-def keys_of(config: Path) -> ContentKeys:
-    """Return the keys of these settings' data_dir; ends the command where they cannot be read."""
-    from smsgw.admin.content_keys import content_keys
-    from smsgw.config import ConfigError
-
-    try:
-        return content_keys(Path(face.settings(config).node.data_dir))
-    except ConfigError as error:
-        face.fail(error.exit_code, str(error))
 
 
 def span_of(since: str, until: str) -> dict[str, int]:

@@ -16,20 +16,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from smsgw.cli import face, stored
+from smsgw.cli import face, keys, stored
 from smsgw.cli.balance import Json
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    from smsgw.admin.signing import Signer
-    from smsgw.config import Config
     from smsgw.reports.reconcile import Result, Theirs
     from smsgw.store.database import Connection
 
 From = Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-11-01.")]
 Until = Annotated[str, typer.Option("--until", help="The first day after it (UTC).")]
-Key = Annotated[Path | None, typer.Option("--key", help="A file with the public key of whoever signed (smsgw export key).")]
 
 
 class _Export(TyperGroup):
@@ -59,17 +54,14 @@ def export(
 ) -> None:
     """Write a tenant's messages, receipts, MO and ledger as CSV, with a signed manifest of hashes, in one snapshot."""
     from smsgw.admin import exporting
-    from smsgw.cli.content import keys_of
     from smsgw.store.sealed import Unreadable
 
-    opened = keys_of(config).open
+    opened = keys.content_of(config).open
     first = _day(start) if start else datetime(2025, 1, 1, tzinfo=UTC)
     end = _day(until) if until else datetime.now(UTC) + timedelta(days=1)
 
-    settings = face.settings(config)
-
     async def run(connection: Connection) -> list[dict[str, Any]]:
-        signer, who = signer_of(settings), stored.who(actor)
+        signer, who = keys.signer_of(config), stored.who(actor)
         return await exporting.export(
             connection, tenant, out, signer, start=first, end=end, content=content, actor=who, opened=opened
         )
@@ -88,14 +80,14 @@ def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, or the directory that it is in.")],
     config: face.ConfigPath = face.CONFIG,
     *,
-    key: Key = None,
+    key: keys.Key = None,
     json: Json = False,
 ) -> None:
     """Say whether an export is whole and as it was signed: exit 0, or 1 with everything that is wrong."""
     from smsgw.admin.signing import fingerprint
     from smsgw.admin.signing import verify as verified
 
-    public = read_key(key) if key is not None else own_key(face.settings(config))
+    public = keys.read_public(key) if key is not None else keys.own_public(config)
     directory = file if file.is_dir() else file.parent
     try:
         said, faults = verified(directory, public)
@@ -110,38 +102,7 @@ def verify(
 @exports.command()
 def key(config: face.ConfigPath = face.CONFIG) -> None:
     """Print the public key that verifies exports of this gateway; give it to whoever is to verify them."""
-    print(signer_of(face.settings(config)).pem, end="")
-
-
-def read_key(path: Path) -> Ed25519PublicKey:
-    """Return the public key in a file; ends the command where there is none."""
-    from smsgw.admin.signing import read_public_key
-
-    try:
-        return read_public_key(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        face.fail(stored.USAGE, f"{path}: {error.strerror if isinstance(error, OSError) else error}")
-
-
-def signer_of(settings: Config) -> Signer:
-    """Return what signs here; ends the command where the key cannot be had."""
-    from smsgw.admin.sealing import load_key
-    from smsgw.admin.signing import Signer
-    from smsgw.config import ConfigError
-
-    try:
-        return Signer(load_key(Path(settings.node.data_dir)))
-    except ConfigError as error:
-        face.fail(error.exit_code, *error.errors)
-
-
-def own_key(settings: Config) -> Ed25519PublicKey:
-    """Return the public key of this data_dir; a data_dir without one is not given one by looking."""
-    from smsgw.admin.sealing import KEY_FILE
-
-    if not (Path(settings.node.data_dir) / KEY_FILE).exists():
-        face.fail(stored.USAGE, f"there is no {KEY_FILE} in {settings.node.data_dir}: give the signer's public key with --key FILE")
-    return signer_of(settings).public
+    print(keys.signer_of(config).pem, end="")
 
 
 def reconcile(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, recipients, stored
+from smsgw.cli import face, keys, recipients, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.recipients import Done
@@ -42,7 +42,7 @@ def add(
     """Refuse marketing for a number that asked for it elsewhere."""
     from smsgw.compliance.lists import Entry
 
-    entries, known = [Entry(recipients.number_of(number))], recipients.known_by(config)
+    entries, known = [Entry(recipients.number_of(number))], keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -67,7 +67,7 @@ def remove(
     json: stored.Json = False,
 ) -> None:
     """Let a number have marketing again: of the account as a whole, or of one signature or service number."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -96,7 +96,7 @@ def import_(
 ) -> None:
     """Refuse marketing for a list: a number a line, or CSV with the columns number, at, proof. A bad row stops all of it."""
     text, name = recipients.text_of(file)
-    known = recipients.known_by(config)
+    known = keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -142,7 +142,7 @@ def block_add(
     """Send nothing to a number any more, codes included."""
     from smsgw.compliance.lists import Entry
 
-    entries, known = [Entry(recipients.number_of(number))], recipients.known_by(config)
+    entries, known = [Entry(recipients.number_of(number))], keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -166,7 +166,7 @@ def block_remove(
     json: stored.Json = False,
 ) -> None:
     """Take a number off a block list."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -191,7 +191,7 @@ def block_import(
 ) -> None:
     """Put a list on a block list: a number a line, or CSV with the columns number, at, proof. A bad row stops all of it."""
     text, name = recipients.text_of(file)
-    known = recipients.known_by(config)
+    known = keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -219,7 +219,7 @@ def block_show(
 
 
 def _show(kind: str, number: str, account: str, limit: int, config: Path, *, json: bool, csv: bool) -> None:
-    value = recipients.known_by(config).hash_of(recipients.number_of(number)) if number else None
+    value = keys.marks_of(config).hash_of(recipients.number_of(number)) if number else None
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.store import marks

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face, stored
-from smsgw.cli.content import keys_of
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.replaying import Answer
@@ -37,7 +36,7 @@ def replay(
 ) -> None:
     """Judge stored texts by a new version of a rule set, and show what it does otherwise than the one in force."""
     back = stored.span(since, "--since")
-    settings, opened = face.settings(config), keys_of(config).open
+    settings, opened = face.settings(config), keys.content_of(config).open
 
     async def run(connection: Connection) -> Answer:
         from smsgw.admin import replaying

@@ -16,26 +16,11 @@ from smsgw.cli import face, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.recipients import By, Done
-    from smsgw.policy.marks import Marks
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="With its country code; - reads it from standard input.")]
 ListFile = Annotated[Path, typer.Argument(metavar="FILE", help="A list of numbers or CSV, in UTF-8; - is standard input.")]
 Account = Annotated[str, typer.Option("--account", help="The system_id of the account.")]
 MAX_OCTETS = 512 << 20
-
-
-def known_by(config: Path) -> Marks:
-    """Return what hashes numbers, by the key and the settings of this gateway; with bad settings ends the command."""
-    from smsgw.admin.sealing import load_key
-    from smsgw.compliance.optout import marks_of
-    from smsgw.config import ConfigError
-
-    settings = face.settings(config)
-    try:
-        key = load_key(Path(settings.node.data_dir)).derived("numbers")
-    except ConfigError as error:
-        face.fail(face.EX_CONFIG, *error.errors)
-    return marks_of(key, settings.compliance)
 
 
 def number_of(text: str) -> str:

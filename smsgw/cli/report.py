@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from smsgw.cli import face, stored
-from smsgw.cli.content import Since, Until, keys_of, span_of
-from smsgw.cli.export import Key, read_key, signer_of
-from smsgw.cli.state import Kind
+from smsgw.cli import face, keys, stored
+from smsgw.cli.content import Since, Until, span_of
+from smsgw.cli.subject import Kind
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -53,8 +52,8 @@ def write(
     json: stored.Json = False,
 ) -> None:
     """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof."""
-    keys, span = keys_of(config), span_of(since, until)
-    signer = signer_of(face.settings(config))
+    opened, span = keys.content_of(config).open, span_of(since, until)
+    signer = keys.signer_of(config)
     path = out or Path(f"report-{_plain(name)}-{_plain(ref)}.zip")
 
     async def run(connection: Connection) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def write(
         of = await _subject(connection, kind, name)
         ids = (span.get("from_id", 0), span.get("until_id", least_id_at(2**40)))
         who = reporting.To(to, ref, stored.caller())
-        return await reporting.report(connection, of, ids, who, path, keys.open, signer, freeze=freeze)
+        return await reporting.report(connection, of, ids, who, path, opened, signer, freeze=freeze)
 
     try:
         made = stored.ask(config, run)
@@ -94,14 +93,14 @@ def verify(
     store: Annotated[
         bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")
     ] = False,
-    key: Key = None,
+    key: keys.Key = None,
     json: stored.Json = False,
 ) -> None:
     """Check every file of a bundle, its signature, and that its audit rows belong to the chain."""
     from smsgw.reports.bundle import Broken
     from smsgw.reports.bundle import verify as verified
 
-    public = read_key(key) if key is not None else None
+    public = keys.read_public(key) if key is not None else None
 
     async def run(connection: Connection) -> None:
         from smsgw.admin import reporting
@@ -116,11 +115,11 @@ def verify(
         face.fail(stored.USAGE, f"{file}: cannot be read: {error.strerror}")
     except Broken as error:
         face.fail(face.FAILED, f"{file} does not hold: {error}")
-    keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")
+    words = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")
     rows = {entry["file"]: entry["rows"] for entry in manifest["files"]}
     face.print_one(
         {
-            **{name: manifest[name] for name in keys},
+            **{name: manifest[name] for name in words},
             "rows": rows if json else [f"{file} {count}" for file, count in rows.items()],
             "holds": True,
         },

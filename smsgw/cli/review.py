@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -43,9 +43,7 @@ def list_(
 @app.command()
 def show(number: Id, config: face.ConfigPath = face.CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
     """Show one with its text, joined from all its parts. It is audited who looked."""
-    from smsgw.cli.content import keys_of
-
-    who, opened = stored.who(actor), keys_of(config).open
+    who, opened = stored.who(actor), keys.content_of(config).open
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.admin import reviewing

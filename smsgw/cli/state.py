@@ -8,13 +8,13 @@ list   get   history                   look
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smsgw.cli import appeal, face, stored
+from smsgw.cli.subject import Kind, Name, Of
 
 if TYPE_CHECKING:
     from smsgw.admin.standing import Change
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from smsgw.store.standing import Decision, Subject
 
 
-class Kind(enum.StrEnum):
-    """Whom a state may be of."""
-
-    TENANT = "tenant"
-    ACCOUNT = "account"
-
-
-Of = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
-Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 Evidence = Annotated[list[str] | None, typer.Option("--evidence", help="The id of a message, or another reference; repeatable.")]
 For = Annotated[str, typer.Option("--for", help="Until when: 30m, 12h, 7d from now. Without it: until somebody changes it.")]
 
