@@ -31,6 +31,7 @@ def add(
     json: stored.Json = False,
 ) -> None:
     """Keep a consent."""
+    by = recipients.by(actor, reason, dry_run=dry_run)
     digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
@@ -38,9 +39,9 @@ def add(
         from smsgw.compliance.lists import Entry, moment_of
 
         entry = Entry(digits, moment_of(at) if at else None, source, proof)
-        return await admin.consent(connection, known, account, [entry], recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.consent(connection, known, account, [entry], by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @app.command("import")
@@ -55,6 +56,7 @@ def import_(
     json: stored.Json = False,
 ) -> None:
     """Keep a list of consents: CSV with the columns number, at, source, proof. A bad row stops all of it."""
+    by = recipients.by(actor, reason, dry_run=dry_run)
     text, name = recipients.text_of(file)
     known = keys.marks_of(config)
 
@@ -62,10 +64,9 @@ def import_(
         from smsgw.admin import recipients as admin
         from smsgw.compliance.lists import consents_of
 
-        entries = consents_of(text, name)
-        return await admin.consent(connection, known, account, entries, recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.consent(connection, known, account, consents_of(text, name), by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @app.command()
@@ -80,14 +81,12 @@ def withdraw(
     json: stored.Json = False,
 ) -> None:
     """Note that a recipient consents no more; what he had said stays on record."""
+    from smsgw.admin import recipients as admin
+
+    by = recipients.by(actor, reason, dry_run=dry_run)
     digits, known = recipients.number_of(number), keys.marks_of(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-
-        return await admin.withdraw(connection, known, account, digits, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    done = stored.ask(config, lambda connection: admin.withdraw(connection, known, account, digits, by))
+    recipients.told(done, by, json=json)
 
 
 @app.command()

@@ -40,17 +40,8 @@ def add(
     json: stored.Json = False,
 ) -> None:
     """Refuse marketing for a number that asked for it elsewhere."""
-    from smsgw.compliance.lists import Entry
-
-    entries, known = [Entry(recipients.number_of(number))], keys.marks_of(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-
-        scope = await admin.opt_out_scope(connection, account, signature=signature, service=service)
-        return await admin.mark(connection, known, scope, entries, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _refusal(account, signature, service)
+    recipients.mark_one(config, number, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @app.command()
@@ -67,6 +58,7 @@ def remove(
     json: stored.Json = False,
 ) -> None:
     """Let a number have marketing again: of the account as a whole, or of one signature or service number."""
+    by = recipients.by(actor, reason, dry_run=dry_run)
     digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
@@ -76,9 +68,9 @@ def remove(
             scopes = [await admin.opt_out_scope(connection, account, signature=signature, service=service)]
         else:
             scopes = await admin.all_opt_outs(connection, known, account, digits)
-        return await admin.lift(connection, known, scopes, digits, recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.lift(connection, known, scopes, digits, by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @app.command("import")
@@ -95,19 +87,8 @@ def import_(
     json: stored.Json = False,
 ) -> None:
     """Refuse marketing for a list: a number a line, or CSV with the columns number, at, proof. A bad row stops all of it."""
-    text, name = recipients.text_of(file)
-    known = keys.marks_of(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-        from smsgw.compliance.lists import numbers_of
-
-        entries = numbers_of(text, name)
-        scope = await admin.opt_out_scope(connection, account, signature=signature, service=service)
-        by = recipients.by(actor, reason, dry_run=dry_run)
-        return await admin.mark(connection, known, scope, entries, by, source=admin.list_of(name))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _refusal(account, signature, service)
+    recipients.mark_list(config, file, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @app.command()
@@ -140,17 +121,8 @@ def block_add(
     json: stored.Json = False,
 ) -> None:
     """Send nothing to a number any more, codes included."""
-    from smsgw.compliance.lists import Entry
-
-    entries, known = [Entry(recipients.number_of(number))], keys.marks_of(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-
-        scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        return await admin.mark(connection, known, scope, entries, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _block(account, tenant)
+    recipients.mark_one(config, number, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @block.command("remove")
@@ -166,15 +138,16 @@ def block_remove(
     json: stored.Json = False,
 ) -> None:
     """Take a number off a block list."""
+    by = recipients.by(actor, reason, dry_run=dry_run)
     digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
 
         scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        return await admin.lift(connection, known, [scope], digits, recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.lift(connection, known, [scope], digits, by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @block.command("import")
@@ -190,19 +163,8 @@ def block_import(
     json: stored.Json = False,
 ) -> None:
     """Put a list on a block list: a number a line, or CSV with the columns number, at, proof. A bad row stops all of it."""
-    text, name = recipients.text_of(file)
-    known = keys.marks_of(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-        from smsgw.compliance.lists import numbers_of
-
-        entries = numbers_of(text, name)
-        scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        by = recipients.by(actor, reason, dry_run=dry_run)
-        return await admin.mark(connection, known, scope, entries, by, source=admin.list_of(name))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _block(account, tenant)
+    recipients.mark_list(config, file, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @block.command("show")
@@ -216,6 +178,18 @@ def block_show(
 ) -> None:
     """Show on which block lists a number is, or was; or the newest entries, by the number's hash."""
     _show("block", number, "", limit, config, json=json, csv=csv)
+
+
+def _refusal(account: str, signature: str, service: str) -> recipients.Scoping:
+    from smsgw.admin import recipients as admin
+
+    return lambda connection: admin.opt_out_scope(connection, account, signature=signature, service=service)
+
+
+def _block(account: str, tenant: str) -> recipients.Scoping:
+    from smsgw.admin import recipients as admin
+
+    return lambda connection: admin.block_scope(connection, account=account, tenant=tenant)
 
 
 def _show(kind: str, number: str, account: str, limit: int, config: Path, *, json: bool, csv: bool) -> None:
