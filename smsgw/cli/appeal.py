@@ -27,17 +27,17 @@ def appeal(
     """Write down what a tenant answers to a step; changes no state. Prints the appeal's number."""
     import sys
 
+    from smsgw.admin import appeals
+
     if kind not in {"tenant", "account"}:
         face.fail(stored.USAGE, f"{kind!r} is neither tenant nor account")
     said = sys.stdin.read() if text == "-" else text
     who = stored.who(actor)
 
-    async def run(connection: Connection) -> int:
-        from smsgw.admin import appeals
-
-        return await appeals.record(connection, kind, name, said, said_by=said_by, step=step, actor=who, dry_run=dry_run)
-
-    number = stored.ask(config, run)
+    number = stored.ask(
+        config,
+        lambda connection: appeals.record(connection, kind, name, said, said_by=said_by, step=step, actor=who, dry_run=dry_run),
+    )
     if number:
         print(number)
     stored.done(dry_run=dry_run)
@@ -53,14 +53,10 @@ def answer(
     dry_run: stored.DryRun = False,
 ) -> None:
     """Write down what became of an appeal and tell the tenant; the state itself is changed by its own command."""
+    from smsgw.admin import appeals
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> None:
-        from smsgw.admin import appeals
-
-        await appeals.answer(connection, number, outcome, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.ask(config, run)
+    stored.ask(config, lambda connection: appeals.answer(connection, number, outcome, actor=who, reason=reason, dry_run=dry_run))
     stored.done(dry_run=dry_run)
 
 

@@ -16,7 +16,6 @@ from smsgw.cli import face, stored
 
 if TYPE_CHECKING:
     from smsgw.store.audits import Verified
-    from smsgw.store.chain import Head
     from smsgw.store.database import Connection
 
 
@@ -36,14 +35,10 @@ def list_(
     csv: stored.Csv = False,
 ) -> None:
     """Show the newest rows first."""
+    from smsgw.store import audits
+
     start = datetime.now(UTC) - stored.span(since, "--since") if since else None
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import audits
-
-        return await audits.find(connection, kind or None, name or None, by or None, start, limit)
-
-    rows = stored.ask(config, run)
+    rows = stored.ask(config, lambda connection: audits.find(connection, kind or None, name or None, by or None, start, limit))
     if not json:
         rows = [{**row, "old": _short(row["old"]), "new": _short(row["new"]), "hash": row["hash"][:12]} for row in rows]
     stored.show(rows, "rows", json=json, csv=csv)
@@ -77,13 +72,9 @@ def verify(
 @app.command()
 def head(config: face.ConfigPath = face.CONFIG) -> None:
     """Print where the chain has come to, to be noted outside: verify --head compares it."""
+    from smsgw.store import audits
 
-    async def run(connection: Connection) -> Head:
-        from smsgw.store import audits
-
-        return await audits.head(connection)
-
-    print(stored.ask(config, run))
+    print(stored.ask(config, audits.head))
 
 
 def _short(value: Any) -> str:

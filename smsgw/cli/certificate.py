@@ -16,7 +16,7 @@ from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
-    from smsgw.store.purges import Certified, Found
+    from smsgw.store.purges import Found
 
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")]
 
@@ -33,26 +33,18 @@ def purge(
     json: stored.Json = False,
 ) -> None:
     """Delete what a closed contract left of words and numbers, and certify it; what is held stays, and is named. Books stay."""
+    from smsgw.admin import purging
+
     opened, signer = keys.content_of(config).open, keys.signer_of(config)
     if yes and not reason.strip():
         face.fail(stored.USAGE, "say why: --reason")
-
-    async def look(connection: Connection) -> list[Found]:
-        from smsgw.admin import purging
-
-        return await purging.preview(connection, name)
-
-    async def run(connection: Connection) -> Certified:
-        from smsgw.admin import purging
-
-        asked = purging.Asked(stored.caller(), reason, unreturned)
-        return await purging.purge(connection, name, opened, signer, asked)
-
     if not yes:
-        stored.show(_rows(stored.ask(config, look)), "data of it", json=json)
+        found = stored.ask(config, lambda connection: purging.preview(connection, name))
+        stored.show(_rows(found), "data of it", json=json)
         stored.done(dry_run=True)
         return
-    said = stored.ask(config, run).said
+    asked = purging.Asked(stored.caller(), reason, unreturned)
+    said = stored.ask(config, lambda connection: purging.purge(connection, name, opened, signer, asked)).said
     went = [{"kind": one["kind"], "deleted": one["rows"], "from": one["from"], "until": one["until"]} for one in said["deleted"]]
     held = [{"kind": one["kind"], "held": one["rows"], "why": one["why"], "held_until": one["held_until"]} for one in said["held"]]
     stored.show([*went, *held], "data of it", json=json)
@@ -111,11 +103,8 @@ def verify_certificate(
     except ValueError as error:
         face.fail(face.FAILED, f"{file} {error}")
 
-    async def run(connection: Connection) -> list[str]:
-        return await purging.check_made_here(connection, said["sha256"])
-
     if store:
-        faults += stored.ask(config, run)
+        faults += stored.ask(config, lambda connection: purging.check_made_here(connection, said["sha256"]))
     if faults:
         face.fail(face.FAILED, *(f"{file}: {fault}" for fault in faults))
     told = {name: said[name] for name in ("tenant", "closed", "made", "complete", "asked_by", "sha256", "signed_by")}

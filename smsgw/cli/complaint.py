@@ -102,14 +102,11 @@ def list_(
     csv: stored.Csv = False,
 ) -> None:
     """Show complaints that are open, those that are due soonest first."""
+    from smsgw.store import complaints
+
     which = "overdue" if overdue else "all" if everything else "open"
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import complaints
-
-        return await complaints.listed(connection, which=which, limit=limit)
-
-    stored.show(recipients.filled(stored.ask(config, run)), "complaints", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: complaints.listed(connection, which=which, limit=limit))
+    stored.show(recipients.filled(rows), "complaints", json=json, csv=csv)
 
 
 @app.command()
@@ -140,13 +137,11 @@ def close(
     json: stored.Json = False,
 ) -> None:
     """End a complaint with its outcome."""
+    from smsgw.admin import complaints
 
-    async def run(connection: Connection) -> dict[str, Any]:
-        from smsgw.admin import complaints
-
-        return await complaints.close(connection, complaint, outcome, recipients.by(actor, reason, dry_run=dry_run))
-
-    stored.show([stored.ask(config, run)], "complaints", json=json)
+    by = recipients.by(actor, reason, dry_run=dry_run)
+    closed = stored.ask(config, lambda connection: complaints.close(connection, complaint, outcome, by))
+    stored.show([closed], "complaints", json=json)
     stored.done(dry_run=dry_run)
 
 
@@ -159,13 +154,10 @@ def rates(
     csv: stored.Csv = False,
 ) -> None:
     """Show complaints per million messages of a month. It reads that month's messages of the accounts complained of."""
+    from smsgw.admin import complaints
+
     settings = face.settings(config)
     day = stored.day(f"{month}-01", "--month") if month else datetime.now(UTC).date()
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import complaints
-
-        assert day is not None
-        return await complaints.rates_of(connection, day, settings.compliance)
-
-    stored.show(stored.ask(config, run), "complaints in that month", json=json, csv=csv)
+    assert day is not None
+    rows = stored.ask(config, lambda connection: complaints.rates_of(connection, day, settings.compliance))
+    stored.show(rows, "complaints in that month", json=json, csv=csv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -56,17 +56,14 @@ def import_(
     json: stored.Json = False,
 ) -> None:
     """Keep a list of consents: CSV with the columns number, at, source, proof. A bad row stops all of it."""
+    from smsgw.admin import recipients as admin
+    from smsgw.compliance.lists import consents_of
+
     by = recipients.by(actor, reason, dry_run=dry_run)
     text, name = recipients.text_of(file)
     known = keys.marks_of(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-        from smsgw.compliance.lists import consents_of
-
-        return await admin.consent(connection, known, account, consents_of(text, name), by)
-
-    recipients.told(stored.ask(config, run), by, json=json)
+    done = stored.ask(config, lambda connection: admin.consent(connection, known, account, consents_of(text, name), by))
+    recipients.told(done, by, json=json)
 
 
 @app.command()
@@ -98,11 +95,8 @@ def show(
     csv: stored.Csv = False,
 ) -> None:
     """Show what a number has consented to, when, with which proof, and whether it still does."""
+    from smsgw.store import consents
+
     value = keys.marks_of(config).hash_of(recipients.number_of(number))
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import consents
-
-        return await consents.of_number(connection, value)
-
-    stored.show(recipients.filled(stored.ask(config, run)), "consents", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: consents.of_number(connection, value))
+    stored.show(recipients.filled(rows), "consents", json=json, csv=csv)

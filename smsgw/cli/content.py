@@ -19,7 +19,6 @@ from smsgw.cli import face, keys, stored
 from smsgw.cli.subject import Name, Of
 
 if TYPE_CHECKING:
-    from smsgw.admin.contents import Read
     from smsgw.store.contents import Filter
     from smsgw.store.database import Connection
 
@@ -40,14 +39,10 @@ def show(
     json: stored.Json = False,
 ) -> None:
     """Read one message: text and octets. It leaves a row in the audit."""
+    from smsgw.admin import contents
+
     opened = keys.content_of(config).open
-
-    async def run(connection: Connection) -> Read:
-        from smsgw.admin import contents
-
-        return await contents.read(connection, message, opened, actor=stored.caller(), reason=reason)
-
-    found = stored.ask(config, run)
+    found = stored.ask(config, lambda connection: contents.read(connection, message, opened, actor=stored.caller(), reason=reason))
     row = {
         "id": found.id,
         "tenant": found.tenant,
@@ -142,13 +137,9 @@ def release(
     config: face.ConfigPath = face.CONFIG,
 ) -> None:
     """End a legal hold: what has had its time goes with the next round."""
+    from smsgw.admin import contents
 
-    async def run(connection: Connection) -> None:
-        from smsgw.admin import contents
-
-        await contents.release(connection, number, actor=stored.caller(), reason=reason)
-
-    stored.ask(config, run)
+    stored.ask(config, lambda connection: contents.release(connection, number, actor=stored.caller(), reason=reason))
     stored.done(dry_run=False)
 
 

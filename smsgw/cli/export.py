@@ -20,7 +20,7 @@ from smsgw.cli import face, keys, stored
 from smsgw.cli.balance import Json
 
 if TYPE_CHECKING:
-    from smsgw.reports.reconcile import Result, Theirs
+    from smsgw.reports.reconcile import Theirs
     from smsgw.store.database import Connection
 
 From = Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-11-01.")]
@@ -131,11 +131,8 @@ def reconcile(
         face.fail(stored.USAGE, f"{file}: {error}")
     first, end = _day(start), _day(until)
 
-    async def run(connection: Connection) -> Result:
-        return await exporting.reconcile(connection, link, theirs, start=first, end=end)
-
     try:
-        result = stored.ask(config, run)
+        result = stored.ask(config, lambda connection: exporting.reconcile(connection, link, theirs, start=first, end=end))
     except exporting.NoSuchLink:
         face.fail(face.NOT_FOUND, f"there is no link {link!r}")
     stored.show([asdict(one) for one in result.differences], "differences", json=json, csv=csv)

@@ -58,13 +58,9 @@ def list_(
 @app.command()
 def compute(config: face.ConfigPath = face.CONFIG) -> None:
     """Compute the open ones as of today; a running gateway does so by itself each day."""
+    from smsgw.admin import late_fees
 
-    async def run(connection: Connection) -> int:
-        from smsgw.admin import late_fees
-
-        return await late_fees.keep_fees(connection)
-
-    print(stored.ask(config, run))
+    print(stored.ask(config, late_fees.keep_fees))
 
 
 @app.command()

@@ -129,12 +129,10 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(config: Path, tenant: str, prefix: str | None, *, over: bool, json: bool, csv: bool) -> None:
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import prices
+    from smsgw.admin import prices
 
-        return await prices.listed(connection, tenant or None, prefix, over=over)
-
-    stored.show(stored.ask(config, run), "prices", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: prices.listed(connection, tenant or None, prefix, over=over))
+    stored.show(rows, "prices", json=json, csv=csv)
 
 
 def _moment(text: str) -> datetime:

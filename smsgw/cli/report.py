@@ -76,13 +76,10 @@ def write(
 @app.command("list")
 def list_(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show what was reported, the newest first."""
+    from smsgw.store import dossiers
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import dossiers
-
-        return await dossiers.reports(connection)
-
-    stored.show(stored.ask(config, run), "reports", json=json, csv=csv)
+    rows = stored.ask(config, dossiers.reports)
+    stored.show(rows, "reports", json=json, csv=csv)
 
 
 @app.command()

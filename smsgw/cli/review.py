@@ -31,13 +31,10 @@ def list_(
     csv: stored.Csv = False,
 ) -> None:
     """Show what waits, the most urgent first; numbers are masked."""
+    from smsgw.admin import reviewing
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import reviewing
-
-        return await reviewing.waiting(connection, account or None)
-
-    stored.show(stored.ask(config, run), "reviews", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: reviewing.waiting(connection, account or None))
+    stored.show(rows, "reviews", json=json, csv=csv)
 
 
 @app.command()
@@ -82,12 +79,11 @@ def refuse(
 
 
 def _decide(numbers: list[int], config: Path, reason: str, actor: str, *, accepted: bool, dry_run: bool, json: bool) -> None:
+    from smsgw.admin import reviewing
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import reviewing
-
-        return await reviewing.decide(connection, numbers, accept=accepted, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.show(stored.ask(config, run), "reviews", json=json)
+    rows = stored.ask(
+        config, lambda connection: reviewing.decide(connection, numbers, accept=accepted, actor=who, reason=reason, dry_run=dry_run)
+    )
+    stored.show(rows, "reviews", json=json)
     stored.done(dry_run=dry_run)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,13 +48,10 @@ def rotate(
 @app.command("list")
 def list_(system_id: SystemId, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show an account's secrets by number: since when, until when, when and from where last used. Never the secret."""
+    from smsgw.admin.credentials import listed
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin.credentials import listed
-
-        return await listed(connection, system_id)
-
-    stored.show(stored.ask(config, run), "secrets", json=json)
+    rows = stored.ask(config, lambda connection: listed(connection, system_id))
+    stored.show(rows, "secrets", json=json)
 
 
 @app.command()
@@ -69,12 +66,9 @@ def revoke(
     json: stored.Json = False,
 ) -> None:
     """Take a secret away at once. Sessions that are bound stay bound."""
+    from smsgw.admin.credentials import revoke as take_away
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> dict[str, Any]:
-        from smsgw.admin.credentials import revoke as take_away
-
-        return await take_away(connection, system_id, number, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.show([stored.ask(config, run)], "secret", json=json)
+    row = stored.ask(config, lambda connection: take_away(connection, system_id, number, actor=who, reason=reason, dry_run=dry_run))
+    stored.show([row], "secret", json=json)
     stored.done(dry_run=dry_run)

@@ -45,14 +45,10 @@ def warn(
     dry_run: stored.DryRun = False,
 ) -> None:
     """Tell the tenant; change nothing."""
+    from smsgw.admin.standing import warn as tell
 
-    async def run(connection: Connection) -> None:
-        from smsgw.admin import standing
-
-        who = stored.who(actor)
-        await standing.warn(connection, kind, name, actor=who, reason=reason, evidence=evidence or (), dry_run=dry_run)
-
-    stored.ask(config, run)
+    who, proof = stored.who(actor), evidence or ()
+    stored.ask(config, lambda connection: tell(connection, kind, name, actor=who, reason=reason, evidence=proof, dry_run=dry_run))
     stored.done(dry_run=dry_run)
 
 
@@ -71,7 +67,7 @@ def limit(
     json: stored.Json = False,
 ) -> None:
     """Let it send so many parts per second; over it: ESME_RTHROTTLED."""
-    _change(config, kind, name, "limited", reason, evidence, span, actor, rate=rate, dry_run=dry_run, json=json)
+    _change(config, kind, name, "limited", reason, actor=actor, evidence=evidence, span=span, rate=rate, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -88,7 +84,7 @@ def freeze(
     json: stored.Json = False,
 ) -> None:
     """Refuse its submits; receipts and messages still go to it."""
-    _change(config, kind, name, "frozen", reason, evidence, span, actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "frozen", reason, actor=actor, evidence=evidence, span=span, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -104,7 +100,7 @@ def terminate(
     json: stored.Json = False,
 ) -> None:
     """Close it for good; only from a freeze, a suspension or a closing. New binds are refused as well."""
-    _change(config, kind, name, "closed", reason, evidence, "", actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "closed", reason, actor=actor, evidence=evidence, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -120,7 +116,7 @@ def suspend(
     json: stored.Json = False,
 ) -> None:
     """Refuse its submits for what it owes; what it pays lifts that."""
-    _change(config, kind, name, "suspended_arrears", reason, None, span, actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "suspended_arrears", reason, actor=actor, span=span, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -135,7 +131,7 @@ def close(
     json: stored.Json = False,
 ) -> None:
     """Let it send what its balance still pays; then it is closed."""
-    _change(config, kind, name, "closing", reason, None, "", actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "closing", reason, actor=actor, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -150,7 +146,7 @@ def resume(
     json: stored.Json = False,
 ) -> None:
     """Make it active again; what the calendar brought is lifted by new dates instead (`smsgw tenant term`)."""
-    _change(config, kind, name, "active", reason, None, "", actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "active", reason, actor=actor, dry_run=dry_run, json=json)
 
 
 @app.command("list")
@@ -199,36 +195,27 @@ def history(
     stored.show(stored.ask(config, run), "changes", json=json, csv=csv)
 
 
-def _change(  # noqa: PLR0917 - what the commands were given
+def _change(
     config: Path,
     kind: Kind,
     name: str,
     state: str,
     reason: str,
-    evidence: list[str] | None,
-    span: str,
-    actor: str,
     *,
+    actor: str,
+    evidence: list[str] | None = None,
+    span: str = "",
     rate: int = 0,
     dry_run: bool,
     json: bool,
 ) -> None:
-    who, until = stored.who(actor), stored.until(span)
+    who, until, proof = stored.who(actor), stored.until(span), evidence or ()
 
     async def run(connection: Connection) -> Change:
         from smsgw.admin.standing import change_state
 
         return await change_state(
-            connection,
-            kind,
-            name,
-            state,
-            actor=who,
-            reason=reason,
-            evidence=evidence or (),
-            until=until,
-            rate=rate,
-            dry_run=dry_run,
+            connection, kind, name, state, actor=who, reason=reason, evidence=proof, until=until, rate=rate, dry_run=dry_run
         )
 
     change = stored.ask(config, run)
