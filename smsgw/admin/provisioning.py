@@ -35,7 +35,7 @@ from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisi
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
-from smsgw.store import credentials, policies, versions
+from smsgw.store import balances, credentials, policies, versions
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
 from smsgw.store.prices import PriceKey
@@ -239,7 +239,7 @@ async def apply(
     try:
         async with connection.transaction():
             return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, take_over=take_over, dry_run=dry_run)
-    except store.Overdrawn as error:  # it has sent something since we looked
+    except balances.Overdrawn as error:  # it has sent something since we looked
         return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
 
 
@@ -347,8 +347,9 @@ async def _settle_balances(connection: Connection, changes: tuple[Change, ...], 
     day = int(time.time() // 86_400)
     for name, change in sorted(tenants.items()):
         if change.old is None:
-            await store.open_balance(connection, name, openings.get(name, 0), day, actor)
-    await store.set_credit_limits(connection, {name: change.new["credit_limit"] for name, change in tenants.items() if change.new})
+            await balances.open_balance(connection, name, openings.get(name, 0), day, actor)
+    limits = {name: change.new["credit_limit"] for name, change in tenants.items() if change.new}
+    await balances.set_credit_limits(connection, limits)
 
 
 async def _unannounced(connection: Connection, changes: tuple[Change, ...], live: Entities) -> list[Conflict]:
@@ -364,11 +365,11 @@ async def _against_the_books(connection: Connection, changes: tuple[Change, ...]
         kind, name = change.key
         if kind != "tenant" or change.old is None or change.new is None:
             continue
-        if change.old["currency"] != change.new["currency"] and await store.has_ledger(connection, name):
+        if change.old["currency"] != change.new["currency"] and await balances.has_ledger(connection, name):
             why = f"its books are in {change.old['currency']}: a contract in {change.new['currency']} is another tenant"
             conflicts.append(Conflict(change.key, why, final=True))
         limit = change.new["credit_limit"]
-        if limit < change.old["credit_limit"] and (amount := await store.balance_of(connection, name)) < -limit:
+        if limit < change.old["credit_limit"] and (amount := await balances.balance_of(connection, name)) < -limit:
             why = f"its balance is {format_money(amount)}, below a credit limit of {format_money(limit)}: top it up first"
             conflicts.append(Conflict(change.key, why, final=True))
     return conflicts
@@ -429,7 +430,7 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
             if name not in secrets:
                 notes.append(f"account {name!r} has no password: it cannot bind (smsgw secret rotate makes one)")
         elif kind == "tenant" and (kind, name) in live:
-            opened = await store.opening_of(connection, name)
+            opened = await balances.opening_of(connection, name)
             if opened != file.openings.get(name, 0):
                 notes.append(f"tenant {name!r} was opened with {format_money(opened)}: its balance in the file is not used again")
         elif kind == "tenant" and name in former:

@@ -111,5 +111,5 @@ def _make_key(path: Path) -> None:
 
 
 def opener(data_dir: Path) -> Callable[[str], str]:
-    """Return what opens links' passwords for a daemon (`store.provisioning.Unseal`)."""
+    """Return what opens links' passwords for a daemon (`store.provisioned.Unseal`)."""
     return load_key(data_dir).unseal

@@ -25,8 +25,8 @@ from smsgw.model import State
 from smsgw.sim.carrier import Carrier
 from smsgw.sim.tenant import Tenant
 from smsgw.store import invariants
+from smsgw.store.balances import balance_of
 from smsgw.store.database import EmbeddedServer, connect, migrate
-from smsgw.store.provisioning import balance_of
 
 _START_S: Final = 120.0
 _FRAME_S: Final = 0.25

@@ -28,6 +28,7 @@ __all__ = [
     "check_durability",
     "connect",
     "heed_cancellation",
+    "listening",
     "migrate",
     "open_pool",
     "others_connected",
@@ -83,6 +84,19 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
     """Give one connection of a pool for a while."""
     async with pool.acquire() as connection:
         yield cast("Connection", connection)
+
+
+@asynccontextmanager
+async def listening(dsn: str, channel: str, *, name: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
+    """Connect and listen to a channel; the event is set at each notification, and when the connection ends. Raises as `connect`."""
+    connection = await connect(dsn, name=name)
+    changed = asyncio.Event()
+    try:
+        connection.add_termination_listener(lambda _connection: changed.set())
+        await connection.add_listener(channel, lambda *_: changed.set())
+        yield connection, changed
+    finally:
+        connection.terminate()
 
 
 def heed_cancellation() -> None:

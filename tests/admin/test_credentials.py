@@ -11,7 +11,7 @@ from smsgw.admin.credentials import ALPHABET, generate, hasher_of, listed, revok
 from smsgw.admin.standing import NotFound
 from smsgw.config import Secrets
 from smsgw.store import credentials as store
-from smsgw.store import provisioning
+from smsgw.store import provisioned, provisioning
 from smsgw.store.database import Connection
 
 CHEAP = hasher_of(Secrets(memory_kib=1_024))
@@ -46,7 +46,7 @@ async def test_the_old_secret_gets_an_end_and_the_one_before_it_goes(acme: Conne
     first = await rotate(acme, "acme1", overlap=HOUR, actor="ops", reason="yearly", hasher=CHEAP)
     second = await rotate(acme, "acme1", overlap=HOUR, actor="ops", reason="lost", hasher=CHEAP)
     assert (second.ending, len(second.dropped)) == ((first.number,), 1)
-    (account,) = (await provisioning.read(acme, str)).accounts
+    (account,) = (await provisioned.read(acme, str)).accounts
     assert [CHEAP.verify(known, secret.secret) for known, secret in zip(account.secrets, (second, first), strict=True)] == [
         True
     ] * 2

@@ -12,7 +12,7 @@ from smsgw.admin.recipients import By, Done
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.compliance.lists import Entry
 from smsgw.policy.marks import OPT_OUT, Marks, Scope
-from smsgw.store import consents, marks, provisioning
+from smsgw.store import consents, marks, provisioned, provisioning
 from smsgw.store.database import Connection
 
 KNOWN = Marks(b"k" * 32)
@@ -54,7 +54,7 @@ async def test_scopes_are_named_by_people(acme: Connection):
 async def test_a_number_goes_on_record_and_off_it(acme: Connection):
     """Each change leaves one audit row with the hash; what changes nothing leaves none; a dry run changes nothing."""
     scope = await recipients.opt_out_scope(acme, "acme1")
-    before = await provisioning.version(acme)
+    before = await provisioned.version(acme)
     assert await recipients.mark(acme, KNOWN, scope, [Entry(NUMBER)], LOOKING) == Done(1, 1)
     assert await active(acme) == 0
     assert await recipients.mark(acme, KNOWN, scope, [Entry(NUMBER)], OPS) == Done(1, 1)
@@ -69,7 +69,7 @@ async def test_a_number_goes_on_record_and_off_it(acme: Connection):
     assert [json.loads(row["new"])["active"] for row in rows] == [True, False]
     assert json.loads(rows[0]["new"])["number"] == recipients.hex_of(KNOWN.hash_of(NUMBER))
     assert NUMBER not in str([dict(row) for row in rows])
-    assert await provisioning.version(acme) == before
+    assert await provisioned.version(acme) == before
     with pytest.raises(NotAllowed, match="reason"):
         await recipients.mark(acme, KNOWN, scope, [Entry(NUMBER)], By("ops", " "))
 
