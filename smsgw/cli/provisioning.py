@@ -18,7 +18,8 @@ import typer
 from smsgw.cli import face, stored
 
 if TYPE_CHECKING:
-    from smsgw.admin.provisioning import Plan, ProvisioningFile
+    from smsgw.admin.provisioning import ProvisioningFile
+    from smsgw.admin.three_way import Plan
     from smsgw.config import Config
     from smsgw.store.database import Connection
 

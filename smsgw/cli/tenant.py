@@ -13,7 +13,7 @@ import typer
 from smsgw.cli import certificate, face, stored
 
 if TYPE_CHECKING:
-    from smsgw.admin.provisioning import Plan
+    from smsgw.admin.three_way import Plan
     from smsgw.store.database import Connection
 
 Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]

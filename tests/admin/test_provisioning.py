@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from smsgw.admin import provisioning
-from smsgw.admin.provisioning import Plan, parse_provisioning
+from smsgw.admin.provisioning import parse_provisioning
 from smsgw.admin.sealing import Key
+from smsgw.admin.three_way import Plan
 from smsgw.billing.tariff import parse_money
 from smsgw.model import Mode
 from smsgw.store import credentials, provisioned
@@ -239,13 +240,13 @@ async def test_what_is_sent_meanwhile_may_undo_an_apply(database: str, connectio
     """When a balance falls below the new credit limit between the look and the change, nothing changes, and a conflict says so."""
     await put(connection, EXAMPLE.replace('credit_limit = "0.00"', 'credit_limit = "10.00"'))
     other = await connect(database, name="other")
-    make = provisioning._make
+    make = provisioning.make
 
     async def send_first(*args: Any, **kwargs: Any) -> list[store.Key]:
         await other.execute("UPDATE balance SET amount = -1")
         return await make(*args, **kwargs)
 
-    monkeypatch.setattr(provisioning, "_make", send_first)
+    monkeypatch.setattr(provisioning, "make", send_first)
     refused = await put(connection, EXAMPLE)
     await other.close()
     assert [(one.key, one.final) for one in refused.conflicts] == [(TENANT_KEY, True)]
@@ -262,10 +263,3 @@ async def test_an_apply_makes_those_who_send_wait_for_nothing_but_its_end(databa
             await store.put(connection, change, {"currency": "CNY", "credit_limit": 7, "basis": "submitted"})
         assert await other.execute("UPDATE balance SET amount = amount - 1") == "UPDATE 1"
     await other.close()
-
-
-def test_agreement_is_no_conflict():
-    """When everybody made the same change there is nothing to do."""
-    made: store.Entities = {("carrier", "alpha"): {}}
-    assert provisioning.plan({}, made, made).empty
-    assert provisioning.plan({}, made, made, overwrite=True).empty
