@@ -26,7 +26,6 @@ from smsgw import config
 from smsgw.config import ConfigError
 
 KEY_FILE: Final = "seal.key"
-REFERENCES: Final = ("file", "env", "credential")
 _KEY_OCTETS: Final = 32
 _NONCE_OCTETS: Final = 12
 _SEALED: Final = "sealed:1:"
