@@ -13,6 +13,7 @@ from smsgw.config import Secrets
 from smsgw.store import credentials as store
 from smsgw.store import provisioned, provisioning
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 CHEAP = hasher_of(Secrets(memory_kib=1_024))
 HOUR = timedelta(hours=1)
@@ -21,8 +22,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with an account that has a secret."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     await store.set_secret(connection, "acme1", "hash")
     return connection
 

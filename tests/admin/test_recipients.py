@@ -12,21 +12,13 @@ from smsgw.admin.recipients import By, Done
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.compliance.lists import Entry
 from smsgw.policy.marks import OPT_OUT, Marks, Scope
-from smsgw.store import consents, marks, provisioned, provisioning
+from smsgw.store import consents, marks, provisioned
 from smsgw.store.database import Connection
 
 KNOWN = Marks(b"k" * 32)
 NUMBER = "8613800138000"
 OPS = By("ops", "ticket 7")
 LOOKING = By("ops", "ticket 7", dry_run=True)
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def active(connection: Connection) -> int:

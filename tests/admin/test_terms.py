@@ -13,13 +13,13 @@ from smsgw.model import Standing
 from smsgw.store import balances, notices, provisioning
 from smsgw.store import terms as store
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with an account, prices of 0.038 and 0.05, and a balance of 0.057."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     for prefix, price in (("86", 38_000), ("", 50_000)):
         await provisioning.put(connection, ("price", f"acme/{prefix}"), {"price": price})
     await balances.open_balance(connection, "acme", 57_000, 1, "test")

@@ -4,6 +4,7 @@ import pytest
 
 from smsgw.store import provisioning
 from smsgw.store.database import Connection
+from tests.contract import contract
 from tests.store.entities import ENTITIES
 
 
@@ -13,3 +14,9 @@ async def filled(connection: Connection) -> Connection:
     for key, values in ENTITIES.items():
         await provisioning.put(connection, key, values)
     return connection
+
+
+@pytest.fixture
+async def acme(connection: Connection) -> Connection:
+    """A tenant with an account."""
+    return await contract(connection, "acme1")

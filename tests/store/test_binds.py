@@ -2,18 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from smsgw.store import binds, provisioned, provisioning
+from smsgw.store import binds, provisioned
 from smsgw.store.database import Connection
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def test_binds_are_counted_over_all_nodes(acme: Connection):

@@ -11,6 +11,7 @@ from smsgw.store import provisioned, provisioning
 from smsgw.store import standing as store
 from smsgw.store.database import Connection
 from smsgw.store.standing import Decision, Subject
+from tests.contract import contract
 
 SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -18,10 +19,7 @@ SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with two accounts."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    for name in ("acme1", "acme2"):
-        await provisioning.put(connection, ("account", name), {"tenant": "acme"})
-    return connection
+    return await contract(connection, "acme1", "acme2")
 
 
 async def named(connection: Connection, kind: str, name: str) -> Subject:
