@@ -1,4 +1,7 @@
-"""`smsgw state appeal`, `answer`, `appeals`: what tenants say to a step of the ladder, and what became of it."""
+"""`smsgw state appeal`, `answer`, `appeals`: what tenants say to a step of the ladder, and what became of it.
+
+Never here: changing a state.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 list   verify   head        look, walk the chain, say where it has come to (for a note outside)
 
 Exit codes of verify: 0 the chains fit, 1 one does not: the first row that does not is named.
+
+Never here: writing a row.
 """
 
 from __future__ import annotations

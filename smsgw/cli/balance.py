@@ -2,6 +2,8 @@
 
 What was done goes to standard output; nothing else does. Exit codes: 0, 2 usage, 3 no such tenant or message, 4 a reference that
 was booked already or what the books do not allow, 69 and 78 as in sysexits.h.
+
+Never here: what the books allow (`admin.books`).
 """
 
 from __future__ import annotations

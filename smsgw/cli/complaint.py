@@ -3,6 +3,8 @@
 add   close        register one and find its messages; end it with its outcome
 list  show         those that are open, overdue, or all; one of them
 rates              complaints per million messages of a month, by account and signature, with the next step that is proposed
+
+Never here: which messages are meant, when it is due (`admin.complaints`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`smsgw consent`: that recipients wanted an account's marketing, with the proof: add, import, withdraw, show."""
+"""`smsgw consent`: that recipients wanted an account's marketing, with the proof: add, import, withdraw, show.
+
+Never here: what a consent is worth (`admin.recipients`).
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 With the embedded database and no gateway running, the server is started for the visit and stopped after it. Exit code 0, 1
 or 2, as Nagios reads them.
+
+Never here: what is looked at (`admin.doctor`).
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@ against what its link took.
 
 Exit codes: 0, 1 there are differences or faults (or a file cannot be written), 2 usage, 3 no such tenant or link, 4 the directory
 is not empty.
+
+Never here: what is exported and how it is signed (`admin.exporting`, `admin.signing`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ Output is for people on a terminal and for programs otherwise: a table with colo
 a pipe, `--json` and `--csv` where asked for. Nothing but the answer goes to standard output.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 64 to 78 as in sysexits.h.
+
+Must never: import a database driver, or anything of the data path.
 """
 
 from __future__ import annotations

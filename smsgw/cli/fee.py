@@ -1,6 +1,8 @@
 """`smsgw fee`: late fees of closed cycles, which smsgw computes and people book: list, compute, post, withdraw.
 
 Exit codes: 0, 2 usage, 3 no such tenant, 4 there is no such proposal, it was decided before, or the books do not allow it.
+
+Never here: what a fee comes to (`admin.late_fees`).
 """
 
 from __future__ import annotations

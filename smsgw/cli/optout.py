@@ -2,6 +2,8 @@
 
 add   remove   import      by number, or by a list; each change leaves an audit row, and running gateways follow within a second
 show                       what is on record of a number, or the newest entries
+
+Never here: how a number is hashed, who has what scope (`admin.recipients`).
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 replay      a new version over the texts that are stored: what would be refused, held or passed otherwise
 export      a version as it is stored, in files: an apply of them changes nothing
+
+Never here: what a rule set objects to (`admin.replaying`, `admin.policy_export`).
 """
 
 from __future__ import annotations

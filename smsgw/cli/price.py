@@ -4,6 +4,8 @@ list   set   history   notice
 
 A price holds from now on or from a date in the future; a message costs what is in force when it is accepted. Where a contract wants
 notice of changes (`price_notice_days`), it is recorded here before the change may be set.
+
+Never here: when a price may change (`admin.prices`).
 """
 
 from __future__ import annotations

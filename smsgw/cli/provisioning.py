@@ -2,6 +2,8 @@
 
 What changes goes to standard output, one line each; how it ended to standard error. Exit codes: 0, 4 conflict, 69 and 78 as in
 sysexits.h.
+
+Never here: what differs and what is made of it (`admin.three_way`, `admin.provisioning`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What the commands on recipients share: a number or a list read, put on record within a scope, and how it ended said.
 
 A number may be `-`: it is read from standard input, and stands in no list of processes and no history of a shell.
+
+Must never: repeat a number on any output.
 """
 
 from __future__ import annotations

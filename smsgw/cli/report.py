@@ -6,6 +6,8 @@ verify   check a bundle, by itself, against a public key, or against the store a
 
 Exit codes: 0, 1 a bundle does not hold or cannot be written, 2 called wrongly, 3 no such name, 4 a file is there already or the
 state allows no freeze, 69 and 78 as in sysexits.h.
+
+Never here: what belongs into a bundle (`admin.reporting`); sending it anywhere.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 list   show          look; who looked at a text is audited
 accept   refuse      decide, with a reason
+
+Never here: what a decision does (`admin.reviewing`).
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ warn   limit   freeze   terminate      the ladder; the last one only from a free
 suspend   close   resume               for arrears; the way out; back to active
 appeal   answer   appeals              what the tenant says to a step, and what became of it
 list   get   history                   look
+
+Never here: which moves there are (`contracts.standing`).
 """
 
 from __future__ import annotations

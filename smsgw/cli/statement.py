@@ -1,6 +1,8 @@
 """`smsgw statement`: a tenant's (or a partner's) closed cycle as files; closing it when it is asked for the first time.
 
 Exit codes: 0, 1 the books do not reconcile or a library is missing, 2 usage, 3 no such tenant, 4 the cycle cannot be closed yet.
+
+Never here: what a cycle comes to (`admin.closing`).
 """
 
 from __future__ import annotations

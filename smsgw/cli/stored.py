@@ -6,6 +6,8 @@ tenant or account, 4 not allowed from here, 69 and 78 as in sysexits.h.
 
 With the embedded database and no gateway running, its server is started for the moment and stopped again; one that a gateway has
 taken up meanwhile is left to it.
+
+Must never: hold SQL; book or change anything itself.
 """
 
 from __future__ import annotations

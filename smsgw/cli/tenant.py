@@ -1,6 +1,8 @@
 """`smsgw tenant`, `smsgw account`, `smsgw notice`: who is provisioned, their profiles and terms, what they are told, and the end.
 
 Files (`smsgw apply`) make and change them too; what is done here, one of each at a time, is to a file what somebody else has done.
+
+Never here: what may be changed and what follows from it (`admin.terms`, `admin.editing`).
 """
 
 from __future__ import annotations

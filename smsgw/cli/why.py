@@ -2,6 +2,8 @@
 
 The text comes on standard input, so that it stands in no process list. Exit codes: 0 answered, 1 no gateway, 3 no such account, 77
 not yours.
+
+Never here: the judging, which the gateway does by what it has in force.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The run: database, carriers, gateway, tenants; one carrier is cut part way and comes back; then all settles and is counted.
 
 Promises: when `play` returns or raises, nothing of the demo runs any more. The death of the gateway ends the demo.
+
+Must never: leave a process, a port or a directory behind.
 """
 
 from __future__ import annotations
