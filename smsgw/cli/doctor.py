@@ -26,7 +26,7 @@ def doctor(
     config: face.ConfigPath = face.CONFIG,
     *,
     books: Annotated[bool, typer.Option(help="Also check the books; reads every kept message.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
+    json: face.Json = False,
 ) -> None:
     """Look for what is wrong: machine, store, books. Exits 0 when all is well, 1 for warnings, 2 when something is broken."""
     from smsgw.admin.doctor import exit_code

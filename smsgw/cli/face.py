@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from smsgw.admin.control import ControlError
     from smsgw.config import Config
 
 FAILED: Final = 1
@@ -30,6 +31,10 @@ EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
+_OF_HTTP: Final = {404: NOT_FOUND, 403: EX_NOPERM}
+
+Json = Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
 
 CONTROL_SOCKET: Final = "admin.sock"
 CONFIG: Final = Path("/etc/smsgw/smsgw.toml")
@@ -60,6 +65,11 @@ def settings(path: Path) -> Config:
 def control_socket(config: Config) -> Path:
     """Where a running gateway answers who runs it."""
     return Path(config.node.data_dir) / CONTROL_SOCKET
+
+
+def fail_as(error: ControlError) -> NoReturn:
+    """Say why a running gateway did not answer, and end with the code that fits."""
+    fail(_OF_HTTP.get(error.status, FAILED), str(error))
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-Json = Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")]
-Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
+Json = face.Json
+Csv = face.Csv
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.")]
 Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]

@@ -24,7 +24,7 @@ def why(
     text: Annotated[str, typer.Option(help="Only -: the text is read from standard input.")] = "-",
     source: Annotated[str, typer.Option("--from", help="The sender; none given: an empty one.")] = "",
     *,
-    json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
+    json: face.Json = False,
 ) -> None:
     """Say what would become of a message: every rule, route and price, without sending it."""
     from smsgw.admin.control import ControlError, question
@@ -37,8 +37,7 @@ def why(
     try:
         rows = asyncio.run(question(face.control_socket(settings), "why", asked))
     except ControlError as error:
-        code = {404: face.NOT_FOUND, 403: face.EX_NOPERM}.get(error.status, face.FAILED)
-        face.fail(code, str(error))
+        face.fail_as(error)
     columns = face.columns_of(rows)
     if json:
         print(face.as_json(rows, columns))
