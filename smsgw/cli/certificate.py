@@ -1,9 +1,9 @@
 """`smsgw tenant purge`, `certificate`, `verify-certificate`: what is left of a tenant goes after its contract, and what proves it.
 
+Never here: what may go (`admin.purging`).
+
 Exit codes: 0, 1 a certificate does not hold, 2 called wrongly, 3 no such tenant or no certificate, 4 the contract is not closed,
 nothing was given back yet, or somebody else is at it, 69 and 78 as in sysexits.h.
-
-Never here: what may go (`admin.purging`).
 """
 
 from __future__ import annotations

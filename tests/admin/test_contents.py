@@ -12,11 +12,10 @@ from smsgw.admin.content_keys import content_keys
 from smsgw.admin.standing import NotAllowed, NotFound, find
 from smsgw.contracts.standing import NotAllowed as Forbidden
 from smsgw.smpp.pdu import sm_body
-from smsgw.store import audits
+from smsgw.store import audits, provisioning
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
 from smsgw.store.sealed import ContentKeys
-from tests.contract import contract
 
 BODY = sm_body(source=b"ACME", dest=b"4915112345678", short_message="Grüße, 张三".encode("utf-16-be"), data_coding=8)
 
@@ -31,7 +30,8 @@ def keys(tmp_path: Path) -> ContentKeys:
 async def store(connection: Connection, keys: ContentKeys) -> Connection:
     """Three messages of acme: sealed and delivered, plain and delivered, plain and queued; one of borg."""
     for name in ("acme", "borg"):
-        await contract(connection, f"{name}1", tenant=name)
+        await provisioning.put(connection, ("tenant", name), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+        await provisioning.put(connection, ("account", f"{name}1"), {"tenant": name})
     for number, tenant, state, body in ((1, 1, 10, keys.seal(1, BODY)), (2, 1, 10, BODY), (3, 1, 3, BODY), (4, 2, 10, BODY)):
         await connection.execute(
             "INSERT INTO message (id, tenant, account, state, mode, basis, registered, parts, command, debit_day, price, source,"

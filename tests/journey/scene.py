@@ -120,8 +120,8 @@ class Scene:
 
     async def start(self, *, bound: bool = True) -> None:
         """Start the gateway, as the same node as before."""
-        messages = "all" if self.records else "none"
-        toml = process_settings(self.dsn, self.directory, messages=messages, records=self.records or "", more=self.more)
+        recorded: dict[str, Any] = {"messages": "all", "records": self.records} if self.records else {}
+        toml = process_settings(self.dsn, self.directory, more=self.more, **recorded)
         daemon = self.daemon = Daemon(settings.parse(toml))
         daemon.clock = self.clock  # type: ignore[assignment]
         ready, self._stop = asyncio.Event(), asyncio.Event()
