@@ -26,7 +26,7 @@ from smsgw.policy.turns import Turns, short_turns
 from smsgw.routing.table import RoutingTable
 from smsgw.store import policies as policies_store
 from smsgw.store import provisioned, provisioning
-from smsgw.store.database import Connection, heed_cancellation
+from smsgw.store.database import LOST, Connection, heed_cancellation
 from smsgw.store.provisioned import Unseal
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
@@ -259,5 +259,5 @@ async def follow_directory(
                     with suppress(TimeoutError):
                         async with asyncio.timeout(poll_s):
                             await changed.wait()
-        except provisioning.LOST:
+        except LOST:
             await asyncio.sleep(1.0)

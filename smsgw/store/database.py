@@ -18,6 +18,7 @@ from smsgw.store.errors import DatabaseRefused, DatabaseUnavailable, StoreError
 from smsgw.store.migrations import migrate
 
 __all__ = [
+    "LOST",
     "Connection",
     "DatabaseRefused",
     "DatabaseUnavailable",
@@ -39,6 +40,8 @@ __all__ = [
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
+"""What a connection that is gone may say. The last but one is asyncpg's own confusion about one that ended amid an answer."""
 LEAST_VERSION: Final = 14
 _DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 

@@ -15,15 +15,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-import asyncpg
-
 from smsgw.store import database, policies, prices, retentions
 from smsgw.store.database import Connection
-from smsgw.store.errors import StoreError
 
 CHANNEL: Final = "smsgw_provisioning"
-LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
-"""What a connection that is gone may say. The last but one is asyncpg's own confusion about one that ended amid an answer."""
 Key = tuple[str, str]
 """(kind, name): tenant, account, number, carrier, link, route, operator, policy, retention, price (its name: `PriceKey`)."""
 Entities = dict[Key, dict[str, Any]]
