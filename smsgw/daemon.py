@@ -56,8 +56,9 @@ from smsgw.policy.throttle import Throttle
 from smsgw.receipts.matching import Transit
 from smsgw.smpp.const import V34
 from smsgw.smpp.session import SessionSettings
-from smsgw.store import messages, provisioning
+from smsgw.store import messages
 from smsgw.store.commit import Commit, CommitCaps, Fenced
+from smsgw.store.database import LOST
 from smsgw.store.ids import Ids
 from smsgw.telemetry import Meters, RecordLog
 from smsgw.telemetry.garbage import Garbage
@@ -385,7 +386,7 @@ class Daemon:
         while not self.carriers.stopped and self.clock.now() < until:  # noqa: ASYNC110 - once in a life
             await asyncio.sleep(0.02)
         self.carriers.abandon()
-        with suppress(*provisioning.LOST):  # else the next start clears them
+        with suppress(*LOST):  # else the next start clears them
             await self.binds.give_back()
         await self.limits.settle(1.0)
         self.commit.stop()

@@ -25,9 +25,9 @@ from smsgw.policy.ruleset import RuleSet, compile_set, decode_bundle
 from smsgw.policy.turns import Turns, short_turns
 from smsgw.routing.table import RoutingTable
 from smsgw.store import policies as policies_store
-from smsgw.store import provisioning
-from smsgw.store.database import Connection, heed_cancellation
-from smsgw.store.provisioning import Unseal
+from smsgw.store import provisioned, provisioning
+from smsgw.store.database import LOST, Connection, heed_cancellation
+from smsgw.store.provisioned import Unseal
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
 
@@ -192,10 +192,10 @@ async def load_directory(
     What did not change since `previous` is shared.
     """
     if previous is not None:
-        few = await provisioning.read_changed_accounts(connection, previous.version, previous.tenants_by_id())
+        few = await provisioned.read_changed_accounts(connection, previous.version, previous.tenants_by_id())
         if few is not None:
             return previous.with_accounts(*few)
-    rows = await provisioning.read(connection, unseal)
+    rows = await provisioned.read(connection, unseal)
     if rows.faults and (previous is None or rows.faults != previous.faults):
         log = structlog.get_logger().bind()
         for link, why in rows.faults:
@@ -253,11 +253,11 @@ async def follow_directory(
                 while True:
                     heed_cancellation()
                     changed.clear()
-                    if await provisioning.version(connection) != present.version:
+                    if await provisioned.version(connection) != present.version:
                         present = await load_directory(connection, unseal, present, number_key=number_key)
                         yield present
                     with suppress(TimeoutError):
                         async with asyncio.timeout(poll_s):
                             await changed.wait()
-        except provisioning.LOST:
+        except LOST:
             await asyncio.sleep(1.0)

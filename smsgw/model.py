@@ -1,6 +1,6 @@
 """The domain's words: states, outcomes, messages, and what ops provision.
 
-One meaning each, the same word in row, record line, metric label and README (DESIGN §5). Values are frozen; `Message` and
+One meaning each, the same word in row, record line, metric label and README. Values are frozen; `Message` and
 `Owed` are the mutable types, because a message changes its state while it travels and a receipt its number of tries.
 Both must never hold something that leads back to them for good: compiled, the garbage collector does not know them.
 

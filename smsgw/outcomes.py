@@ -1,4 +1,4 @@
-"""What became of a submit: at the carrier, an Outcome; at our door, a Rejected. One meaning each (DESIGN §5).
+"""What became of a submit: at the carrier, an Outcome; at our door, a Rejected. One meaning each.
 
 Never here: what follows from it.
 """

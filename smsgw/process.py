@@ -1,6 +1,8 @@
 """The daemon as a process: uvloop, signals, the file limit, exit codes.
 
 Exit codes: 0 drained · 1 failed or fenced · 69 no database · 73 an address cannot be had · 77 not permitted · 78 wrong set-up.
+
+Must never: know what a message is; that is the daemon's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What ops provision, as frozen values: tenants, accounts, carriers, links, routes, prices, numbers, policies.
 
-One meaning each, the same word in row, file and README (DESIGN §5); `smsgw.model` has them under the same names. The store reads
+One meaning each, the same word in row, file and README; `smsgw.model` has them under the same names. The store reads
 them, the Directory keeps them, the hot path looks at them.
 
 Never here: SQL, how a file says it, a rule.

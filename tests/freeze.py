@@ -16,10 +16,10 @@ from pathlib import Path
 
 from smsgw.admin.standing import change_state
 from smsgw.bench.processes import calibrate, running
-from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from smsgw.store.database import connect
 from smsgw.store.ids import seconds_of
+from tests.alone import own_server, send, until_stored
 from tests.rig import GatewayProcess, provision, provisioning
-from tests.storm import _load, _sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Report:
 
 async def freeze(dsn: str, directory: Path, *, kind: str, rate: float, seconds: float = 8.0) -> Report:
     """Send for so long; freeze after two seconds' worth of messages."""
+    load = {"system_id": "acme1", "window": 100, "rate": rate, "seconds": seconds, "most_s": seconds + 90}
     carrier = [sys.executable, "-m", "smsgw.sim", "carrier"]
     with running(carrier, said="listening", log=directory / "carrier.log") as started:
         await provision(dsn, directory, provisioning(int(started.words[1])))
@@ -44,8 +45,8 @@ async def freeze(dsn: str, directory: Path, *, kind: str, rate: float, seconds: 
         connection = await connect(dsn)
         try:
             async with asyncio.TaskGroup() as group:
-                sending = group.create_task(_load(gateway.port, directory, rate, seconds))
-                await _sent(dsn, 2 * rate)
+                sending = group.create_task(send(gateway.port, directory / "tenant.json", **load))
+                await until_stored(dsn, 2 * rate)
                 began = time.time()
                 await change_state(connection, kind, {"account": "acme1", "tenant": "acme"}[kind], "frozen", actor="x", reason="x")
                 ended = time.time()
@@ -73,19 +74,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     async def run() -> Report:
-        directory = scratch_directory("smsgw-freeze-")
-        server = EmbeddedServer(directory)
-        try:
-            dsn = await server.start()
-            connection = await connect(dsn)
-            await migrate(connection)
-            await connection.close()
-            own = directory / "gateways"
-            own.mkdir()
-            return await freeze(dsn, own, kind=asked.kind, rate=asked.rate, seconds=asked.seconds)
-        finally:
-            await server.stop()
-            remove_scratch(directory)
+        async with own_server("freeze") as (server, own):
+            return await freeze(server.dsn, own, kind=asked.kind, rate=asked.rate, seconds=asked.seconds)
 
     sys.stdout.write(f"{json.dumps({'calibration_ms': round(calibrate(), 1), **asdict(asyncio.run(run()))})}\n")
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import json
 import logging
 import random
@@ -24,7 +23,7 @@ from pathlib import Path
 from smsgw.smpp import bodies, const, pdu
 from smsgw.smpp.pdu import encode
 from smsgw.smpp.session import Session, SessionState
-from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from tests.alone import own_server
 from tests.hostile.town import MIB, Town, memory, town
 from tests.mutants import good_pdus, mutated, open_session, read_whole
 from tests.rig import LINK
@@ -271,20 +270,8 @@ async def fuzz(dsn: str, directory: Path, count: int, seed: int) -> Figures:
 
 
 async def _fuzz_alone(count: int, seed: int) -> Figures:
-    directory = scratch_directory("smsgw-fuzz-")
-    server = EmbeddedServer(directory)
-    try:
-        dsn = await server.start()
-        connection = await connect(dsn)
-        await migrate(connection)
-        await connection.close()
-        own = directory / "gateway"
-        own.mkdir()
-        return await fuzz(dsn, own, count, seed)
-    finally:
-        with contextlib.suppress(Exception):
-            await server.stop()
-        remove_scratch(directory)
+    async with own_server("fuzz") as (server, own):
+        return await fuzz(server.dsn, own, count, seed)
 
 
 def main() -> int:

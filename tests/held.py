@@ -33,7 +33,8 @@ from smsgw.sim.settings import CarrierSettings, TenantSettings
 from smsgw.sim.tenant import Tenant
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import holds, invariants
-from smsgw.store.database import Connection, EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from smsgw.store.database import Connection, connect
+from tests.alone import own_server, send
 from tests.rig import GatewayProcess, provision, provisioning
 
 _HEAD: Final = b"\5\0\3"
@@ -149,6 +150,7 @@ async def held(
     carrier = Carrier(CarrierSettings(keep_bodies=1))
     texts = carrier.ledger.bodies = Texts(parts, carrier.clock.now)
     write_set(directory, terms)
+    others = {"system_id": "singles", "window": 250, "rate": singles, "count": int(singles * seconds), "most_s": seconds + 90}
     async with carrier.listening() as (_, port):
         more = f'policy = "made"\nwindow = {max(1000, int(rate))}\n'
         text = provisioning(port, account=more).replace("window = 1000\n", "", 1).replace("window = 500\n", "window = 5000\n")
@@ -158,13 +160,13 @@ async def held(
         try:
             if singles:
                 before = _cpu(gateway, postgres)
-                calm = await _singles(gateway.port, directory, singles, seconds)
+                calm = await send(gateway.port, directory / "singles.json", **others)
                 report.calm_ms, report.calm_us = calm["response_due_ms"], _us(before, _cpu(gateway, postgres), calm["sent"])
             tenant = Tenant(_settings(gateway.port, rate, seconds, parts), compose=texts.compose)
             before = _cpu(gateway, postgres)
             async with asyncio.TaskGroup() as group:
                 if singles:
-                    beside = group.create_task(_singles(gateway.port, directory, singles, seconds))
+                    beside = group.create_task(send(gateway.port, directory / "singles.json", **others))
                 said = await tenant.run()
             after = _cpu(gateway, postgres)
             if singles:
@@ -272,19 +274,6 @@ async def _until(connection: Connection, condition: Callable[[], bool], most_s: 
         await connection.execute("SELECT pg_sleep(0.1)")
 
 
-async def _singles(port: int, directory: Path, rate: float, seconds: float) -> dict[str, Any]:
-    """Send single messages at a rate and return the sender's report."""
-    file = directory / "singles.json"
-    options = {"port": port, "system-id": "singles", "password": "secret", "sessions": 4, "window": 250, "rate": rate}
-    options |= {"count": int(rate * seconds), "octets": 100, "json": file}
-    command = [sys.executable, "-m", "smsgw.sim", "tenant", *(f"--{key}={value}" for key, value in options.items())]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(seconds + 90):
-        await process.wait()
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
-
-
 async def _settled(dsn: str, report: Report) -> None:
     """Look into the books, and whether anything is held still."""
     connection = await connect(dsn)
@@ -310,22 +299,11 @@ def main() -> None:
     asked = parser.parse_args()
 
     async def run() -> Report | Waited:
-        directory = scratch_directory("smsgw-held-")
-        server = EmbeddedServer(directory)
-        try:
-            dsn = await server.start()
-            connection = await connect(dsn)
-            await migrate(connection)
-            await connection.close()
-            own = directory / "gateways"
-            own.mkdir()
+        async with own_server("held") as (server, own):
             if asked.waiting:
-                return await wait(dsn, own, count=asked.waiting, rate=asked.rate)
+                return await wait(server.dsn, own, count=asked.waiting, rate=asked.rate)
             how = {"rate": asked.rate, "seconds": min(asked.seconds, 300.0), "singles": asked.singles}
-            return await held(dsn, own, parts=asked.parts, terms=asked.terms, postgres=server.pid or 0, **how)
-        finally:
-            await server.stop()
-            remove_scratch(directory)
+            return await held(server.dsn, own, parts=asked.parts, terms=asked.terms, postgres=server.pid or 0, **how)
 
     gc.disable()
     report = uvloop.run(run())

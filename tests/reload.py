@@ -25,9 +25,9 @@ from smsgw.admin.control import ask
 from smsgw.bench.ends import PASSWORD, SYSTEM_ID, Load, Outcome, carrier, outcome_of_tenant, tenant
 from smsgw.bench.processes import calibrate
 from smsgw.bench.rules import write_set
-from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from smsgw.store.database import connect
+from tests.alone import own_server, until_stored
 from tests.rig import GatewayProcess, provision, provisioning
-from tests.storm import _sent
 
 LATE_MS = 50.0
 LOOK_S = 0.3
@@ -151,7 +151,7 @@ async def _sending(load: Load, port: int, directory: Path, socket: Path, stalls:
 
 async def _due(dsn: str, count: float, sending: asyncio.Task[Outcome]) -> None:
     """Wait until so many messages are stored, or no more are sent."""
-    stored = asyncio.ensure_future(_sent(dsn, count))
+    stored = asyncio.ensure_future(until_stored(dsn, count))
     await asyncio.wait({stored, sending}, return_when=asyncio.FIRST_COMPLETED)
     stored.cancel()
 
@@ -182,20 +182,9 @@ def main() -> None:
     asked = parser.parse_args()
 
     async def run() -> Report:
-        directory = scratch_directory("smsgw-reload-")
-        server = EmbeddedServer(directory)
-        try:
-            dsn = await server.start()
-            connection = await connect(dsn)
-            await migrate(connection)
-            await connection.close()
-            own = directory / "gateways"
-            own.mkdir()
+        async with own_server("reload") as (server, own):
             load = Load(seconds=asked.seconds, rate=asked.rate, sessions=4, window=100, loadgen=asked.loadgen, sink=asked.sink)
-            return await reload(dsn, own, load, versions=asked.versions, terms=asked.terms)
-        finally:
-            await server.stop()
-            remove_scratch(directory)
+            return await reload(server.dsn, own, load, versions=asked.versions, terms=asked.terms)
 
     sys.stdout.write(f"{json.dumps({'calibration_ms': round(calibrate(), 1), **asdict(asyncio.run(run()))})}\n")
 

@@ -95,8 +95,21 @@ async def provision(dsn: str, data_dir: Path, text: str, filename: str = "provis
         await connection.close()
 
 
-def process_settings(dsn: str, data_dir: Path, *, node: int = 1, port: int = 0, messages: str = "none", more: str = "") -> str:
-    """Return a smsgw.toml for a gateway on loopback; port 0 lets the system choose. `messages`: which record lines it writes."""
+def process_settings(
+    dsn: str,
+    data_dir: Path,
+    *,
+    node: int = 1,
+    port: int = 0,
+    messages: str = "none",
+    records: Path | str = "",
+    more: str = "",
+) -> str:
+    """Return a smsgw.toml for a gateway on loopback; port 0 lets the system choose.
+
+    `messages`: which record lines it writes; `records`: the file they go to, not given: standard output.
+    """
+    written = f'\nrecords = "{records}"' if records else ""
     return f"""
 [node]
 id = {node}
@@ -109,7 +122,7 @@ listen = ["127.0.0.1:{port}"]
 [admin]
 listen = "127.0.0.1:0"
 [log]
-messages = "{messages}"
+messages = "{messages}"{written}
 {more}
 """
 

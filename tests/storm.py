@@ -14,11 +14,10 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from smsgw.bench.processes import calibrate, running
 from smsgw.smpp import const
-from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from tests.alone import own_server, send, until_stored
 from tests.peers import Esme, bind_body
 from tests.rig import GatewayProcess, provision, provisioning
 
@@ -44,16 +43,17 @@ class Report:
 async def storm(dsn: str, directory: Path, *, binds: int, rate: float, seconds: float = 6.0) -> Report:
     """Send for so long without a storm, then as long with one that breaks after a second."""
     accounts = "".join(ONE.format(n=number) for number in range(binds))
+    load = {"system_id": "acme1", "window": 100, "rate": rate, "seconds": seconds, "most_s": seconds + 90}
     carrier = [sys.executable, "-m", "smsgw.sim", "carrier"]
     with running(carrier, said="listening", log=directory / "carrier.log") as started:
         await provision(dsn, directory, provisioning(int(started.words[1])) + CROWD + accounts)
         gateway = GatewayProcess(dsn, directory)
         await gateway.start()
         try:
-            calm = await _load(gateway.port, directory, rate, seconds)
+            calm = await send(gateway.port, directory / "tenant.json", **load)
             async with asyncio.TaskGroup() as group:
-                sending = group.create_task(_load(gateway.port, directory, rate, seconds))
-                await _sent(dsn, calm["sent"] + rate)
+                sending = group.create_task(send(gateway.port, directory / "tenant.json", **load))
+                await until_stored(dsn, calm["sent"] + rate)
                 answers = await _bind_all(gateway.port, binds)
             under = sending.result()
         finally:
@@ -71,31 +71,6 @@ async def storm(dsn: str, directory: Path, *, binds: int, rate: float, seconds: 
         p99_ms=due["p99"],
         calm_p99_ms=calm["response_due_ms"]["p99"],
     )
-
-
-async def _load(port: int, directory: Path, rate: float, seconds: float) -> dict[str, Any]:
-    """Send at a rate and return the sender's report."""
-    report = directory / "tenant.json"
-    report.unlink(missing_ok=True)
-    options = {"port": port, "system-id": "acme1", "password": "secret", "sessions": 4, "window": 100, "rate": rate}
-    options |= {"seconds": seconds, "octets": 100, "json": report}
-    command = [sys.executable, "-m", "smsgw.sim", "tenant", *(f"--{key}={value}" for key, value in options.items())]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(seconds + 90):
-        await process.wait()
-    found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    return found
-
-
-async def _sent(dsn: str, count: float) -> None:
-    """Wait until so many messages are stored."""
-    connection = await connect(dsn)
-    try:
-        async with asyncio.timeout(60):
-            while await connection.fetchval("SELECT count(*) FROM message") < count:
-                await connection.execute("SELECT pg_sleep(0.05)")
-    finally:
-        await connection.close()
 
 
 async def _bind_all(port: int, count: int) -> list[tuple[float, int]]:
@@ -126,19 +101,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     async def run() -> Report:
-        directory = scratch_directory("smsgw-storm-")
-        server = EmbeddedServer(directory)
-        try:
-            dsn = await server.start()
-            connection = await connect(dsn)
-            await migrate(connection)
-            await connection.close()
-            own = directory / "gateways"
-            own.mkdir()
-            return await storm(dsn, own, binds=asked.binds, rate=asked.rate, seconds=asked.seconds)
-        finally:
-            await server.stop()
-            remove_scratch(directory)
+        async with own_server("storm") as (server, own):
+            return await storm(server.dsn, own, binds=asked.binds, rate=asked.rate, seconds=asked.seconds)
 
     sys.stdout.write(f"{json.dumps({'calibration_ms': round(calibrate(), 1), **asdict(asyncio.run(run()))})}\n")
 

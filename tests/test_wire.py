@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from smsgw.smpp import const
 from smsgw.smpp.pdu import Pdu, encode
 from smsgw.smpp.session import LateResponse, Role, Session, SessionSettings
 from smsgw.wire import Clock, Wire, WireLimits, dial, listen
+from tests.tls import self_signed
 
 WAIT_S = 10.0
 MEGABYTE = 1_000_000
@@ -504,12 +504,7 @@ async def test_listens_on_a_socket_that_is_given():
 
 async def test_tls_at_both_ends(tmp_path: Path):
     """An encrypted connection says so at both ends, and the dialling end has the other's certificate."""
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    certificate, key = self_signed(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     made, peer = Port(), Recorder()

@@ -70,7 +70,7 @@ class _TakenBack(Exception):
 
 @asynccontextmanager
 async def one_transaction(connection: Connection, by: Signature) -> AsyncIterator[None]:
-    """One transaction that waits for no lock for long; a dry run's is rolled back."""
+    """One transaction that waits for no lock for long; a dry run's is rolled back. Raises Refused for a bad signature."""
     by.check()
     try:
         async with connection.transaction():

@@ -12,9 +12,9 @@ from typing import Any, get_args, get_origin
 
 from smsgw.admin import provisioning
 from smsgw.admin.contract_values import contradictions
-from smsgw.admin.provisioning import Change, Conflict, Plan
 from smsgw.admin.provisioning_file import _ACCOUNT_DEFAULTS, _TABLES, _differing, _Reading
 from smsgw.admin.standing import NotFound
+from smsgw.admin.three_way import Change, Conflict, Plan, dangling, moved
 from smsgw.config import ConfigError
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
@@ -85,16 +85,16 @@ async def _make(
             raise NotFound(f"there is no {kind} {named!r}: a file has to bring it first")
     changes = (wanted,)
     conflicts = (
-        *provisioning._dangling([wanted], live),
-        *provisioning._moved([wanted]),
-        *await provisioning._against_the_books(connection, changes),
+        *dangling([wanted], live),
+        *moved([wanted]),
+        *await provisioning.against_the_books(connection, changes),
     )
     plan = Plan(changes, conflicts)
     if conflicts or dry_run:
         return plan
-    await provisioning._make(connection, changes, actor, reason=reason)
+    await provisioning.make(connection, changes, actor, reason=reason)
     await store.announce(connection)
-    await provisioning._settle_balances(connection, changes, {wanted.key[1]: opening}, actor)
+    await provisioning.settle_balances(connection, changes, {wanted.key[1]: opening}, actor)
     return plan
 
 

@@ -1,11 +1,4 @@
-"""`smsgw apply`: what was applied last, what the file says and what is live → the changes, or the conflicts.
-
-    last   file   live
-     a      b      a      change a → b
-     a      b      c      conflict: somebody else changed it since            (--overwrite: c → b)
-     a      -      a      delete, unless it was there before a file named it: what no file created is never deleted
-     -      b      c      conflict: somebody else made another one            (--overwrite: c → b)
-     *      b      b      nothing to do
+"""`smsgw apply` and `rollback`: the changes that `three_way` finds, made in the store, or conflicts and nothing made.
 
 One transaction: everything or nothing. Opening balances are booked when their tenant is made, never later. A password is compared
 with the stored hash and hashed only when it differs; a rollback touches neither balances nor secrets. What comes back by its old
@@ -19,11 +12,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -31,190 +23,26 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from smsgw.admin.credentials import HASHER
 from smsgw.admin.policy_files import contents, with_policies
 from smsgw.admin.prices import unannounced
-from smsgw.admin.provisioning_file import KINDS, ProvisioningFile, parse_provisioning
+from smsgw.admin.provisioning_file import ProvisioningFile, parse_provisioning
 from smsgw.admin.sealing import Key as SealingKey
+from smsgw.admin.three_way import Change, Conflict, Plan, plan
 from smsgw.billing.tariff import format_money
 from smsgw.config import ConfigError
-from smsgw.store import credentials, policies, versions
+from smsgw.store import balances, credentials, policies, versions
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
-from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities, Key
 
-__all__ = ["Change", "ConfigError", "Conflict", "Plan", "ProvisioningFile", "apply", "parse_provisioning", "plan", "rollback"]
-
-_MONEY: Final = ("credit_limit", "price")
-_REFERS: Final = {
-    "tenant": "tenant",
-    "carrier": "carrier",
-    "account": "account",
-    "operator": "operator",
-    "policy": "policy",
-    "retention": "retention",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One entity from what it is to what it shall be; None: it is not there."""
-
-    key: Key
-    old: Mapping[str, Any] | None
-    new: Mapping[str, Any] | None
-
-    def __str__(self) -> str:
-        """One line, as `apply` shows it."""
-        kind, name = self.key
-        if self.old is None:
-            told = "  ".join(f"{key} {_shown(key, value)}" for key, value in sorted((self.new or {}).items()))
-            return f"+ {kind} {name!r}  {told}".rstrip()
-        if self.new is None:
-            return f"- {kind} {name!r}"
-        return f"~ {kind} {name!r}  {_differences(self.old, self.new)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """Why an entity cannot be changed as the file wants. `final`: not even with --overwrite."""
-
-    key: Key
-    why: str
-    final: bool = False
-
-    def __str__(self) -> str:
-        """One line."""
-        return f"! {self.key[0]} {self.key[1]!r}: {self.why}"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What an apply does, or did. `passwords`: accounts and links that get the file's; `version`: what it was kept as, 0 if not."""
-
-    changes: tuple[Change, ...]
-    conflicts: tuple[Conflict, ...] = ()
-    passwords: tuple[Key, ...] = ()
-    notes: tuple[str, ...] = ()
-    version: int = 0
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not self.changes and not self.passwords
-
-    def lines(self) -> Iterator[str]:
-        """Return the plan for a reader, conflicts first."""
-        yield from map(str, self.conflicts)
-        yield from map(str, self.changes)
-        yield from (f"~ {kind} {name!r}  password" for kind, name in self.passwords)
-        yield from (f"  note: {note}" for note in self.notes)
-
-
-def plan(
-    last: Entities,
-    file: Entities,
-    live: Entities,
-    *,
-    overwrite: bool = False,
-    take_over: Collection[str] = (),
-    found: Collection[Key] = (),
-) -> Plan:
-    """Compare three ways. The changes are in the order in which they can be made; `found`: what no file created.
-
-    `take_over`: rule sets that get what the file says, whatever others did since.
-    """
-    changes, conflicts, notes = [], [], []
-    for key in {**file, **last}:
-        base, wanted, present = last.get(key), file.get(key), live.get(key)
-        if wanted == present:
-            continue
-        if wanted is None and key in found:
-            notes.append(f"{key[0]} {key[1]!r} is left alone: no file created it")
-            continue
-        if base != present and not overwrite and not (key[0] == "policy" and key[1] in take_over):
-            conflicts.append(Conflict(key, _what_happened(base, wanted, present)))
-        else:
-            changes.append(Change(key, present, wanted))
-    changes.sort(key=_place)
-    conflicts += [*_dangling(changes, live), *_moved(changes)]
-    return Plan(tuple(changes), tuple(conflicts), (), tuple(notes))
-
-
-async def explained(connection: Connection, made: Plan) -> Plan:
-    """Say in conflicts about rule sets who edited one, when, and how files and what is live are brought together again."""
-    sets = [one.key[1] for one in made.conflicts if one.key[0] == "policy" and not one.final]
-    changes = await policies.last_changes(connection, sets) if sets else {}
-    told = tuple(
-        replace(one, why=f"{one.why}; {_edited(one.key[1], *changes[one.key[1]])}")
-        if one.key[0] == "policy" and one.key[1] in changes and not one.final
-        else one
-        for one in made.conflicts
-    )
-    return replace(made, conflicts=told)
-
-
-def _edited(name: str, actor: str, at: datetime) -> str:
-    return (
-        f"by {actor} at {at:%Y-%m-%dT%H:%M:%SZ}: write it into files with smsgw policy export {name} DIR and apply those,"
-        f" or apply with --take-over {name} to undo it"
-    )
-
-
-def _place(change: Change) -> tuple[bool, int, str]:
-    """Put first what others refer to, and delete it last."""
-    at = KINDS.index(change.key[0])
-    return change.new is None, -at if change.new is None else at, change.key[1]
-
-
-def _what_happened(base: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None, present: Mapping[str, Any] | None) -> str:
-    """Say what others did, for an entity that is not as the last apply left it."""
-    if present is None:
-        return "was deleted by somebody else since the last apply"
-    if base is None:
-        return f"was made by somebody else: {_differences(present, wanted or {})} in the file"
-    deleted = "" if wanted is not None else "; the file deletes it"
-    return f"was changed by somebody else since the last apply: {_differences(base, present)}{deleted}"
-
-
-def _dangling(changes: list[Change], live: Entities) -> Iterator[Conflict]:
-    """Find what would be deleted while something still refers to it: that, a file cannot want."""
-    left: dict[Key, Mapping[str, Any]] = dict(live)
-    for change in changes:
-        if change.new is None:
-            left.pop(change.key, None)
-        else:
-            left[change.key] = change.new
-    gone = {change.key for change in changes if change.new is None}
-    for (kind, name), values in left.items():
-        told = PriceKey.parse(name).refers() if kind == "price" else values
-        refers = [(of, str(told[key])) for key, of in _REFERS.items() if key in told]
-        refers += [("link", link) for link in told.get("links", ())]
-        for key in refers:
-            if key in gone:
-                yield Conflict(key, f"is still needed by {kind} {name!r}, which is in no file", final=True)
-
-
-def _moved(changes: list[Change]) -> Iterator[Conflict]:
-    """Find accounts that would go to another tenant: their messages and the money for them stay where they are."""
-    for change in changes:
-        if change.key[0] == "account" and change.old and change.new and change.old["tenant"] != change.new["tenant"]:
-            why = f"it is tenant {change.old['tenant']!r} whom its messages are billed to: take another system_id"
-            yield Conflict(change.key, why, final=True)
-
-
-def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    return "  ".join(f"{key} {_shown(key, old.get(key))} → {_shown(key, new.get(key))}" for key in keys)
-
-
-def _shown(key: str, value: Any) -> str:
-    if value is None:
-        return "(default)"
-    if key in _MONEY:
-        return format_money(value)
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-# ---- in the store ----------------------------------------------------------------------------------------------------------
+__all__ = [
+    "ConfigError",
+    "ProvisioningFile",
+    "against_the_books",
+    "apply",
+    "make",
+    "parse_provisioning",
+    "rollback",
+    "settle_balances",
+]
 
 
 async def apply(
@@ -239,7 +67,7 @@ async def apply(
     try:
         async with connection.transaction():
             return await _apply(connection, file, actor, seal, hasher, overwrite=overwrite, take_over=take_over, dry_run=dry_run)
-    except store.Overdrawn as error:  # it has sent something since we looked
+    except balances.Overdrawn as error:  # it has sent something since we looked
         return Plan((), (Conflict(("tenant", str(error)), "its balance went below the new credit limit meanwhile", final=True),))
 
 
@@ -259,11 +87,11 @@ async def _apply(
     found = last.keys() - await versions.made_by_files(connection, version)
     live = await store.read_entities(connection)
     three_way = plan(last, file.entities, live, overwrite=overwrite, take_over=take_over, found=found)
-    three_way = await explained(connection, three_way)
+    three_way = await _explained(connection, three_way)
     hashes, stale = await _account_secrets(connection, file, live, version, hasher, overwrite=overwrite)
     sealed = await _link_secrets(connection, file, seal)
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
-    refused = (*await _against_the_books(connection, three_way.changes), *await _unannounced(connection, three_way.changes, live))
+    refused = (*await against_the_books(connection, three_way.changes), *await _unannounced(connection, three_way.changes, live))
     conflicts = (*three_way.conflicts, *stale, *refused)
     notes = (*three_way.notes, *await _notes(connection, file, live))
     result = Plan(three_way.changes, conflicts, passwords, notes)
@@ -271,7 +99,7 @@ async def _apply(
         return result
     for content_version, content in contents(file).items():
         await policies.keep_content(connection, content_version, content)
-    await _make(connection, result.changes, actor)
+    await make(connection, result.changes, actor)
     for key, secret in hashes.items():
         await credentials.set_secret(connection, key[1], secret)
     for key, stored in sealed.items():
@@ -283,7 +111,7 @@ async def _apply(
         was_there = live.keys() - (last.keys() - found)
         number = await versions.keep_version(connection, file.entities, actor, was_there)
         await store.announce(connection)
-    await _settle_balances(connection, result.changes, file.openings, actor)
+    await settle_balances(connection, result.changes, file.openings, actor)
     return Plan(result.changes, (), passwords, result.notes, number)
 
 
@@ -300,18 +128,38 @@ async def rollback(connection: Connection, *, actor: str, overwrite: bool = Fals
             return Plan((), (Conflict(("version", "0"), "there is no earlier version to go back to", final=True),))
         live = await store.read_entities(connection)
         found = newest[1].keys() - await versions.made_by_files(connection, newest[0])
-        result = await explained(connection, plan(newest[1], before[1], live, overwrite=overwrite, found=found))
-        refused = (*await _against_the_books(connection, result.changes), *await _unannounced(connection, result.changes, live))
+        result = await _explained(connection, plan(newest[1], before[1], live, overwrite=overwrite, found=found))
+        refused = (*await against_the_books(connection, result.changes), *await _unannounced(connection, result.changes, live))
         conflicts = (*result.conflicts, *refused, *await _without_content(connection, result.changes))
         result = Plan(result.changes, conflicts, (), result.notes)
         if dry_run or conflicts:
             return result
-        bare = await _make(connection, result.changes, actor, restore=True)
+        bare = await make(connection, result.changes, actor, restore=True)
         await versions.drop_version(connection, newest[0])
         await store.announce(connection)
-        await _settle_balances(connection, result.changes, {}, actor)
+        await settle_balances(connection, result.changes, {}, actor)
     notes = tuple(f"{kind} {name!r} comes back without a password: apply a file that has it" for kind, name in bare)
     return Plan(result.changes, (), (), (*result.notes, *notes), before[0])
+
+
+async def _explained(connection: Connection, made: Plan) -> Plan:
+    """Say in conflicts about rule sets who edited one, when, and how files and what is live are brought together again."""
+    sets = [one.key[1] for one in made.conflicts if one.key[0] == "policy" and not one.final]
+    changes = await policies.last_changes(connection, sets) if sets else {}
+    told = tuple(
+        replace(one, why=f"{one.why}; {_edited(one.key[1], *changes[one.key[1]])}")
+        if one.key[0] == "policy" and one.key[1] in changes and not one.final
+        else one
+        for one in made.conflicts
+    )
+    return replace(made, conflicts=told)
+
+
+def _edited(name: str, actor: str, at: datetime) -> str:
+    return (
+        f"by {actor} at {at:%Y-%m-%dT%H:%M:%SZ}: write it into files with smsgw policy export {name} DIR and apply those,"
+        f" or apply with --take-over {name} to undo it"
+    )
 
 
 async def _without_content(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
@@ -322,7 +170,7 @@ async def _without_content(connection: Connection, changes: tuple[Change, ...]) 
     return [Conflict(key, why, final=True) for key, version in wanted.items() if version in gone]
 
 
-async def _make(
+async def make(
     connection: Connection, changes: tuple[Change, ...], actor: str, *, restore: bool = False, reason: str = ""
 ) -> list[Key]:
     """Make the changes; with `restore`, what comes back gets its secrets. Returns accounts and links that came without any."""
@@ -341,14 +189,15 @@ async def _make(
     return bare
 
 
-async def _settle_balances(connection: Connection, changes: tuple[Change, ...], openings: Mapping[str, int], actor: str) -> None:
+async def settle_balances(connection: Connection, changes: tuple[Change, ...], openings: Mapping[str, int], actor: str) -> None:
     """Book opening balances and set credit limits: last of all, because whoever sends waits for these rows."""
     tenants = {change.key[1]: change for change in changes if change.key[0] == "tenant" and change.new is not None}
     day = int(time.time() // 86_400)
     for name, change in sorted(tenants.items()):
         if change.old is None:
-            await store.open_balance(connection, name, openings.get(name, 0), day, actor)
-    await store.set_credit_limits(connection, {name: change.new["credit_limit"] for name, change in tenants.items() if change.new})
+            await balances.open_balance(connection, name, openings.get(name, 0), day, actor)
+    limits = {name: change.new["credit_limit"] for name, change in tenants.items() if change.new}
+    await balances.set_credit_limits(connection, limits)
 
 
 async def _unannounced(connection: Connection, changes: tuple[Change, ...], live: Entities) -> list[Conflict]:
@@ -357,18 +206,18 @@ async def _unannounced(connection: Connection, changes: tuple[Change, ...], live
     return [Conflict(key, why, final=True) for key, why in (await unannounced(connection, asked, live)).items()]
 
 
-async def _against_the_books(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
+async def against_the_books(connection: Connection, changes: tuple[Change, ...]) -> list[Conflict]:
     """Find tenants whose currency has been used already, or who owe more than the credit limit that they are to get."""
     conflicts = []
     for change in changes:
         kind, name = change.key
         if kind != "tenant" or change.old is None or change.new is None:
             continue
-        if change.old["currency"] != change.new["currency"] and await store.has_ledger(connection, name):
+        if change.old["currency"] != change.new["currency"] and await balances.has_ledger(connection, name):
             why = f"its books are in {change.old['currency']}: a contract in {change.new['currency']} is another tenant"
             conflicts.append(Conflict(change.key, why, final=True))
         limit = change.new["credit_limit"]
-        if limit < change.old["credit_limit"] and (amount := await store.balance_of(connection, name)) < -limit:
+        if limit < change.old["credit_limit"] and (amount := await balances.balance_of(connection, name)) < -limit:
             why = f"its balance is {format_money(amount)}, below a credit limit of {format_money(limit)}: top it up first"
             conflicts.append(Conflict(change.key, why, final=True))
     return conflicts
@@ -429,7 +278,7 @@ async def _notes(connection: Connection, file: ProvisioningFile, live: Entities)
             if name not in secrets:
                 notes.append(f"account {name!r} has no password: it cannot bind (smsgw secret rotate makes one)")
         elif kind == "tenant" and (kind, name) in live:
-            opened = await store.opening_of(connection, name)
+            opened = await balances.opening_of(connection, name)
             if opened != file.openings.get(name, 0):
                 notes.append(f"tenant {name!r} was opened with {format_money(opened)}: its balance in the file is not used again")
         elif kind == "tenant" and name in former:

@@ -12,20 +12,18 @@ import dataclasses
 import difflib
 import re
 import tomllib
-import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final, get_type_hints
 
 import msgspec
 
 from smsgw.admin.access_values import ACCESS_CHECKS
 from smsgw.admin.contract_values import CONTRACT_CHECKS, contradictions
+from smsgw.admin.naming_values import NAMING_CHECKS
 from smsgw.admin.retention_values import PROFILES, retention
-from smsgw.admin.sealing import REFERENCES
 from smsgw.billing.tariff import parse_money
-from smsgw.config import ConfigError, resolve
+from smsgw.config import REFERENCES, ConfigError, resolve
 from smsgw.model import Account, Dialect, Link, Tenant
 from smsgw.policy.ruleset import Bundle
 from smsgw.store.prices import PriceKey
@@ -36,9 +34,6 @@ KINDS: Final = ("tenant", "carrier", "operator", "policy", "retention", "account
 
 Password = str | dict[str, str]
 _LONGEST_PASSWORD: Final = 8  # octets of SMPP's field: 9 with its NUL
-_LONGEST_SYSTEM_ID: Final = 15
-_NAME: Final = re.compile(r"\w[\w.-]{0,62}")
-_PREFIX: Final = re.compile(r"\d{0,20}")
 _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "mode": ("store", "relay"),
     "basis": ("submitted", "sent", "delivered"),
@@ -70,6 +65,7 @@ _AT_MOST: Final = {
 KEPT_APART: Final = frozenset({"id", "secrets", "password", "restriction", "expiring", "content_class", "sealed"})
 """Fields of the model that are no settings of a file: they have tables, and commands, of their own."""
 _OTHER_WORDS: Final = {"mode": str, "in_doubt": str}  # enumerations in the model, words in a file
+_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {**NAMING_CHECKS, **ACCESS_CHECKS, **CONTRACT_CHECKS}
 _LISTS: Final[Mapping[str, Any]] = dict.fromkeys(("permanent", "retryable"), frozenset[int]) | {
     **dict.fromkeys(("allow_from", "certificates", "balance_alarms", "notice_mail"), tuple[str, ...]),
     "nodes": tuple[int, ...],  # said once more: of a compiled model one learns that it has lists, and not what they hold
@@ -340,91 +336,6 @@ def _not_negative(amount: int) -> int:
     if amount < 0:
         raise ValueError("must not be negative")
     return amount
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError(f"{value!r} is no name: letters, digits, dot, dash and underscore, at most 63")
-    return value
-
-
-def _name_or_none(value: str) -> str:
-    return value and _name(value)
-
-
-def _system_id(value: str) -> str:
-    if not 0 < len(value) <= _LONGEST_SYSTEM_ID or not all(" " < letter <= "~" for letter in value):
-        raise ValueError(f"{value!r} is no system_id: 1 to {_LONGEST_SYSTEM_ID} printable ASCII characters without spaces")
-    return value
-
-
-def _prefix(value: str) -> str:
-    digits = value.removeprefix("+")
-    if not _PREFIX.fullmatch(digits):
-        raise ValueError(f"{value!r} is no prefix: at most 20 digits")
-    return digits
-
-
-def _number(value: str) -> str:
-    digits = _prefix(value)
-    if not digits:
-        raise ValueError("is empty")
-    return digits
-
-
-def _prefixes(value: list[str]) -> list[str]:
-    if not value:
-        raise ValueError("must name at least one prefix")
-    return sorted({_number(prefix) for prefix in value})
-
-
-def _moment(value: Any) -> int:
-    """Return when a price begins, in Unix ms."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        moment = None
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
-        raise ValueError(f"{value} is no moment: a date, a time and an offset, such as 2026-12-01T00:00:00+08:00")
-    return round(moment.timestamp() * 1000)
-
-
-def _currency(value: str) -> str:
-    if not re.fullmatch(r"[A-Z]{3}", value):
-        raise ValueError(f"{value!r} is no currency: three capitals, such as CNY")
-    return value
-
-
-def _links(value: list[str]) -> list[str]:
-    if not value or len(set(value)) < len(value):
-        raise ValueError("must name at least one link, and each only once")
-    return value
-
-
-def _timezone(value: str) -> str:
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{value!r} is no time zone: a name such as Asia/Shanghai or UTC") from None
-    return value
-
-
-_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "name": _name,
-    "system_id": _system_id,
-    "prefix": _prefix,
-    "number": _number,
-    "currency": _currency,
-    "links": _links,
-    "timezone": _timezone,
-    **ACCESS_CHECKS,
-    **CONTRACT_CHECKS,
-    "operator": _name_or_none,
-    "category": _name_or_none,
-    "route": _name_or_none,
-    "prefixes": _prefixes,
-    "from": _moment,
-}
 
 
 def _shown(choice: Any) -> str:

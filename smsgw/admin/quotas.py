@@ -10,15 +10,15 @@ from typing import Any
 
 from smsgw.admin.standing import NotFound
 from smsgw.model import QUOTA_SPANS
-from smsgw.store import limits, provisioning
+from smsgw.store import limits, provisioned
 from smsgw.store.database import Connection
 from smsgw.store.quotas import ROLLING, windows_of
 
 
 async def usage(connection: Connection, moment: float, system_id: str | None = None) -> list[dict[str, Any]]:
     """Return a row for each quota of an account, or of all. Raises NotFound."""
-    provisioned = await provisioning.read(connection, lambda _stored: "")
-    accounts = [account for account in provisioned.accounts if system_id in {None, account.system_id}]
+    live = await provisioned.read(connection, lambda _stored: "")
+    accounts = [account for account in live.accounts if system_id in {None, account.system_id}]
     if not accounts and system_id is not None:
         raise NotFound(f"there is no account {system_id!r}")
     rows = []

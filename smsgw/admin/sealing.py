@@ -26,7 +26,6 @@ from smsgw import config
 from smsgw.config import ConfigError
 
 KEY_FILE: Final = "seal.key"
-REFERENCES: Final = ("file", "env", "credential")
 _KEY_OCTETS: Final = 32
 _NONCE_OCTETS: Final = 12
 _SEALED: Final = "sealed:1:"
@@ -111,5 +110,5 @@ def _make_key(path: Path) -> None:
 
 
 def opener(data_dir: Path) -> Callable[[str], str]:
-    """Return what opens links' passwords for a daemon (`store.provisioning.Unseal`)."""
+    """Return what opens links' passwords for a daemon (`store.provisioned.Unseal`)."""
     return load_key(data_dir).unseal

@@ -2,6 +2,8 @@
 
 Promises: durable as in production (`fsync`, `synchronous_commit`), billed, receipts on, message records written to a file; when the
 block ends, process, server and directory are gone.
+
+Must never: make durability or billing cheaper than in production.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Processes of a bench: CPU time from /proc, free ports, a sure end of each process, and a loop that tells the machine's speed.
 
 Linux only, like the figures.
+
+Must never: leave a process running, or end one that it did not start.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a final state gives back: at most one refund a message, by the basis its contract is billed on (DESIGN §4).
+"""What a final state gives back: at most one refund a message, by the basis its contract is billed on.
 
 Never here: SQL (the debit and the refund are booked by the unit of work), rounding (Money is an integer).
 """

@@ -1,6 +1,6 @@
 """A carrier's habits: the form in which ids are matched, which of a receipt's two ids counts, and bodies for carriers without TLVs.
 
-Carriers answer submit_sm with hex and report in decimal, pad with zeros, change the case (DURABILITY of the field: Kannel's
+Carriers answer submit_sm with hex and report in decimal, pad with zeros, change the case (in the field: Kannel's
 msg-id-type, zeros and capitals that come and go). Each PDU side has its own rule. What a rule does not fit stays as it is: a UUID
 is never read as a number, and letters are folded only where an id is hex or a UUID, because other ids tell "a" from "A".
 

@@ -14,6 +14,8 @@
 
 Each command lives in a module of its own and imports what it needs when it runs: `smsgw health` must not load a database
 driver.
+
+Must never: do what `smsgw.admin` does: a command asks it, and shows what it answers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""`smsgw state appeal`, `answer`, `appeals`: what tenants say to a step of the ladder, and what became of it."""
+"""`smsgw state appeal`, `answer`, `appeals`: what tenants say to a step of the ladder, and what became of it.
+
+Never here: changing a state.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,8 +15,6 @@ from smsgw.cli import face, stored
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
-
 
 def appeal(
     kind: Annotated[str, typer.Argument(help="tenant or account.", metavar="tenant|account")],
@@ -23,24 +23,24 @@ def appeal(
     text: Annotated[str, typer.Option(help="What is said; - reads it from standard input.")],
     said_by: Annotated[str, typer.Option("--by", help="Who of the tenant says it.")],
     step: Annotated[int, typer.Option(help="The number of the step in `smsgw state history`; the newest one if not given.")] = 0,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:
     """Write down what a tenant answers to a step; changes no state. Prints the appeal's number."""
     import sys
 
+    from smsgw.admin import appeals
+
     if kind not in {"tenant", "account"}:
         face.fail(stored.USAGE, f"{kind!r} is neither tenant nor account")
     said = sys.stdin.read() if text == "-" else text
     who = stored.who(actor)
 
-    async def run(connection: Connection) -> int:
-        from smsgw.admin import appeals
-
-        return await appeals.record(connection, kind, name, said, said_by=said_by, step=step, actor=who, dry_run=dry_run)
-
-    number = stored.ask(config, run)
+    number = stored.ask(
+        config,
+        lambda connection: appeals.record(connection, kind, name, said, said_by=said_by, step=step, actor=who, dry_run=dry_run),
+    )
     if number:
         print(number)
     stored.done(dry_run=dry_run)
@@ -51,25 +51,21 @@ def answer(
     *,
     outcome: Annotated[str, typer.Option(help="kept, eased or lifted.")],
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:
     """Write down what became of an appeal and tell the tenant; the state itself is changed by its own command."""
+    from smsgw.admin import appeals
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> None:
-        from smsgw.admin import appeals
-
-        await appeals.answer(connection, number, outcome, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.ask(config, run)
+    stored.ask(config, lambda connection: appeals.answer(connection, number, outcome, actor=who, reason=reason, dry_run=dry_run))
     stored.done(dry_run=dry_run)
 
 
 def appeals(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     answered: Annotated[bool, typer.Option("--all", help="Those that have an outcome as well.")] = False,
     json: stored.Json = False,
     csv: stored.Csv = False,

@@ -3,12 +3,13 @@
 list   verify   head        look, walk the chain, say where it has come to (for a note outside)
 
 Exit codes of verify: 0 the chains fit, 1 one does not: the first row that does not is named.
+
+Never here: writing a row.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,10 +18,8 @@ from smsgw.cli import face, stored
 
 if TYPE_CHECKING:
     from smsgw.store.audits import Verified
-    from smsgw.store.chain import Head
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Who changed what and why, as a chain of hashes.", no_args_is_help=True)
 
@@ -28,7 +27,7 @@ app = typer.Typer(help="Who changed what and why, as a chain of hashes.", no_arg
 @app.command("list")
 def list_(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     kind: Annotated[str, typer.Option(help="Of this kind: account, tenant_state, price, content, …")] = "",
     name: Annotated[str, typer.Option(help="Of this name.")] = "",
     by: Annotated[str, typer.Option(help="By this actor.")] = "",
@@ -38,14 +37,10 @@ def list_(
     csv: stored.Csv = False,
 ) -> None:
     """Show the newest rows first."""
+    from smsgw.store import audits
+
     start = datetime.now(UTC) - stored.span(since, "--since") if since else None
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import audits
-
-        return await audits.find(connection, kind or None, name or None, by or None, start, limit)
-
-    rows = stored.ask(config, run)
+    rows = stored.ask(config, lambda connection: audits.find(connection, kind or None, name or None, by or None, start, limit))
     if not json:
         rows = [{**row, "old": _short(row["old"]), "new": _short(row["new"]), "hash": row["hash"][:12]} for row in rows]
     stored.show(rows, "rows", json=json, csv=csv)
@@ -54,7 +49,7 @@ def list_(
 @app.command()
 def verify(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     last: Annotated[int, typer.Option(min=0, help="The newest so many rows; 0: all.")] = 0,
     head: Annotated[list[str] | None, typer.Option(help="A head noted earlier (`smsgw audit head`); repeatable.")] = None,
     json: stored.Json = False,
@@ -77,15 +72,11 @@ def verify(
 
 
 @app.command()
-def head(config: face.ConfigPath = CONFIG) -> None:
+def head(config: face.ConfigPath = face.CONFIG) -> None:
     """Print where the chain has come to, to be noted outside: verify --head compares it."""
+    from smsgw.store import audits
 
-    async def run(connection: Connection) -> Head:
-        from smsgw.store import audits
-
-        return await audits.head(connection)
-
-    print(stored.ask(config, run))
+    print(stored.ask(config, audits.head))
 
 
 def _short(value: Any) -> str:

@@ -2,27 +2,23 @@
 
 What was done goes to standard output; nothing else does. Exit codes: 0, 2 usage, 3 no such tenant or message, 4 a reference that
 was booked already or what the books do not allow, 69 and 78 as in sysexits.h.
+
+Never here: what the books allow (`admin.books`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import datetime
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smsgw.cli import face, stored
-from smsgw.cli.provisioning import Actor, opened
 
 if TYPE_CHECKING:
     from smsgw.admin.books import Booking, Signature
-    from smsgw.config import Config
     from smsgw.store.database import Connection
-
-T = TypeVar("T")
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")]
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency, at most six decimals.")]
@@ -30,7 +26,6 @@ Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the led
 Reference = Annotated[str, typer.Option("--reference", help="Your own number of it: the same one is never booked twice.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would come to, book nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
 
 SIGNED = {"ignore_unknown_options": True}  # an amount may begin with a minus
 _EPOCH = datetime.date(1970, 1, 1)
@@ -51,10 +46,10 @@ def build() -> typer.Typer:
 
 def show(
     tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     json: Json = False,
-    csv: Csv = False,
+    csv: stored.Csv = False,
 ) -> None:
     """Show what tenants have, owe and may spend at this moment."""
 
@@ -73,18 +68,18 @@ def show(
             for one in await books.balances(connection, tenant or None)
         ]
 
-    stored.show(in_store(face.settings(config), ask), "balances", json=json, csv=csv)
+    stored.show(stored.ask(config, ask), "balances", json=json, csv=csv)
 
 
 def history(
     tenant: TenantName,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01.")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")] = 1_000,
+    limit: stored.Limit = 1_000,
     *,
     refunds: Annotated[bool, typer.Option("--refunds", help="The refunds that people gave instead, one by one.")] = False,
     json: Json = False,
-    csv: Csv = False,
+    csv: stored.Csv = False,
 ) -> None:
     """Show what was booked, oldest first; debits and refunds of messages are one row a day."""
     if refunds:
@@ -93,7 +88,7 @@ def history(
     try:
         first = (datetime.date.fromisoformat(since) - _EPOCH).days if since else None
     except ValueError:
-        face.fail(2, f"--since {since!r} is no day: write 2026-11-01")
+        face.fail(stored.USAGE, f"--since {since!r} is no day: write 2026-11-01")
 
     async def ask(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.billing.tariff import format_money
@@ -114,7 +109,7 @@ def history(
             for row in await books.history(connection, tenant, since=first, limit=limit)
         ]
 
-    stored.show(in_store(face.settings(config), ask), "bookings", json=json, csv=csv)
+    stored.show(stored.ask(config, ask), "bookings", json=json, csv=csv)
 
 
 def _show_refunds(config: Path, tenant: str, limit: int, *, json: bool, csv: bool) -> None:
@@ -134,7 +129,7 @@ def _show_refunds(config: Path, tenant: str, limit: int, *, json: bool, csv: boo
             for row in await books.refunds_by_hand(connection, tenant, limit=limit)
         ]
 
-    stored.show(in_store(face.settings(config), ask), "refunds", json=json, csv=csv)
+    stored.show(stored.ask(config, ask), "refunds", json=json, csv=csv)
 
 
 def top_up(
@@ -142,9 +137,9 @@ def top_up(
     amount: Amount,
     *,
     reason: Reason,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     reference: Reference = "",
-    actor: Actor = "",
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -152,7 +147,7 @@ def top_up(
     from smsgw.admin import books
 
     value, by = _amount(amount), signature(actor, reason, reference, dry_run=dry_run)
-    tell(in_store(face.settings(config), lambda connection: books.top_up(connection, tenant, value, by)), by, json=json)
+    tell(stored.ask(config, lambda connection: books.top_up(connection, tenant, value, by)), by, json=json)
 
 
 def adjust(
@@ -160,9 +155,9 @@ def adjust(
     amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Signed: 5.00 gives, -5.00 takes.")],
     *,
     reason: Reason,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     reference: Reference = "",
-    actor: Actor = "",
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -170,16 +165,16 @@ def adjust(
     from smsgw.admin import books
 
     value, by = _amount(amount), signature(actor, reason, reference, dry_run=dry_run)
-    tell(in_store(face.settings(config), lambda connection: books.adjust(connection, tenant, value, by)), by, json=json)
+    tell(stored.ask(config, lambda connection: books.adjust(connection, tenant, value, by)), by, json=json)
 
 
 def settle(
     tenant: TenantName,
     *,
     reason: Reason,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     reference: Reference = "",
-    actor: Actor = "",
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -187,7 +182,7 @@ def settle(
     from smsgw.admin import books
 
     by = signature(actor, reason, reference, dry_run=dry_run)
-    tell(in_store(face.settings(config), lambda connection: books.settle(connection, tenant, by)), by, json=json)
+    tell(stored.ask(config, lambda connection: books.settle(connection, tenant, by)), by, json=json)
 
 
 def credit(
@@ -195,8 +190,8 @@ def credit(
     limit: Annotated[str, typer.Argument(metavar="LIMIT", help="How far below nought it may go; 0: prepaid.")],
     *,
     reason: Reason,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
-    actor: Actor = "",
+    config: face.ConfigPath = face.CONFIG,
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -204,15 +199,15 @@ def credit(
     from smsgw.admin import books
 
     value, by = _amount(limit), signature(actor, reason, "", dry_run=dry_run)
-    tell(in_store(face.settings(config), lambda connection: books.set_credit_limit(connection, tenant, value, by)), by, json=json)
+    tell(stored.ask(config, lambda connection: books.set_credit_limit(connection, tenant, value, by)), by, json=json)
 
 
 def refund(
     message: Annotated[int, typer.Argument(metavar="MESSAGE", min=0, help="The message's id.")],
     *,
     reason: Reason,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
-    actor: Actor = "",
+    config: face.ConfigPath = face.CONFIG,
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -221,31 +216,11 @@ def refund(
     from smsgw.billing.tariff import format_money
 
     by = signature(actor, reason, "", dry_run=dry_run)
-    done = in_store(face.settings(config), lambda connection: books.refund(connection, message, by))
+    done = stored.ask(config, lambda connection: books.refund(connection, message, by))
     if done is None:
         face.fail(face.NOT_FOUND, f"there is no message {message}")
     told = {"message": str(done.message), "tenant": done.tenant, "refund": format_money(done.amount)}
     face.print_one({**told, "balance": format_money(done.balance), "dry_run": dry_run}, json=json)
-
-
-def in_store(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Do something in the store; what the books refuse ends the command with its exit code."""
-    from smsgw.admin.books import NoSuchTenant, ReferenceTaken, Refused
-    from smsgw.config import ConfigError
-    from smsgw.store.errors import StoreError
-
-    async def run() -> T:
-        async with opened(config) as connection:
-            return await work(connection)
-
-    try:
-        return asyncio.run(run())
-    except NoSuchTenant as error:
-        face.fail(face.NOT_FOUND, f"there is no tenant {str(error)!r}: `smsgw balance show` lists them")
-    except (ReferenceTaken, Refused) as error:
-        face.fail(face.CONFLICT, f"nothing was booked: {error}")
-    except (ConfigError, StoreError) as error:
-        face.fail(error.exit_code, str(error))
 
 
 def _amount(text: str) -> int:
@@ -254,7 +229,7 @@ def _amount(text: str) -> int:
     try:
         return parse_money(text)
     except ValueError as error:
-        face.fail(2, str(error))
+        face.fail(stored.USAGE, str(error))
 
 
 def signature(actor: str, reason: str, reference: str, *, dry_run: bool) -> Signature:

@@ -1,5 +1,7 @@
 """`smsgw tenant purge`, `certificate`, `verify-certificate`: what is left of a tenant goes after its contract, and what proves it.
 
+Never here: what may go (`admin.purging`).
+
 Exit codes: 0, 1 a certificate does not hold, 2 called wrongly, 3 no such tenant or no certificate, 4 the contract is not closed,
 nothing was given back yet, or somebody else is at it, 69 and 78 as in sysexits.h.
 """
@@ -12,22 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, provisioning, stored
-from smsgw.cli.content import keys_of
-from smsgw.cli.export import Key, read_key, signer_of
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
-    from smsgw.store.purges import Certified, Found
+    from smsgw.store.purges import Found
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 Tenant = Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")]
 
 
 def purge(
     name: Tenant,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     reason: stored.Reason = "",
     unreturned: Annotated[
         bool, typer.Option("--unreturned", help="Though nothing was exported since it was closed: nobody wants it.")
@@ -36,26 +35,18 @@ def purge(
     json: stored.Json = False,
 ) -> None:
     """Delete what a closed contract left of words and numbers, and certify it; what is held stays, and is named. Books stay."""
-    keys, signer = keys_of(config), signer_of(face.settings(config))
+    from smsgw.admin import purging
+
+    opened, signer = keys.content_of(config).open, keys.signer_of(config)
     if yes and not reason.strip():
         face.fail(stored.USAGE, "say why: --reason")
-
-    async def look(connection: Connection) -> list[Found]:
-        from smsgw.admin import purging
-
-        return await purging.preview(connection, name)
-
-    async def run(connection: Connection) -> Certified:
-        from smsgw.admin import purging
-
-        asked = purging.Asked(provisioning.caller(), reason, unreturned)
-        return await purging.purge(connection, name, keys.open, signer, asked)
-
     if not yes:
-        stored.show(_rows(stored.ask(config, look)), "data of it", json=json)
+        found = stored.ask(config, lambda connection: purging.preview(connection, name))
+        stored.show(_rows(found), "data of it", json=json)
         stored.done(dry_run=True)
         return
-    said = stored.ask(config, run).said
+    asked = purging.Asked(stored.caller(), reason, unreturned)
+    said = stored.ask(config, lambda connection: purging.purge(connection, name, opened, signer, asked)).said
     went = [{"kind": one["kind"], "deleted": one["rows"], "from": one["from"], "until": one["until"]} for one in said["deleted"]]
     held = [{"kind": one["kind"], "held": one["rows"], "why": one["why"], "held_until": one["held_until"]} for one in said["held"]]
     stored.show([*went, *held], "data of it", json=json)
@@ -67,7 +58,7 @@ def purge(
 def certificate(
     name: Tenant,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     out: Annotated[Path | None, typer.Option(help="Write it there; standard output if not given.")] = None,
 ) -> None:
     """Print the newest certificate of deletion of a tenant, with its signature."""
@@ -97,16 +88,16 @@ def certificate(
 
 def verify_certificate(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate, as smsgw tenant certificate printed it.")],
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
-    key: Key = None,
+    key: keys.Key = None,
     store: Annotated[bool, typer.Option("--store", help="Also that it was made here, and that the audit's chain fits.")] = False,
     json: stored.Json = False,
 ) -> None:
     """Say whether a certificate is as it was signed: exit 0, or 1 with everything that is wrong."""
     from smsgw.admin import purging
 
-    public = read_key(key) if key is not None else None
+    public = keys.read_public(key) if key is not None else None
     try:
         said, faults = purging.read(file.read_text(encoding="utf-8"), public)
     except OSError as error:
@@ -114,11 +105,8 @@ def verify_certificate(
     except ValueError as error:
         face.fail(face.FAILED, f"{file} {error}")
 
-    async def run(connection: Connection) -> list[str]:
-        return await purging.check_made_here(connection, said["sha256"])
-
     if store:
-        faults += stored.ask(config, run)
+        faults += stored.ask(config, lambda connection: purging.check_made_here(connection, said["sha256"]))
     if faults:
         face.fail(face.FAILED, *(f"{file}: {fault}" for fault in faults))
     told = {name: said[name] for name in ("tenant", "closed", "made", "complete", "asked_by", "sha256", "signed_by")}

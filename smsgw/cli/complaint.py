@@ -3,6 +3,8 @@
 add   close        register one and find its messages; end it with its outcome
 list  show         those that are open, overdue, or all; one of them
 rates              complaints per million messages of a month, by account and signature, with the next step that is proposed
+
+Never here: which messages are meant, when it is due (`admin.complaints`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, recipients, stored
+from smsgw.cli import face, keys, recipients, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.complaints import Registered
@@ -38,7 +40,6 @@ class Block(enum.StrEnum):
     NONE = "none"
 
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 Id = Annotated[int, typer.Argument(metavar="COMPLAINT", min=1, help="Its number.")]
 Day = Annotated[str, typer.Option("--day", help="The day of the message, by the tenant's calendar: 2026-11-25.")]
 
@@ -55,13 +56,13 @@ def add(
     reference: Annotated[str, typer.Option(help="Its number there; the same one is never registered twice.")] = "",
     note: Annotated[str, typer.Option(help="What is to be known of it; no number, nothing private.")] = "",
     block: Annotated[Block, typer.Option(help="The block list that the number is put on.")] = Block.ACCOUNT,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Register a complaint, find the messages that are meant, block the number, and look at the rates."""
-    digits, known, settings = recipients.number_of(number), recipients.known_by(config), face.settings(config)
+    digits, known, settings = recipients.number_of(number), keys.marks_of(config), face.settings(config)
     of_day = stored.day(day, "--day")
     if of_day is None:
         face.fail(stored.USAGE, "--day none: a complaint is of a day")
@@ -97,24 +98,21 @@ def list_(
     *,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only those past their due date.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Closed ones as well.")] = False,
-    limit: recipients.Limit = 1_000,
-    config: face.ConfigPath = CONFIG,
+    limit: stored.Limit = 1_000,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Show complaints that are open, those that are due soonest first."""
+    from smsgw.store import complaints
+
     which = "overdue" if overdue else "all" if everything else "open"
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import complaints
-
-        return await complaints.listed(connection, which=which, limit=limit)
-
-    stored.show(recipients.filled(stored.ask(config, run)), "complaints", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: complaints.listed(connection, which=which, limit=limit))
+    stored.show(recipients.filled(rows), "complaints", json=json, csv=csv)
 
 
 @app.command()
-def show(complaint: Id, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def show(complaint: Id, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show one complaint, with its messages and what came of it."""
 
     async def run(connection: Connection) -> dict[str, Any]:
@@ -135,19 +133,17 @@ def close(
     *,
     outcome: Annotated[str, typer.Option(help="What came of it: it goes to whoever passed it on.")],
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """End a complaint with its outcome."""
+    from smsgw.admin import complaints
 
-    async def run(connection: Connection) -> dict[str, Any]:
-        from smsgw.admin import complaints
-
-        return await complaints.close(connection, complaint, outcome, recipients.by(actor, reason, dry_run=dry_run))
-
-    stored.show([stored.ask(config, run)], "complaints", json=json)
+    by = recipients.by(actor, reason, dry_run=dry_run)
+    closed = stored.ask(config, lambda connection: complaints.close(connection, complaint, outcome, by))
+    stored.show([closed], "complaints", json=json)
     stored.done(dry_run=dry_run)
 
 
@@ -155,18 +151,15 @@ def close(
 def rates(
     *,
     month: Annotated[str, typer.Option(help="Such as 2026-11, by UTC; this one if not given.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Show complaints per million messages of a month. It reads that month's messages of the accounts complained of."""
+    from smsgw.admin import complaints
+
     settings = face.settings(config)
     day = stored.day(f"{month}-01", "--month") if month else datetime.now(UTC).date()
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import complaints
-
-        assert day is not None
-        return await complaints.rates_of(connection, day, settings.compliance)
-
-    stored.show(stored.ask(config, run), "complaints in that month", json=json, csv=csv)
+    assert day is not None
+    rows = stored.ask(config, lambda connection: complaints.rates_of(connection, day, settings.compliance))
+    stored.show(rows, "complaints in that month", json=json, csv=csv)

@@ -1,19 +1,20 @@
-"""`smsgw consent`: that recipients wanted an account's marketing, with the proof: add, import, withdraw, show."""
+"""`smsgw consent`: that recipients wanted an account's marketing, with the proof: add, import, withdraw, show.
+
+Never here: what a consent is worth (`admin.recipients`).
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face, recipients, stored
+from smsgw.cli import face, keys, recipients, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.recipients import Done
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Who wanted marketing, and how that is proved: add, import, withdraw, show.", no_args_is_help=True)
 
@@ -27,22 +28,23 @@ def add(
     proof: Annotated[str, typer.Option(help="Where the proof is: the number of a form, a recording, a log.")],
     reason: stored.Reason,
     at: Annotated[str, typer.Option(help="When it was said: 2026-11-01, or with a time and its offset; now if not given.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Keep a consent."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    by = recipients.by(actor, reason, dry_run=dry_run)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
         from smsgw.compliance.lists import Entry, moment_of
 
         entry = Entry(digits, moment_of(at) if at else None, source, proof)
-        return await admin.consent(connection, known, account, [entry], recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.consent(connection, known, account, [entry], by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @app.command("import")
@@ -51,23 +53,20 @@ def import_(
     *,
     account: recipients.Account,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Keep a list of consents: CSV with the columns number, at, source, proof. A bad row stops all of it."""
+    from smsgw.admin import recipients as admin
+    from smsgw.compliance.lists import consents_of
+
+    by = recipients.by(actor, reason, dry_run=dry_run)
     text, name = recipients.text_of(file)
-    known = recipients.known_by(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-        from smsgw.compliance.lists import consents_of
-
-        entries = consents_of(text, name)
-        return await admin.consent(connection, known, account, entries, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    known = keys.marks_of(config)
+    done = stored.ask(config, lambda connection: admin.consent(connection, known, account, consents_of(text, name), by))
+    recipients.told(done, by, json=json)
 
 
 @app.command()
@@ -76,36 +75,31 @@ def withdraw(
     *,
     account: recipients.Account,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Note that a recipient consents no more; what he had said stays on record."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    from smsgw.admin import recipients as admin
 
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-
-        return await admin.withdraw(connection, known, account, digits, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    by = recipients.by(actor, reason, dry_run=dry_run)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
+    done = stored.ask(config, lambda connection: admin.withdraw(connection, known, account, digits, by))
+    recipients.told(done, by, json=json)
 
 
 @app.command()
 def show(
     number: recipients.Number,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Show what a number has consented to, when, with which proof, and whether it still does."""
-    value = recipients.known_by(config).hash_of(recipients.number_of(number))
+    from smsgw.store import consents
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import consents
-
-        return await consents.of_number(connection, value)
-
-    stored.show(recipients.filled(stored.ask(config, run)), "consents", json=json, csv=csv)
+    value = keys.marks_of(config).hash_of(recipients.number_of(number))
+    rows = stored.ask(config, lambda connection: consents.of_number(connection, value))
+    stored.show(recipients.filled(rows), "consents", json=json, csv=csv)

@@ -15,18 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, provisioning, stored
-from smsgw.cli.state import Kind
+from smsgw.cli import face, keys, stored
+from smsgw.cli.subject import Name, Of
 
 if TYPE_CHECKING:
-    from smsgw.admin.contents import Read
     from smsgw.store.contents import Filter
     from smsgw.store.database import Connection
-    from smsgw.store.sealed import ContentKeys
 
-CONFIG = Path(face.DEFAULT_CONFIG)
-KindOf = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
-Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 Since = Annotated[str, typer.Option("--since", help="Accepted from this moment on: 2026-11-01, or 2026-11-01T10:00+08:00.")]
 Until = Annotated[str, typer.Option("--until", help="Accepted before this moment.")]
 Destination = Annotated[str, typer.Option("--to", help="To this number alone.")]
@@ -40,18 +35,14 @@ def show(
     message: Annotated[int, typer.Argument(help="The id of a message.")],
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
 ) -> None:
     """Read one message: text and octets. It leaves a row in the audit."""
-    keys = keys_of(config)
+    from smsgw.admin import contents
 
-    async def run(connection: Connection) -> Read:
-        from smsgw.admin import contents
-
-        return await contents.read(connection, message, keys.open, actor=provisioning.caller(), reason=reason)
-
-    found = stored.ask(config, run)
+    opened = keys.content_of(config).open
+    found = stored.ask(config, lambda connection: contents.read(connection, message, opened, actor=stored.caller(), reason=reason))
     row = {
         "id": found.id,
         "tenant": found.tenant,
@@ -67,11 +58,11 @@ def show(
 
 @app.command()
 def purge(
-    kind: KindOf,
+    kind: Of,
     name: Name,
     *,
     reason: stored.Reason = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     since: Since = "",
     until: Until = "",
     to: Destination = "",
@@ -80,7 +71,7 @@ def purge(
     json: stored.Json = False,
 ) -> None:
     """Remove what messages said; a tombstone with its hash stays. Without --yes it only counts."""
-    keys, span = keys_of(config), span_of(since, until)
+    opened, span = keys.content_of(config).open, span_of(since, until)
     if yes and not reason.strip():
         face.fail(stored.USAGE, "say why: --reason")
 
@@ -91,7 +82,7 @@ def purge(
         meant: Filter = contents.meant_of(of, destination=to, ids=tuple(ids or ()), **span)
         if not yes:
             return await contents.preview(connection, meant)
-        return await contents.purge(connection, of, meant, keys.open, actor=provisioning.caller(), reason=reason)
+        return await contents.purge(connection, of, meant, opened, actor=stored.caller(), reason=reason)
 
     counts = stored.ask(config, run)
     face.print_one({"purged" if yes else "would_be_purged": counts["content"], **_rest(counts)}, json=json)
@@ -117,11 +108,11 @@ def _rest(counts: dict[str, int]) -> dict[str, Any]:
 
 @app.command()
 def hold(
-    kind: KindOf,
+    kind: Of,
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     since: Since = "",
     until: Until = "",
 ) -> None:
@@ -133,7 +124,7 @@ def hold(
 
         of = await standing.find(connection, kind, name)
         meant = contents.meant_of(of, **span)
-        return await contents.hold(connection, of, meant, actor=provisioning.caller(), reason=reason)
+        return await contents.hold(connection, of, meant, actor=stored.caller(), reason=reason)
 
     face.print_one({"hold": stored.ask(config, run)})
 
@@ -143,21 +134,17 @@ def release(
     number: Annotated[int, typer.Argument(help="The number of a legal hold.")],
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
 ) -> None:
     """End a legal hold: what has had its time goes with the next round."""
+    from smsgw.admin import contents
 
-    async def run(connection: Connection) -> None:
-        from smsgw.admin import contents
-
-        await contents.release(connection, number, actor=provisioning.caller(), reason=reason)
-
-    stored.ask(config, run)
+    stored.ask(config, lambda connection: contents.release(connection, number, actor=stored.caller(), reason=reason))
     stored.done(dry_run=False)
 
 
 @app.command()
-def holds(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def holds(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show all legal holds, the newest first."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -178,7 +165,7 @@ _HEADS = {"from_id": "since", "until_id": "until", "id": "hold"}
 
 
 @app.command("rotate-key")
-def rotate_key(config: face.ConfigPath = CONFIG) -> None:
+def rotate_key(config: face.ConfigPath = face.CONFIG) -> None:
     """Add a key that seals content from the next start on; copy content.keys to every node before it is restarted."""
     from smsgw.admin import content_keys
     from smsgw.config import ConfigError
@@ -188,17 +175,6 @@ def rotate_key(config: face.ConfigPath = CONFIG) -> None:
     except ConfigError as error:
         face.fail(error.exit_code, str(error))
     face.print_one({"keys": count})
-
-
-def keys_of(config: Path) -> ContentKeys:
-    """Return the keys of these settings' data_dir; ends the command where they cannot be read."""
-    from smsgw.admin.content_keys import content_keys
-    from smsgw.config import ConfigError
-
-    try:
-        return content_keys(Path(face.settings(config).node.data_dir))
-    except ConfigError as error:
-        face.fail(error.exit_code, str(error))
 
 
 def span_of(since: str, until: str) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 With the embedded database and no gateway running, the server is started for the visit and stopped after it. Exit code 0, 1
 or 2, as Nagios reads them.
+
+Never here: what is looked at (`admin.doctor`).
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def doctor(
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     books: Annotated[bool, typer.Option(help="Also check the books; reads every kept message.")] = True,
-    json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
+    json: face.Json = False,
 ) -> None:
     """Look for what is wrong: machine, store, books. Exits 0 when all is well, 1 for warnings, 2 when something is broken."""
     from smsgw.admin.doctor import exit_code

@@ -3,6 +3,8 @@ against what its link took.
 
 Exit codes: 0, 1 there are differences or faults (or a file cannot be written), 2 usage, 3 no such tenant or link, 4 the directory
 is not empty.
+
+Never here: what is exported and how it is signed (`admin.exporting`, `admin.signing`).
 """
 
 from __future__ import annotations
@@ -16,21 +18,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from smsgw.cli import face, stored
-from smsgw.cli.balance import Csv, Json, in_store
-from smsgw.cli.provisioning import Actor
+from smsgw.cli import face, keys, stored
+from smsgw.cli.balance import Json
 
 if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-    from smsgw.admin.signing import Signer
-    from smsgw.config import Config
-    from smsgw.reports.reconcile import Result, Theirs
+    from smsgw.reports.reconcile import Theirs
     from smsgw.store.database import Connection
 
 From = Annotated[str, typer.Option("--from", help="The first day (UTC): 2026-11-01.")]
 Until = Annotated[str, typer.Option("--until", help="The first day after it (UTC).")]
-Key = Annotated[Path | None, typer.Option("--key", help="A file with the public key of whoever signed (smsgw export key).")]
 
 
 class _Export(TyperGroup):
@@ -49,34 +45,31 @@ exports = typer.Typer(cls=_Export, no_args_is_help=True, help="A tenant's own da
 @exports.command("write")
 def export(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     out: Annotated[Path, typer.Option(help="An empty directory, or one that is made.")],
     start: From = "",
     until: Until = "",
     content: Annotated[bool, typer.Option("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
-    actor: Actor = "",
+    actor: stored.Actor = "",
     json: Json = False,
 ) -> None:
     """Write a tenant's messages, receipts, MO and ledger as CSV, with a signed manifest of hashes, in one snapshot."""
     from smsgw.admin import exporting
-    from smsgw.cli.content import keys_of
     from smsgw.store.sealed import Unreadable
 
-    opened = keys_of(config).open
+    opened = keys.content_of(config).open
     first = _day(start) if start else datetime(2025, 1, 1, tzinfo=UTC)
     end = _day(until) if until else datetime.now(UTC) + timedelta(days=1)
 
-    settings = face.settings(config)
-
     async def run(connection: Connection) -> list[dict[str, Any]]:
-        signer, who = signer_of(settings), stored.who(actor)
+        signer, who = keys.signer_of(config), stored.who(actor)
         return await exporting.export(
             connection, tenant, out, signer, start=first, end=end, content=content, actor=who, opened=opened
         )
 
     try:
-        rows = in_store(settings, run)
+        rows = stored.ask(config, run)
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
     except Unreadable as error:
@@ -87,21 +80,21 @@ def export(
 @exports.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The manifest, or the directory that it is in.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
-    key: Key = None,
+    key: keys.Key = None,
     json: Json = False,
 ) -> None:
     """Say whether an export is whole and as it was signed: exit 0, or 1 with everything that is wrong."""
     from smsgw.admin.signing import fingerprint
     from smsgw.admin.signing import verify as verified
 
-    public = read_key(key) if key is not None else own_key(face.settings(config))
+    public = keys.read_public(key) if key is not None else keys.own_public(config)
     directory = file if file.is_dir() else file.parent
     try:
         said, faults = verified(directory, public)
     except OSError as error:
-        face.fail(2, f"{error.filename}: cannot be read: {error.strerror}")
+        face.fail(stored.USAGE, f"{error.filename}: cannot be read: {error.strerror}")
     if faults:
         face.fail(face.FAILED, *faults)
     told = {name: said[name] for name in ("tenant", "from", "until", "made", "balance", "currency")}
@@ -109,45 +102,14 @@ def verify(
 
 
 @exports.command()
-def key(config: face.ConfigPath = Path(face.DEFAULT_CONFIG)) -> None:
+def key(config: face.ConfigPath = face.CONFIG) -> None:
     """Print the public key that verifies exports of this gateway; give it to whoever is to verify them."""
-    print(signer_of(face.settings(config)).pem, end="")
-
-
-def read_key(path: Path) -> Ed25519PublicKey:
-    """Return the public key in a file; ends the command where there is none."""
-    from smsgw.admin.signing import read_public_key
-
-    try:
-        return read_public_key(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        face.fail(2, f"{path}: {error.strerror if isinstance(error, OSError) else error}")
-
-
-def signer_of(settings: Config) -> Signer:
-    """Return what signs here; ends the command where the key cannot be had."""
-    from smsgw.admin.sealing import load_key
-    from smsgw.admin.signing import Signer
-    from smsgw.config import ConfigError
-
-    try:
-        return Signer(load_key(Path(settings.node.data_dir)))
-    except ConfigError as error:
-        face.fail(error.exit_code, *error.errors)
-
-
-def own_key(settings: Config) -> Ed25519PublicKey:
-    """Return the public key of this data_dir; a data_dir without one is not given one by looking."""
-    from smsgw.admin.sealing import KEY_FILE
-
-    if not (Path(settings.node.data_dir) / KEY_FILE).exists():
-        face.fail(2, f"there is no {KEY_FILE} in {settings.node.data_dir}: give the signer's public key with --key FILE")
-    return signer_of(settings).public
+    print(keys.signer_of(config).pem, end="")
 
 
 def reconcile(
     file: Annotated[Path, typer.Argument(help="The carrier's CSV, with a header.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     link: Annotated[str, typer.Option(help="The link that it is about.")],
     start: From,
@@ -156,7 +118,7 @@ def reconcile(
     parts_column: Annotated[str, typer.Option(help="Which has the number of parts.")] = "",
     state_column: Annotated[str, typer.Option(help="Which has the state.")] = "",
     json: Json = False,
-    csv: Csv = False,
+    csv: stored.Csv = False,
 ) -> None:
     """Compare a carrier's file with what its link took, by message id; lists every difference."""
     from smsgw.admin import exporting
@@ -166,16 +128,13 @@ def reconcile(
         text = file.read_text(encoding="utf-8-sig")
         theirs: list[Theirs] = read_file(text, id_column=id_column, parts_column=parts_column, state_column=state_column)
     except (OSError, UnicodeDecodeError) as error:
-        face.fail(2, f"{file}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
+        face.fail(stored.USAGE, f"{file}: cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}")
     except BadFile as error:
-        face.fail(2, f"{file}: {error}")
+        face.fail(stored.USAGE, f"{file}: {error}")
     first, end = _day(start), _day(until)
 
-    async def run(connection: Connection) -> Result:
-        return await exporting.reconcile(connection, link, theirs, start=first, end=end)
-
     try:
-        result = in_store(face.settings(config), run)
+        result = stored.ask(config, lambda connection: exporting.reconcile(connection, link, theirs, start=first, end=end))
     except exporting.NoSuchLink:
         face.fail(face.NOT_FOUND, f"there is no link {link!r}")
     stored.show([asdict(one) for one in result.differences], "differences", json=json, csv=csv)
@@ -189,4 +148,4 @@ def _day(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
-        face.fail(2, f"{text!r} is no day: write 2026-11-01")
+        face.fail(stored.USAGE, f"{text!r} is no day: write 2026-11-01")

@@ -4,6 +4,8 @@ Output is for people on a terminal and for programs otherwise: a table with colo
 a pipe, `--json` and `--csv` where asked for. Nothing but the answer goes to standard output.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 conflict, 64 to 78 as in sysexits.h.
+
+Must never: import a database driver, or anything of the data path.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from smsgw.admin.control import ControlError
     from smsgw.config import Config
 
 FAILED: Final = 1
@@ -28,9 +31,13 @@ EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
+_OF_HTTP: Final = {404: NOT_FOUND, 403: EX_NOPERM}
+
+Json = Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")]
+Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
 
 CONTROL_SOCKET: Final = "admin.sock"
-DEFAULT_CONFIG: Final = "/etc/smsgw/smsgw.toml"
+CONFIG: Final = Path("/etc/smsgw/smsgw.toml")
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="SMSGW_CONFIG", help="The settings of the process.")]
 
 Row = Mapping[str, Any]
@@ -58,6 +65,11 @@ def settings(path: Path) -> Config:
 def control_socket(config: Config) -> Path:
     """Where a running gateway answers who runs it."""
     return Path(config.node.data_dir) / CONTROL_SOCKET
+
+
+def fail_as(error: ControlError) -> NoReturn:
+    """Say why a running gateway did not answer, and end with the code that fits."""
+    fail(_OF_HTTP.get(error.status, FAILED), str(error))
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """`smsgw fee`: late fees of closed cycles, which smsgw computes and people book: list, compute, post, withdraw.
 
 Exit codes: 0, 2 usage, 3 no such tenant, 4 there is no such proposal, it was decided before, or the books do not allow it.
+
+Never here: what a fee comes to (`admin.late_fees`).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +16,6 @@ from smsgw.cli import balance, face, stored
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 Cycle = Annotated[str, typer.Argument(metavar="CYCLE", help="The closed cycle that was paid late: 2026-11.")]
 
 app = typer.Typer(help="Late fees: proposals that people book or withdraw.", no_args_is_help=True)
@@ -24,11 +24,11 @@ app = typer.Typer(help="Late fees: proposals that people book or withdraw.", no_
 @app.command("list")
 def list_(
     tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     decided: Annotated[bool, typer.Option("--all", help="Those that were posted or withdrawn as well.")] = False,
     json: balance.Json = False,
-    csv: balance.Csv = False,
+    csv: stored.Csv = False,
 ) -> None:
     """Show what is proposed: what was owed, since when it is late, what it comes to so far."""
 
@@ -54,19 +54,15 @@ def list_(
             for one in await late_fees.proposals(connection, tenant or None, decided=decided)
         ]
 
-    stored.show(balance.in_store(face.settings(config), ask), "late fees", json=json, csv=csv)
+    stored.show(stored.ask(config, ask), "late fees", json=json, csv=csv)
 
 
 @app.command()
-def compute(config: face.ConfigPath = CONFIG) -> None:
+def compute(config: face.ConfigPath = face.CONFIG) -> None:
     """Compute the open ones as of today; a running gateway does so by itself each day."""
+    from smsgw.admin import late_fees
 
-    async def run(connection: Connection) -> int:
-        from smsgw.admin import late_fees
-
-        return await late_fees.keep_fees(connection)
-
-    print(balance.in_store(face.settings(config), run))
+    print(stored.ask(config, late_fees.keep_fees))
 
 
 @app.command()
@@ -75,7 +71,7 @@ def post(
     cycle: Cycle,
     *,
     reason: balance.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: balance.DryRun = False,
     json: balance.Json = False,
@@ -84,7 +80,7 @@ def post(
     from smsgw.admin import late_fees
 
     by = balance.signature(actor, reason, "", dry_run=dry_run)
-    done = balance.in_store(face.settings(config), lambda connection: late_fees.post(connection, tenant, cycle, by))
+    done = stored.ask(config, lambda connection: late_fees.post(connection, tenant, cycle, by))
     balance.tell(done, by, json=json)
 
 
@@ -94,7 +90,7 @@ def withdraw(
     cycle: Cycle,
     *,
     reason: balance.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: balance.DryRun = False,
 ) -> None:
@@ -102,5 +98,5 @@ def withdraw(
     from smsgw.admin import late_fees
 
     by = balance.signature(actor, reason, "", dry_run=dry_run)
-    balance.in_store(face.settings(config), lambda connection: late_fees.withdraw(connection, tenant, cycle, by))
+    stored.ask(config, lambda connection: late_fees.withdraw(connection, tenant, cycle, by))
     stored.done(dry_run=dry_run)

@@ -2,6 +2,8 @@
 
 add   remove   import      by number, or by a list; each change leaves an audit row, and running gateways follow within a second
 show                       what is on record of a number, or the newest entries
+
+Never here: how a number is hashed, who has what scope (`admin.recipients`).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, recipients, stored
+from smsgw.cli import face, keys, recipients, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.recipients import Done
@@ -21,7 +23,6 @@ Signature = Annotated[str, typer.Option("--signature", help="Only what bears thi
 Service = Annotated[str, typer.Option("--service", help="Only what comes from this service number.")]
 OfTenant = Annotated[str, typer.Option("--tenant", help="The block list of a tenant.")]
 OfAccount = Annotated[str, typer.Option("--account", help="The block list of an account; with neither it is the platform's.")]
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Who has refused marketing: add, remove, import, show.", no_args_is_help=True)
 block = typer.Typer(help="Who is sent nothing: block lists of the platform, a tenant, an account.", no_args_is_help=True)
@@ -35,23 +36,14 @@ def add(
     reason: stored.Reason,
     signature: Signature = "",
     service: Service = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Refuse marketing for a number that asked for it elsewhere."""
-    from smsgw.compliance.lists import Entry
-
-    entries, known = [Entry(recipients.number_of(number))], recipients.known_by(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-
-        scope = await admin.opt_out_scope(connection, account, signature=signature, service=service)
-        return await admin.mark(connection, known, scope, entries, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _refusal(account, signature, service)
+    recipients.mark_one(config, number, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @app.command()
@@ -62,13 +54,14 @@ def remove(
     reason: stored.Reason,
     signature: Signature = "",
     service: Service = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Let a number have marketing again: of the account as a whole, or of one signature or service number."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    by = recipients.by(actor, reason, dry_run=dry_run)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
@@ -77,9 +70,9 @@ def remove(
             scopes = [await admin.opt_out_scope(connection, account, signature=signature, service=service)]
         else:
             scopes = await admin.all_opt_outs(connection, known, account, digits)
-        return await admin.lift(connection, known, scopes, digits, recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.lift(connection, known, scopes, digits, by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @app.command("import")
@@ -90,25 +83,14 @@ def import_(
     reason: stored.Reason,
     signature: Signature = "",
     service: Service = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Refuse marketing for a list: a number a line, or CSV with the columns number, at, proof. A bad row stops all of it."""
-    text, name = recipients.text_of(file)
-    known = recipients.known_by(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-        from smsgw.compliance.lists import numbers_of
-
-        entries = numbers_of(text, name)
-        scope = await admin.opt_out_scope(connection, account, signature=signature, service=service)
-        by = recipients.by(actor, reason, dry_run=dry_run)
-        return await admin.mark(connection, known, scope, entries, by, source=admin.list_of(name))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _refusal(account, signature, service)
+    recipients.mark_list(config, file, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @app.command()
@@ -116,8 +98,8 @@ def show(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
     *,
     account: Annotated[str, typer.Option("--account", help="Only of this account.")] = "",
-    limit: recipients.Limit = 100,
-    config: face.ConfigPath = CONFIG,
+    limit: stored.Limit = 100,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -135,23 +117,14 @@ def block_add(
     reason: stored.Reason,
     account: OfAccount = "",
     tenant: OfTenant = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Send nothing to a number any more, codes included."""
-    from smsgw.compliance.lists import Entry
-
-    entries, known = [Entry(recipients.number_of(number))], recipients.known_by(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-
-        scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        return await admin.mark(connection, known, scope, entries, recipients.by(actor, reason, dry_run=dry_run))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _block(account, tenant)
+    recipients.mark_one(config, number, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @block.command("remove")
@@ -161,21 +134,22 @@ def block_remove(
     reason: stored.Reason,
     account: OfAccount = "",
     tenant: OfTenant = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Take a number off a block list."""
-    digits, known = recipients.number_of(number), recipients.known_by(config)
+    by = recipients.by(actor, reason, dry_run=dry_run)
+    digits, known = recipients.number_of(number), keys.marks_of(config)
 
     async def run(connection: Connection) -> Done:
         from smsgw.admin import recipients as admin
 
         scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        return await admin.lift(connection, known, [scope], digits, recipients.by(actor, reason, dry_run=dry_run))
+        return await admin.lift(connection, known, [scope], digits, by)
 
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    recipients.told(stored.ask(config, run), by, json=json)
 
 
 @block.command("import")
@@ -185,33 +159,22 @@ def block_import(
     reason: stored.Reason,
     account: OfAccount = "",
     tenant: OfTenant = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Put a list on a block list: a number a line, or CSV with the columns number, at, proof. A bad row stops all of it."""
-    text, name = recipients.text_of(file)
-    known = recipients.known_by(config)
-
-    async def run(connection: Connection) -> Done:
-        from smsgw.admin import recipients as admin
-        from smsgw.compliance.lists import numbers_of
-
-        entries = numbers_of(text, name)
-        scope = await admin.block_scope(connection, account=account, tenant=tenant)
-        by = recipients.by(actor, reason, dry_run=dry_run)
-        return await admin.mark(connection, known, scope, entries, by, source=admin.list_of(name))
-
-    recipients.told(stored.ask(config, run), json=json, dry_run=dry_run)
+    scope = _block(account, tenant)
+    recipients.mark_list(config, file, scope, recipients.by(actor, reason, dry_run=dry_run), json=json)
 
 
 @block.command("show")
 def block_show(
     number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
     *,
-    limit: recipients.Limit = 100,
-    config: face.ConfigPath = CONFIG,
+    limit: stored.Limit = 100,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -219,8 +182,20 @@ def block_show(
     _show("block", number, "", limit, config, json=json, csv=csv)
 
 
+def _refusal(account: str, signature: str, service: str) -> recipients.Scoping:
+    from smsgw.admin import recipients as admin
+
+    return lambda connection: admin.opt_out_scope(connection, account, signature=signature, service=service)
+
+
+def _block(account: str, tenant: str) -> recipients.Scoping:
+    from smsgw.admin import recipients as admin
+
+    return lambda connection: admin.block_scope(connection, account=account, tenant=tenant)
+
+
 def _show(kind: str, number: str, account: str, limit: int, config: Path, *, json: bool, csv: bool) -> None:
-    value = recipients.known_by(config).hash_of(recipients.number_of(number)) if number else None
+    value = keys.marks_of(config).hash_of(recipients.number_of(number)) if number else None
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.store import marks

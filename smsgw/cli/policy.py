@@ -2,6 +2,8 @@
 
 replay      a new version over the texts that are stored: what would be refused, held or passed otherwise
 export      a version as it is stored, in files: an apply of them changes nothing
+
+Never here: what a rule set objects to (`admin.replaying`, `admin.policy_export`).
 """
 
 from __future__ import annotations
@@ -12,8 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face, provisioning, stored
-from smsgw.cli.content import keys_of
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.replaying import Answer
@@ -26,7 +27,7 @@ app = typer.Typer(help="Rule sets: try a new version on what was sent, write one
 def replay(
     name: Annotated[str, typer.Argument(help="The rule set, as accounts name it.")],
     files: Annotated[list[Path], typer.Argument(help="The files of its new version.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     account: Annotated[str, typer.Option(help="Only texts of this system_id, whatever its policy.")] = "",
     since: Annotated[str, typer.Option(help="How far back, such as 12h or 7d.")] = "7d",
@@ -37,7 +38,7 @@ def replay(
 ) -> None:
     """Judge stored texts by a new version of a rule set, and show what it does otherwise than the one in force."""
     back = stored.span(since, "--since")
-    settings, opened = face.settings(config), keys_of(config).open
+    settings, opened = face.settings(config), keys.content_of(config).open
 
     async def run(connection: Connection) -> Answer:
         from smsgw.admin import replaying
@@ -47,7 +48,7 @@ def replay(
         key = load_key(Path(settings.node.data_dir))
         if text:  # whoever reads what messages say is in the audit
             said = {"policy": name, "account": account, "since": since}
-            await audit(connection, provisioning.caller(), ("content", name), None, said, "smsgw policy replay --text")
+            await audit(connection, stored.caller(), ("content", name), None, said, "smsgw policy replay --text")
         return await replaying.replay(
             connection, key, name, files, account=account, since=back, most=most, show_text=text, opened=opened
         )
@@ -61,7 +62,7 @@ def replay(
 def export(
     name: Annotated[str, typer.Argument(help="The rule set, as accounts name it.")],
     directory: Annotated[Path, typer.Argument(help="Where the provisioning file lies: names of files are paths from there.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     version: Annotated[
         str, typer.Option(help="A version that it had, at least its first 8 characters; none: the one in force.")

@@ -4,6 +4,8 @@ list   set   history   notice
 
 A price holds from now on or from a date in the future; a message costs what is in force when it is accepted. Where a contract wants
 notice of changes (`price_notice_days`), it is recorded here before the change may be set.
+
+Never here: when a price may change (`admin.prices`).
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from smsgw.admin.prices import Change
     from smsgw.store.database import Connection
 
-CONFIG = Path(face.DEFAULT_CONFIG)
 TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
 AnyTenant = Annotated[str, typer.Argument(help="Only of this tenant.")]
 From = Annotated[str, typer.Option("--from", help="From when on, with an offset: 2026-12-01T00:00:00+08:00.")]
@@ -29,7 +30,9 @@ app = typer.Typer(help="What messages cost: list, set, history, notice.", no_arg
 
 
 @app.command("list")
-def list_(tenant: AnyTenant = "", *, config: face.ConfigPath = CONFIG, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def list_(
+    tenant: AnyTenant = "", *, config: face.ConfigPath = face.CONFIG, json: stored.Json = False, csv: stored.Csv = False
+) -> None:
     """Show the prices in force and those to come."""
     _show(config, tenant, None, over=False, json=json, csv=csv)
 
@@ -39,7 +42,7 @@ def history(
     tenant: TenantName,
     prefix: Annotated[str | None, typer.Argument(help="Only of this prefix.")] = None,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -58,7 +61,7 @@ def set_(
     operator: Annotated[str, typer.Option(help="Only to numbers of this operator.")] = "",
     category: Annotated[str, typer.Option(help="Only of this category.")] = "",
     route: Annotated[str, typer.Option(help="Only by the route of this name.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -94,7 +97,7 @@ def notice(
     channel: Annotated[str, typer.Option(help="How it was told: mail, console, letter …")] = "mail",
     sent: Annotated[str, typer.Option(help="When it was sent, with an offset; now if not given.")] = "",
     reference: Annotated[str, typer.Option(help="Where it can be found again.")] = "",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -128,12 +131,10 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _show(config: Path, tenant: str, prefix: str | None, *, over: bool, json: bool, csv: bool) -> None:
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import prices
+    from smsgw.admin import prices
 
-        return await prices.listed(connection, tenant or None, prefix, over=over)
-
-    stored.show(stored.ask(config, run), "prices", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: prices.listed(connection, tenant or None, prefix, over=over))
+    stored.show(rows, "prices", json=json, csv=csv)
 
 
 def _moment(text: str) -> datetime:

@@ -1,35 +1,30 @@
 """`smsgw apply`, `rollback` and `check`: find the store, call admin/provisioning, tell what came of it.
 
-With the embedded database and no gateway running, its server is started for the moment and stopped again. What changes goes to
-standard output, one line each; how it ended to standard error. Exit codes: 0, 4 conflict, 69 and 78 as in sysexits.h.
+What changes goes to standard output, one line each; how it ended to standard error. Exit codes: 0, 4 conflict, 69 and 78 as in
+sysexits.h.
+
+Never here: what differs and what is made of it (`admin.three_way`, `admin.provisioning`).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
-import pwd
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face
+from smsgw.cli import face, stored
 
 if TYPE_CHECKING:
-    from smsgw.admin.provisioning import Plan, ProvisioningFile
+    from smsgw.admin.provisioning import ProvisioningFile
+    from smsgw.admin.three_way import Plan
     from smsgw.config import Config
     from smsgw.store.database import Connection
 
-EMBEDDED: Final = "embedded"
-NAME: Final = "smsgw provisioning"
-
-Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Undo what others changed since the last apply.")]
 
 
@@ -42,7 +37,7 @@ def mount(app: typer.Typer) -> None:
 
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="Provisioning files to look at as well.")] = None,
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
 ) -> None:
     """Say everything that is wrong with the settings and with provisioning files. The database is not asked."""
     errors = errors_of(config, files or [])
@@ -53,10 +48,10 @@ def check(
 
 def apply(
     file: Annotated[Path, typer.Argument(help="A provisioning.toml.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
-    actor: Actor = "",
+    config: face.ConfigPath = face.CONFIG,
+    actor: stored.Actor = "",
     *,
-    dry_run: DryRun = False,
+    dry_run: stored.DryRun = False,
     overwrite: Overwrite = False,
     take_over: Annotated[
         list[str] | None,
@@ -65,8 +60,9 @@ def apply(
 ) -> None:
     """Make what a file says live, all or nothing; a running gateway follows within a second and drops no bind."""
     settings = face.settings(config)
+    wanted = _read_or_fail(file)
 
-    async def run(connection: Connection, wanted: ProvisioningFile) -> Plan:
+    async def run(connection: Connection) -> Plan:
         from smsgw.admin import provisioning
         from smsgw.admin.credentials import hasher_of
         from smsgw.admin.sealing import load_key
@@ -74,7 +70,7 @@ def apply(
         from smsgw.store import provisioning as store
 
         key = load_key(Path(settings.node.data_dir))
-        hasher, who = hasher_of(settings.secrets), actor or caller()
+        hasher, who = hasher_of(settings.secrets), actor or stored.caller()
         made = await provisioning.apply(
             connection, wanted, actor=who, seal=key, hasher=hasher, dry_run=dry_run, overwrite=overwrite, take_over=take_over or ()
         )
@@ -87,18 +83,14 @@ def apply(
                 print(f"forgot {gone} old versions of rule sets (see rules.keep_days)", file=sys.stderr)
         return made
 
-    def done() -> Plan:
-        wanted = read_file(file)
-        return asyncio.run(_in_store(settings, lambda connection: run(connection, wanted)))
-
-    tell(_or_fail(done), dry_run=dry_run)
+    tell(_planned(settings, run), dry_run=dry_run)
 
 
 def rollback(
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
-    actor: Actor = "",
+    config: face.ConfigPath = face.CONFIG,
+    actor: stored.Actor = "",
     *,
-    dry_run: DryRun = False,
+    dry_run: stored.DryRun = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Go back to the version applied before the last one; balances and passwords stay as they are."""
@@ -107,9 +99,9 @@ def rollback(
     async def run(connection: Connection) -> Plan:
         from smsgw.admin import provisioning
 
-        return await provisioning.rollback(connection, actor=actor or caller(), dry_run=dry_run, overwrite=overwrite)
+        return await provisioning.rollback(connection, actor=actor or stored.caller(), dry_run=dry_run, overwrite=overwrite)
 
-    tell(_or_fail(lambda: asyncio.run(_in_store(settings, run))), dry_run=dry_run)
+    tell(_planned(settings, run), dry_run=dry_run)
 
 
 def tell(plan: Plan, *, dry_run: bool) -> None:
@@ -174,55 +166,25 @@ def read_file(file: Path) -> ProvisioningFile:
     return parse_provisioning(text, str(file))
 
 
-def caller() -> str:
-    """Return who runs this, for the audit: the one behind sudo, if any."""
-    try:
-        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
-
-
-def _or_fail(work: Callable[[], Plan]) -> Plan:
+def _read_or_fail(file: Path) -> ProvisioningFile:
     from smsgw.config import ConfigError
-    from smsgw.store.errors import StoreError
 
     try:
-        return work()
-    except (ConfigError, StoreError) as error:
+        return read_file(file)
+    except ConfigError as error:
         face.fail(error.exit_code, str(error))
 
 
-async def _in_store(config: Config, work: Callable[[Connection], Awaitable[Plan]]) -> Plan:
-    async with opened(config) as connection:
-        return await work(connection)
+def _planned(config: Config, work: Callable[[Connection], Awaitable[Plan]]) -> Plan:
+    """Make a plan in the store. What else may go wrong than the settings and the store is ours, and keeps its traceback."""
+    from smsgw.config import ConfigError
+    from smsgw.store.errors import StoreError
 
+    async def run() -> Plan:
+        async with stored.opened(config) as connection:
+            return await work(connection)
 
-@asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[Connection]:
-    """Connect to the store of these settings, at this program's schema. Raises StoreError."""
-    from smsgw.store.database import EmbeddedServer, connect, migrate, others_connected
-
-    if config.database.dsn != EMBEDDED:
-        connection = await connect(config.database.dsn, name=NAME)
-        try:
-            await migrate(connection)
-            yield connection
-        finally:
-            await connection.close()
-        return
-    server = EmbeddedServer(Path(config.node.data_dir))
-    ours = server.pid is None
-    if ours:
-        await server.start()
     try:
-        connection = await connect(server.dsn, name=NAME)
-        try:
-            await migrate(connection)
-            yield connection
-        finally:
-            # A gateway that was started meanwhile has taken the server up: then it is not ours to stop any more.
-            ours = ours and (connection.is_closed() or not await others_connected(connection))
-            await connection.close()
-    finally:
-        if ours:
-            await server.stop()
+        return asyncio.run(run())
+    except (ConfigError, StoreError) as error:
+        face.fail(error.exit_code, str(error))

@@ -1,42 +1,33 @@
-"""What the commands on recipients share: how a number is hashed, a list read, and how it ended said.
+"""What the commands on recipients share: a number or a list read, put on record within a scope, and how it ended said.
 
 A number may be `-`: it is read from standard input, and stands in no list of processes and no history of a shell.
+
+Must never: repeat a number on any output.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.admin.recipients import By, Done
-    from smsgw.policy.marks import Marks
+    from smsgw.policy.marks import Scope
+    from smsgw.store.database import Connection
+
+    Scoping = Callable[[Connection], Awaitable[Scope]]
+    """Finds the scope that is meant. Raises NotFound, NotAllowed."""
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="With its country code; - reads it from standard input.")]
 ListFile = Annotated[Path, typer.Argument(metavar="FILE", help="A list of numbers or CSV, in UTF-8; - is standard input.")]
 Account = Annotated[str, typer.Option("--account", help="The system_id of the account.")]
-Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
 MAX_OCTETS = 512 << 20
-
-
-def known_by(config: Path) -> Marks:
-    """Return what hashes numbers, by the key and the settings of this gateway; with bad settings ends the command."""
-    from smsgw.admin.sealing import load_key
-    from smsgw.compliance.optout import marks_of
-    from smsgw.config import ConfigError
-
-    settings = face.settings(config)
-    try:
-        key = load_key(Path(settings.node.data_dir)).derived("numbers")
-    except ConfigError as error:
-        face.fail(face.EX_CONFIG, *error.errors)
-    return marks_of(key, settings.compliance)
 
 
 def number_of(text: str) -> str:
@@ -70,10 +61,39 @@ def by(actor: str, reason: str, *, dry_run: bool) -> By:
     return By(stored.who(actor), reason, dry_run)
 
 
-def told(done: Done, *, json: bool, dry_run: bool) -> None:
+def mark_one(config: Path, number: str, scope: Scoping, by: By, *, json: bool) -> None:
+    """Put a number on record within a scope, and say what came of it."""
+    from smsgw.compliance.lists import Entry
+
+    entry, known = Entry(number_of(number)), keys.marks_of(config)
+
+    async def run(connection: Connection) -> Done:
+        from smsgw.admin import recipients as admin
+
+        return await admin.mark(connection, known, await scope(connection), [entry], by)
+
+    told(stored.ask(config, run), by, json=json)
+
+
+def mark_list(config: Path, file: Path, scope: Scoping, by: By, *, json: bool) -> None:
+    """Put a list of numbers on record within a scope, all of it or nothing, and say what came of it."""
+    text, name = text_of(file)
+    known = keys.marks_of(config)
+
+    async def run(connection: Connection) -> Done:
+        from smsgw.admin import recipients as admin
+        from smsgw.compliance.lists import numbers_of
+
+        entries = numbers_of(text, name)
+        return await admin.mark(connection, known, await scope(connection), entries, by, source=admin.list_of(name))
+
+    told(stored.ask(config, run), by, json=json)
+
+
+def told(done: Done, by: By, *, json: bool) -> None:
     """Say what came of it."""
     stored.show([{"numbers": done.numbers, "changed": done.changed}], "numbers", json=json)
-    stored.done(dry_run=dry_run, made=bool(done.changed))
+    stored.done(dry_run=by.dry_run, made=bool(done.changed))
 
 
 def filled(rows: Sequence[face.Row]) -> list[dict[str, object]]:

@@ -6,6 +6,8 @@ verify   check a bundle, by itself, against a public key, or against the store a
 
 Exit codes: 0, 1 a bundle does not hold or cannot be written, 2 called wrongly, 3 no such name, 4 a file is there already or the
 state allows no freeze, 69 and 78 as in sysexits.h.
+
+Never here: what belongs into a bundle (`admin.reporting`); sending it anywhere.
 """
 
 from __future__ import annotations
@@ -17,16 +19,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 import typer.core
 
-from smsgw.cli import face, provisioning, stored
-from smsgw.cli.content import Since, Until, keys_of, span_of
-from smsgw.cli.export import Key, read_key, signer_of
-from smsgw.cli.state import Kind
+from smsgw.cli import face, keys, stored
+from smsgw.cli.content import Since, Until, span_of
+from smsgw.cli.subject import Kind
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.standing import Subject
-
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 
 class NameFirst(typer.core.TyperGroup):
@@ -46,7 +45,7 @@ def write(
     *,
     to: Annotated[str, typer.Option("--to", help="The authority.")],
     ref: Annotated[str, typer.Option("--ref", help="Their reference.")],
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     since: Since = "",
     until: Until = "",
     kind: Annotated[Kind | None, typer.Option(help="tenant or account, where a name is both.")] = None,
@@ -55,8 +54,8 @@ def write(
     json: stored.Json = False,
 ) -> None:
     """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof."""
-    keys, span = keys_of(config), span_of(since, until)
-    signer = signer_of(face.settings(config))
+    opened, span = keys.content_of(config).open, span_of(since, until)
+    signer = keys.signer_of(config)
     path = out or Path(f"report-{_plain(name)}-{_plain(ref)}.zip")
 
     async def run(connection: Connection) -> dict[str, Any]:
@@ -65,8 +64,8 @@ def write(
 
         of = await _subject(connection, kind, name)
         ids = (span.get("from_id", 0), span.get("until_id", least_id_at(2**40)))
-        who = reporting.To(to, ref, provisioning.caller())
-        return await reporting.report(connection, of, ids, who, path, keys.open, signer, freeze=freeze)
+        who = reporting.To(to, ref, stored.caller())
+        return await reporting.report(connection, of, ids, who, path, opened, signer, freeze=freeze)
 
     try:
         made = stored.ask(config, run)
@@ -77,33 +76,30 @@ def write(
 
 
 @app.command("list")
-def list_(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def list_(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show what was reported, the newest first."""
+    from smsgw.store import dossiers
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import dossiers
-
-        return await dossiers.reports(connection)
-
-    stored.show(stored.ask(config, run), "reports", json=json, csv=csv)
+    rows = stored.ask(config, dossiers.reports)
+    stored.show(rows, "reports", json=json, csv=csv)
 
 
 @app.command()
 def verify(
     file: Annotated[Path, typer.Argument(help="A bundle.")],
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     *,
     store: Annotated[
         bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")
     ] = False,
-    key: Key = None,
+    key: keys.Key = None,
     json: stored.Json = False,
 ) -> None:
     """Check every file of a bundle, its signature, and that its audit rows belong to the chain."""
     from smsgw.reports.bundle import Broken
     from smsgw.reports.bundle import verify as verified
 
-    public = read_key(key) if key is not None else None
+    public = keys.read_public(key) if key is not None else None
 
     async def run(connection: Connection) -> None:
         from smsgw.admin import reporting
@@ -115,14 +111,14 @@ def verify(
         if store:
             stored.ask(config, run)
     except OSError as error:
-        face.fail(2, f"{file}: cannot be read: {error.strerror}")
+        face.fail(stored.USAGE, f"{file}: cannot be read: {error.strerror}")
     except Broken as error:
         face.fail(face.FAILED, f"{file} does not hold: {error}")
-    keys = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")
+    words = ("kind", "name", "from", "until", "authority", "reference", "made", "chain", "sha256", "signed_by")
     rows = {entry["file"]: entry["rows"] for entry in manifest["files"]}
     face.print_one(
         {
-            **{name: manifest[name] for name in keys},
+            **{name: manifest[name] for name in words},
             "rows": rows if json else [f"{file} {count}" for file, count in rows.items()],
             "holds": True,
         },

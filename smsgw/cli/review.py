@@ -2,6 +2,8 @@
 
 list   show          look; who looked at a text is audited
 accept   refuse      decide, with a reason
+
+Never here: what a decision does (`admin.reviewing`).
 """
 
 from __future__ import annotations
@@ -11,14 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
 Id = Annotated[int, typer.Argument(help="The id of the entry, as list tells it.", metavar="ID")]
 Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID...")]
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(help="Messages held for a person: list, show, accept, refuse.", no_args_is_help=True)
 
@@ -26,27 +27,22 @@ app = typer.Typer(help="Messages held for a person: list, show, accept, refuse."
 @app.command("list")
 def list_(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     account: Annotated[str, typer.Option(help="Only of this system_id.")] = "",
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Show what waits, the most urgent first; numbers are masked."""
+    from smsgw.admin import reviewing
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import reviewing
-
-        return await reviewing.waiting(connection, account or None)
-
-    stored.show(stored.ask(config, run), "reviews", json=json, csv=csv)
+    rows = stored.ask(config, lambda connection: reviewing.waiting(connection, account or None))
+    stored.show(rows, "reviews", json=json, csv=csv)
 
 
 @app.command()
-def show(number: Id, config: face.ConfigPath = CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
+def show(number: Id, config: face.ConfigPath = face.CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
     """Show one with its text, joined from all its parts. It is audited who looked."""
-    from smsgw.cli.content import keys_of
-
-    who, opened = stored.who(actor), keys_of(config).open
+    who, opened = stored.who(actor), keys.content_of(config).open
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.admin import reviewing
@@ -61,7 +57,7 @@ def accept(
     numbers: Ids,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -75,7 +71,7 @@ def refuse(
     numbers: Ids,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -85,12 +81,11 @@ def refuse(
 
 
 def _decide(numbers: list[int], config: Path, reason: str, actor: str, *, accepted: bool, dry_run: bool, json: bool) -> None:
+    from smsgw.admin import reviewing
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin import reviewing
-
-        return await reviewing.decide(connection, numbers, accept=accepted, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.show(stored.ask(config, run), "reviews", json=json)
+    rows = stored.ask(
+        config, lambda connection: reviewing.decide(connection, numbers, accept=accepted, actor=who, reason=reason, dry_run=dry_run)
+    )
+    stored.show(rows, "reviews", json=json)
     stored.done(dry_run=dry_run)

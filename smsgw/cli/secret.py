@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from smsgw.admin.credentials import Rotation
     from smsgw.store.database import Connection
 
-CONFIG: Final = Path(face.DEFAULT_CONFIG)
 SystemId = Annotated[str, typer.Argument(help="The account's system_id.")]
 
 app = typer.Typer(help="Secrets of accounts: made by smsgw, shown once, taken in turn.", no_args_is_help=True)
@@ -25,7 +23,7 @@ def rotate(
     *,
     reason: stored.Reason,
     overlap: Annotated[str, typer.Option(help="How long the old secret still works: 24h, 7d; 0s: not at all.")] = "24h",
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -48,15 +46,12 @@ def rotate(
 
 
 @app.command("list")
-def list_(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def list_(system_id: SystemId, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show an account's secrets by number: since when, until when, when and from where last used. Never the secret."""
+    from smsgw.admin.credentials import listed
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.admin.credentials import listed
-
-        return await listed(connection, system_id)
-
-    stored.show(stored.ask(config, run), "secrets", json=json)
+    rows = stored.ask(config, lambda connection: listed(connection, system_id))
+    stored.show(rows, "secrets", json=json)
 
 
 @app.command()
@@ -65,18 +60,15 @@ def revoke(
     number: Annotated[int, typer.Argument(help="Which one, as `secret list` shows.")],
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Take a secret away at once. Sessions that are bound stay bound."""
+    from smsgw.admin.credentials import revoke as take_away
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> dict[str, Any]:
-        from smsgw.admin.credentials import revoke as take_away
-
-        return await take_away(connection, system_id, number, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.show([stored.ask(config, run)], "secret", json=json)
+    row = stored.ask(config, lambda connection: take_away(connection, system_id, number, actor=who, reason=reason, dry_run=dry_run))
+    stored.show([row], "secret", json=json)
     stored.done(dry_run=dry_run)

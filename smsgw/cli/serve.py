@@ -9,7 +9,6 @@ import http.client
 import json as json_module
 import platform
 from importlib import metadata, resources
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -23,7 +22,7 @@ _SHOWN: Final = ("uvloop", "asyncpg", "aiosmpplib", "structlog", "prometheus-cli
 
 
 def serve(
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     unsafe: Annotated[bool, typer.Option("--unsafe", help="Also on a database that may lose what it has committed.")] = False,
     accept_clock: Annotated[bool, typer.Option("--accept-clock", help="Also when ids are ahead of this machine's clock.")] = False,
@@ -40,7 +39,7 @@ def serve(
 
 
 def health(
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing; the exit code is the answer.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Only whether it runs, not whether it is ready.")] = False,

@@ -12,7 +12,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -23,17 +22,15 @@ if TYPE_CHECKING:
     from smsgw.config import Config
 
 LEAST_S: Final = 0.1
-_NOT_THERE: Final = 404
-_NOT_ALLOWED: Final = 403
 _SECRET: Final = frozenset({"webhook_secret", "smtp_password"})
 
 
 def show(
     what: Annotated[str, typer.Argument(help="binds, links, queues, tenants, stats, config; a wrong word lists them all.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
-    json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="CSV with a header.")] = False,
+    json: face.Json = False,
+    csv: face.Csv = False,
     columns: Annotated[str, typer.Option(help="Only these, in this order: a,b,c.")] = "",
     watch: Annotated[float, typer.Option(help="Ask again every so many seconds; 0: once.")] = 0.0,
 ) -> None:
@@ -75,8 +72,7 @@ def _asked(config: Config, what: str) -> list[dict[str, Any]]:
     try:
         return asyncio.run(ask(face.control_socket(config), what))
     except ControlError as error:
-        code = {_NOT_THERE: face.NOT_FOUND, _NOT_ALLOWED: face.EX_NOPERM}.get(error.status, face.FAILED)
-        face.fail(code, str(error))
+        face.fail_as(error)
 
 
 def _print(rows: list[dict[str, Any]], form: str, wanted: str, title: str) -> None:

@@ -4,17 +4,19 @@ warn   limit   freeze   terminate      the ladder; the last one only from a free
 suspend   close   resume               for arrears; the way out; back to active
 appeal   answer   appeals              what the tenant says to a step, and what became of it
 list   get   history                   look
+
+Never here: which moves there are (`contracts.standing`).
 """
 
 from __future__ import annotations
 
-import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smsgw.cli import appeal, face, stored
+from smsgw.cli.subject import Kind, Name, Of
 
 if TYPE_CHECKING:
     from smsgw.admin.standing import Change
@@ -22,18 +24,8 @@ if TYPE_CHECKING:
     from smsgw.store.standing import Decision, Subject
 
 
-class Kind(enum.StrEnum):
-    """Whom a state may be of."""
-
-    TENANT = "tenant"
-    ACCOUNT = "account"
-
-
-Of = Annotated[Kind, typer.Argument(help="tenant or account.", metavar="tenant|account")]
-Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 Evidence = Annotated[list[str] | None, typer.Option("--evidence", help="The id of a message, or another reference; repeatable.")]
 For = Annotated[str, typer.Option("--for", help="Until when: 30m, 12h, 7d from now. Without it: until somebody changes it.")]
-CONFIG = Path(face.DEFAULT_CONFIG)
 
 app = typer.Typer(
     help="How contracts and accounts stand: warn, limit, freeze, suspend, close, terminate, resume.", no_args_is_help=True
@@ -49,20 +41,16 @@ def warn(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:
     """Tell the tenant; change nothing."""
+    from smsgw.admin.standing import warn as tell
 
-    async def run(connection: Connection) -> None:
-        from smsgw.admin import standing
-
-        who = stored.who(actor)
-        await standing.warn(connection, kind, name, actor=who, reason=reason, evidence=evidence or (), dry_run=dry_run)
-
-    stored.ask(config, run)
+    who, proof = stored.who(actor), evidence or ()
+    stored.ask(config, lambda connection: tell(connection, kind, name, actor=who, reason=reason, evidence=proof, dry_run=dry_run))
     stored.done(dry_run=dry_run)
 
 
@@ -73,7 +61,7 @@ def limit(
     *,
     rate: Annotated[int, typer.Option(help="Parts per second, on each node; of a tenant: of all its accounts together.")],
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     span: For = "",
     actor: stored.Actor = "",
@@ -81,7 +69,7 @@ def limit(
     json: stored.Json = False,
 ) -> None:
     """Let it send so many parts per second; over it: ESME_RTHROTTLED."""
-    _change(config, kind, name, "limited", reason, evidence, span, actor, rate=rate, dry_run=dry_run, json=json)
+    _change(config, kind, name, "limited", reason, actor=actor, evidence=evidence, span=span, rate=rate, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -90,7 +78,7 @@ def freeze(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     span: For = "",
     actor: stored.Actor = "",
@@ -98,7 +86,7 @@ def freeze(
     json: stored.Json = False,
 ) -> None:
     """Refuse its submits; receipts and messages still go to it."""
-    _change(config, kind, name, "frozen", reason, evidence, span, actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "frozen", reason, actor=actor, evidence=evidence, span=span, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -107,14 +95,14 @@ def terminate(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     evidence: Evidence = None,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Close it for good; only from a freeze, a suspension or a closing. New binds are refused as well."""
-    _change(config, kind, name, "closed", reason, evidence, "", actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "closed", reason, actor=actor, evidence=evidence, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -123,14 +111,14 @@ def suspend(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     span: For = "",
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Refuse its submits for what it owes; what it pays lifts that."""
-    _change(config, kind, name, "suspended_arrears", reason, None, span, actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "suspended_arrears", reason, actor=actor, span=span, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -139,13 +127,13 @@ def close(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Let it send what its balance still pays; then it is closed."""
-    _change(config, kind, name, "closing", reason, None, "", actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "closing", reason, actor=actor, dry_run=dry_run, json=json)
 
 
 @app.command()
@@ -154,19 +142,19 @@ def resume(
     name: Name,
     *,
     reason: stored.Reason,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Make it active again; what the calendar brought is lifted by new dates instead (`smsgw tenant term`)."""
-    _change(config, kind, name, "active", reason, None, "", actor, dry_run=dry_run, json=json)
+    _change(config, kind, name, "active", reason, actor=actor, dry_run=dry_run, json=json)
 
 
 @app.command("list")
 def list_(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -181,7 +169,7 @@ def list_(
 
 
 @app.command()
-def get(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def get(kind: Of, name: Name, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show how one stands, and what holds again when that is over."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -194,7 +182,9 @@ def get(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.
 
 
 @app.command()
-def history(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def history(
+    kind: Of, name: Name, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False
+) -> None:
     """Show each step with its number: who, when, from what to what, and why; and what the tenant said to it."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -207,36 +197,27 @@ def history(kind: Of, name: Name, config: face.ConfigPath = CONFIG, *, json: sto
     stored.show(stored.ask(config, run), "changes", json=json, csv=csv)
 
 
-def _change(  # noqa: PLR0917 - what the commands were given
+def _change(
     config: Path,
     kind: Kind,
     name: str,
     state: str,
     reason: str,
-    evidence: list[str] | None,
-    span: str,
-    actor: str,
     *,
+    actor: str,
+    evidence: list[str] | None = None,
+    span: str = "",
     rate: int = 0,
     dry_run: bool,
     json: bool,
 ) -> None:
-    who, until = stored.who(actor), stored.until(span)
+    who, until, proof = stored.who(actor), stored.until(span), evidence or ()
 
     async def run(connection: Connection) -> Change:
         from smsgw.admin.standing import change_state
 
         return await change_state(
-            connection,
-            kind,
-            name,
-            state,
-            actor=who,
-            reason=reason,
-            evidence=evidence or (),
-            until=until,
-            rate=rate,
-            dry_run=dry_run,
+            connection, kind, name, state, actor=who, reason=reason, evidence=proof, until=until, rate=rate, dry_run=dry_run
         )
 
     change = stored.ask(config, run)

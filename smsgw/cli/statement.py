@@ -1,6 +1,8 @@
 """`smsgw statement`: a tenant's (or a partner's) closed cycle as files; closing it when it is asked for the first time.
 
 Exit codes: 0, 1 the books do not reconcile or a library is missing, 2 usage, 3 no such tenant, 4 the cycle cannot be closed yet.
+
+Never here: what a cycle comes to (`admin.closing`).
 """
 
 from __future__ import annotations
@@ -11,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smsgw.cli import face, stored
-from smsgw.cli.balance import DryRun, Json, in_store
-from smsgw.cli.provisioning import Actor
+from smsgw.cli.balance import DryRun, Json
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 
 def statement(
     party: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name; with --partner the partner's.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     *,
     cycle: Annotated[str, typer.Option(help="By the contract's cycle: 2026-11, 2026-W47 or 2026-11-25.")],
     form: Annotated[list[str] | None, typer.Option("--format", help="csv, xlsx or pdf; may be given several times.")] = None,
     out: Annotated[Path, typer.Option(help="Where the files are written.")] = Path(),
     detail: Annotated[bool, typer.Option("--detail", help="A CSV with a line for each message as well.")] = False,
     partner: Annotated[bool, typer.Option("--partner", help="What a partner is paid for the tenants that he brought.")] = False,
-    actor: Actor = "",
+    actor: stored.Actor = "",
     dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
@@ -39,9 +40,9 @@ def statement(
     wanted = form or ["csv"]
     for one in wanted:
         if one not in FORMS:
-            face.fail(2, f"--format {one!r} is none of {', '.join(FORMS)}")
+            face.fail(stored.USAGE, f"--format {one!r} is none of {', '.join(FORMS)}")
     if detail and partner:
-        face.fail(2, "--detail is of a tenant's messages: leave out --partner")
+        face.fail(stored.USAGE, "--detail is of a tenant's messages: leave out --partner")
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         close = closing.close_partner if partner else closing.close
@@ -52,9 +53,7 @@ def statement(
         return [write(out, name, body) for name, body in files]
 
     try:
-        rows = in_store(face.settings(config), run)
-    except ValueError as error:
-        face.fail(2, str(error))
+        rows = stored.ask(config, run)
     except NotReconciled as error:
         face.fail(face.FAILED, f"cycle {cycle} of {party} is not closed, its books do not reconcile:", *error.differences)
     except (MissingExtra, TooLarge) as error:

@@ -1,40 +1,54 @@
 """What the commands on the store share: a connection, the exit codes of what may go wrong, rows out, times in.
 
-The rows of an answer go to standard output; how it ended goes to standard error. Exit codes: 0, 1 failed, 2 wrong usage, 3 no such
+Such a command reads from top to bottom: what it was given is looked at, `ask` does its work on a connection, `show` writes the rows
+of the answer to standard output, `done` says on standard error how it ended. Exit codes: 0, 1 failed, 2 wrong usage, 3 no such
 tenant or account, 4 not allowed from here, 69 and 78 as in sysexits.h.
+
+With the embedded database and no gateway running, its server is started for the moment and stopped again; one that a gateway has
+taken up meanwhile is left to it.
+
+Must never: hold SQL; book or change anything itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import re
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
-from smsgw.cli import face, provisioning
+from smsgw.cli import face
 
 if TYPE_CHECKING:
+    from smsgw.config import Config
     from smsgw.store.database import Connection
 
 Answer = TypeVar("Answer")
 
-Json = Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")]
-Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
+Json = face.Json
+Csv = face.Csv
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.")]
-Actor = provisioning.Actor
-DryRun = provisioning.DryRun
+Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
 
 USAGE: Final = 2
+EMBEDDED: Final = "embedded"
+NAME: Final = "smsgw provisioning"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def ask(config: Path, work: Callable[[Connection], Awaitable[Answer]]) -> Answer:
     """Do something with a connection to the store of these settings; ends the command where that fails."""
+    from smsgw.admin.books import NoSuchTenant, ReferenceTaken, Refused
     from smsgw.admin.standing import NotAllowed, NotFound
     from smsgw.config import ConfigError
     from smsgw.store.errors import StoreError
@@ -42,13 +56,17 @@ def ask(config: Path, work: Callable[[Connection], Awaitable[Answer]]) -> Answer
     settings = face.settings(config)
 
     async def run() -> Answer:
-        async with provisioning.opened(settings) as connection:
+        async with opened(settings) as connection:
             return await work(connection)
 
     try:
         return asyncio.run(run())
     except NotFound as error:
         face.fail(face.NOT_FOUND, str(error))
+    except NoSuchTenant as error:
+        face.fail(face.NOT_FOUND, f"there is no tenant {str(error)!r}: `smsgw balance show` lists them")
+    except (ReferenceTaken, Refused) as error:
+        face.fail(face.CONFLICT, f"nothing was booked: {error}")
     except NotAllowed as error:
         face.fail(face.CONFLICT, f"nothing was changed: {error}")
     except ValueError as error:
@@ -57,13 +75,52 @@ def ask(config: Path, work: Callable[[Connection], Awaitable[Answer]]) -> Answer
         face.fail(error.exit_code, str(error))
 
 
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[Connection]:
+    """Connect to the store of these settings, at this program's schema. Raises StoreError."""
+    from smsgw.store.database import EmbeddedServer, connect, migrate, others_connected
+
+    if config.database.dsn != EMBEDDED:
+        connection = await connect(config.database.dsn, name=NAME)
+        try:
+            await migrate(connection)
+            yield connection
+        finally:
+            await connection.close()
+        return
+    server = EmbeddedServer(Path(config.node.data_dir))
+    ours = server.pid is None
+    if ours:
+        await server.start()
+    try:
+        connection = await connect(server.dsn, name=NAME)
+        try:
+            await migrate(connection)
+            yield connection
+        finally:
+            # A gateway that was started meanwhile has taken the server up: then it is not ours to stop any more.
+            ours = ours and (connection.is_closed() or not await others_connected(connection))
+            await connection.close()
+    finally:
+        if ours:
+            await server.stop()
+
+
 def who(actor: str) -> str:
     """Return whom the audit names. A person, always: smsgw's own name is not to be borrowed."""
     from smsgw.contracts.standing import AUTOMATIC
 
     if actor == AUTOMATIC:
         face.fail(USAGE, f"--actor {AUTOMATIC} is smsgw itself: name a person")
-    return actor or provisioning.caller()
+    return actor or caller()
+
+
+def caller() -> str:
+    """Return who runs this, for the audit: the one behind sudo, if any."""
+    try:
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
 
 
 def show(rows: Sequence[face.Row], what: str, *, json: bool, csv: bool = False) -> None:

@@ -1,23 +1,23 @@
 """`smsgw tenant`, `smsgw account`, `smsgw notice`: who is provisioned, their profiles and terms, what they are told, and the end.
 
 Files (`smsgw apply`) make and change them too; what is done here, one of each at a time, is to a file what somebody else has done.
+
+Never here: what may be changed and what follows from it (`admin.terms`, `admin.editing`).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from smsgw.cli import certificate, face, stored
 
 if TYPE_CHECKING:
-    from smsgw.admin.provisioning import Plan
+    from smsgw.admin.three_way import Plan
     from smsgw.store.database import Connection
-    from smsgw.store.terms import Term
 
-CONFIG: Final = Path(face.DEFAULT_CONFIG)
 Name = Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")]
 SystemId = Annotated[str, typer.Argument(help="The account's system_id.")]
 _MONEY: Final = ("balance", "credit_limit")
@@ -28,13 +28,13 @@ notices = typer.Typer(help="What tenants are told.", no_args_is_help=True)
 
 
 @tenants.command("list")
-def list_tenants(config: face.ConfigPath = CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
+def list_tenants(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, csv: stored.Csv = False) -> None:
     """Show all tenants with balance, state and term."""
     stored.show(stored.ask(config, _tenants), "tenants", json=json, csv=csv)
 
 
 @tenants.command("get")
-def get_tenant(name: Name, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def get_tenant(name: Name, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show one tenant with its profile."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -54,8 +54,8 @@ def profile(
     name: Name,
     fields: Annotated[list[str] | None, typer.Argument(help="key=value, any number of them; key= takes one out.")] = None,
     *,
-    config: face.ConfigPath = CONFIG,
-    reason: Annotated[str, typer.Option(help="Why: it goes into the audit log.")] = "",
+    config: face.ConfigPath = face.CONFIG,
+    reason: stored.Reason = "",
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -84,7 +84,7 @@ def profile(
 def term(
     name: Name,
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     starts: Annotated[str, typer.Option(help="First day, as 2026-01-01; none: no such day.")] = "",
     ends: Annotated[str, typer.Option(help="Last day; none: no end.")] = "",
     grace_days: Annotated[int | None, typer.Option(help="Days after the end on which it still sends.")] = None,
@@ -97,12 +97,14 @@ def term(
     fee_due_days: Annotated[int | None, typer.Option(help="Days after a cycle's end within which it is to be paid.")] = None,
     fee_grace_days: Annotated[int | None, typer.Option(help="Days more after which a fee is due, from the first day on.")] = None,
     fee_cap: Annotated[str, typer.Option(help="The most it comes to, as a share of what was owed; 0: no cap.")] = "",
-    reason: Annotated[str, typer.Option(help="Why: it goes into the audit log.")] = "",
+    reason: stored.Reason = "",
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
 ) -> None:
     """Show a contract's term, or change what is given of it. Days are UTC days."""
+    from smsgw.admin import terms
+
     changes: dict[str, Any] = {
         key: stored.day(text, f"--{key.replace('_', '-')}")
         for key, text in (("starts", starts), ("ends", ends), ("verified_till", verified_till))
@@ -118,12 +120,10 @@ def term(
         face.fail(stored.USAGE, "--reason is needed for a change")
     who = stored.who(actor)
 
-    async def run(connection: Connection) -> tuple[Term, Term]:
-        from smsgw.admin import terms
-
-        return await terms.set_term(connection, name, changes, actor=who, reason=reason, dry_run=dry_run or not changes)
-
-    old, new = stored.ask(config, run)
+    old, new = stored.ask(
+        config,
+        lambda connection: terms.set_term(connection, name, changes, actor=who, reason=reason, dry_run=dry_run or not changes),
+    )
     stored.show([{"tenant": name, **new.told(), "remind_days": list(new.remind_days)}], "term", json=json)
     if changes:
         stored.done(dry_run=dry_run, made=old != new)
@@ -132,7 +132,7 @@ def term(
 @accounts.command("list")
 def list_accounts(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     tenant: Annotated[str, typer.Option(help="Of this tenant only.")] = "",
     json: stored.Json = False,
     csv: stored.Csv = False,
@@ -149,7 +149,7 @@ def list_accounts(
 
 
 @accounts.command("get")
-def get_account(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def get_account(system_id: SystemId, config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show one account with its settings, those that are not the default."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -166,21 +166,34 @@ def get_account(system_id: SystemId, config: face.ConfigPath = CONFIG, *, json: 
 @notices.command("list")
 def list_notices(
     *,
-    config: face.ConfigPath = CONFIG,
+    config: face.ConfigPath = face.CONFIG,
     tenant: Annotated[str, typer.Option(help="To this tenant only.")] = "",
     limit: Annotated[int, typer.Option(help="So many at most, the newest.")] = 100,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Show notices, newest first, and when they were told."""
+    from smsgw.store import notices as store
 
-    async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import notices as store
+    rows = stored.ask(config, lambda connection: store.of(connection, tenant or None, limit))
+    stored.show(rows, "notices", json=json, csv=csv)
 
-        return await store.of(connection, tenant or None, limit)
 
-    stored.show(stored.ask(config, run), "notices", json=json, csv=csv)
+@notices.command("key")
+def notice_key(
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
+    config: face.ConfigPath = face.CONFIG,
+) -> None:
+    """Print the key by which a tenant checks that a webhook is ours: give it to the tenant, and to nobody else."""
+    from smsgw.notices.letter import tenant_key
 
+    secret = face.settings(config).notices.webhook_secret
+    if not secret:
+        face.fail(face.EX_CONFIG, "notices.webhook_secret is not set: webhooks are not sent without it")
+    print(tenant_key(secret, tenant))
+
+
+# ---- one tenant or account at a time -----------------------------------------------------------------------------------
 
 Fields = Annotated[list[str] | None, typer.Argument(help="key=value, as in provisioning.toml; lists with commas.")]
 
@@ -194,13 +207,13 @@ def _mount(app: typer.Typer, kind: str) -> None:
         fields: Fields = None,
         *,
         reason: stored.Reason,
-        config: face.ConfigPath = CONFIG,
+        config: face.ConfigPath = face.CONFIG,
         actor: stored.Actor = "",
         dry_run: stored.DryRun = False,
         json: stored.Json = False,
     ) -> None:
         """Make one."""
-        _edit(config, (kind, name), "add", _given(fields), actor, reason, dry_run=dry_run, json=json)
+        _edit(config, (kind, name), "add", fields, actor=actor, reason=reason, dry_run=dry_run, json=json)
 
     @app.command("set")
     def set_(
@@ -208,26 +221,26 @@ def _mount(app: typer.Typer, kind: str) -> None:
         fields: Fields = None,
         *,
         reason: stored.Reason,
-        config: face.ConfigPath = CONFIG,
+        config: face.ConfigPath = face.CONFIG,
         actor: stored.Actor = "",
         dry_run: stored.DryRun = False,
         json: stored.Json = False,
     ) -> None:
         """Change these keys, and no other."""
-        _edit(config, (kind, name), "change", _given(fields), actor, reason, dry_run=dry_run, json=json)
+        _edit(config, (kind, name), "change", fields, actor=actor, reason=reason, dry_run=dry_run, json=json)
 
     @app.command()
     def rm(
         name: Name,
         *,
         reason: stored.Reason,
-        config: face.ConfigPath = CONFIG,
+        config: face.ConfigPath = face.CONFIG,
         actor: stored.Actor = "",
         dry_run: stored.DryRun = False,
         json: stored.Json = False,
     ) -> None:
         """Delete it; its messages, books and state stay."""
-        _edit(config, (kind, name), "remove", None, actor, reason, dry_run=dry_run, json=json)
+        _edit(config, (kind, name), "remove", None, actor=actor, reason=reason, dry_run=dry_run, json=json)
 
 
 _mount(tenants, "tenant")
@@ -235,27 +248,26 @@ _mount(accounts, "account")
 certificate.mount(tenants)
 
 
-def _edit(  # noqa: PLR0917 - what the commands were given
+def _edit(
     config: Path,
     key: tuple[str, str],
-    how: str,
-    given: dict[str, str] | None,
+    how: Literal["add", "change", "remove"],
+    fields: list[str] | None,
+    *,
     actor: str,
     reason: str,
-    *,
     dry_run: bool,
     json: bool,
 ) -> None:
-    who = stored.who(actor)
+    given, who = _given(fields), stored.who(actor)
 
     async def run(connection: Connection) -> Plan:
         from smsgw.admin import editing
 
-        options = {"actor": who, "reason": reason, "dry_run": dry_run}
-        if given is None:
-            return await editing.remove(connection, key, **options)  # type: ignore[arg-type]
+        if how == "remove":
+            return await editing.remove(connection, key, actor=who, reason=reason, dry_run=dry_run)
         do = editing.add if how == "add" else editing.change
-        return await do(connection, key, given, **options)  # type: ignore[arg-type]
+        return await do(connection, key, given, actor=who, reason=reason, dry_run=dry_run)
 
     plan = stored.ask(config, run)
     if plan.conflicts:
@@ -290,17 +302,3 @@ def _days(text: str) -> tuple[int, ...]:
     if not all(part.strip().isdecimal() for part in parts):
         face.fail(stored.USAGE, f"--remind {text!r} is no list of days: write 30,7,1, or none")
     return tuple(int(part) for part in parts)
-
-
-@notices.command("key")
-def notice_key(
-    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
-) -> None:
-    """Print the key by which a tenant checks that a webhook is ours: give it to the tenant, and to nobody else."""
-    from smsgw.notices.letter import tenant_key
-
-    secret = face.settings(config).notices.webhook_secret
-    if not secret:
-        face.fail(face.EX_CONFIG, "notices.webhook_secret is not set: webhooks are not sent without it")
-    print(tenant_key(secret, tenant))

@@ -7,8 +7,7 @@ Exit codes: 0, 2 called wrongly, 3 no such token, 4 a name that was given before
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
     from smsgw.store.tokens import Token
 
-CONFIG: Final = Path(face.DEFAULT_CONFIG)
 Name = Annotated[str, typer.Argument(help="What the audit calls it; a name is given once.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.")]
 
 app = typer.Typer(help="Tokens of the HTTP API: made by smsgw, shown once.", no_args_is_help=True)
 
@@ -32,8 +29,8 @@ def add(
     *,
     may: Annotated[str, typer.Option("--may", help="What it may, with commas: policy.read,policy.write,content.read.")],
     expires: Annotated[str, typer.Option(help="Until when it works: 2026-12-31, that day included (UTC), or a moment.")] = "",
-    reason: Reason = "",
-    config: face.ConfigPath = CONFIG,
+    reason: stored.Reason = "",
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
     json: stored.Json = False,
@@ -55,35 +52,28 @@ def add(
 
 
 @app.command("list")
-def list_(config: face.ConfigPath = CONFIG, *, json: stored.Json = False) -> None:
+def list_(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False) -> None:
     """Show all tokens: what they may, by whom they were made, when they were last used. Never the token."""
+    from smsgw.store import tokens
 
-    async def run(connection: Connection) -> list[Token]:
-        from smsgw.store import tokens
-
-        return await tokens.every(connection)
-
-    stored.show([_row(token) for token in stored.ask(config, run)], "tokens", json=json)
+    stored.show([_row(token) for token in stored.ask(config, tokens.every)], "tokens", json=json)
 
 
 @app.command()
 def revoke(
     name: Name,
     *,
-    reason: Reason = "",
-    config: face.ConfigPath = CONFIG,
+    reason: stored.Reason = "",
+    config: face.ConfigPath = face.CONFIG,
     actor: stored.Actor = "",
     dry_run: stored.DryRun = False,
 ) -> None:
     """Take a token away: from the next request on it works no more."""
+    from smsgw.admin import tokens
+
     who = stored.who(actor)
-
-    async def run(connection: Connection) -> bool:
-        from smsgw.admin import tokens
-
-        return await tokens.revoke(connection, name, actor=who, reason=reason, dry_run=dry_run)
-
-    stored.done(dry_run=dry_run, made=stored.ask(config, run))
+    made = stored.ask(config, lambda connection: tokens.revoke(connection, name, actor=who, reason=reason, dry_run=dry_run))
+    stored.done(dry_run=dry_run, made=made)
 
 
 def _row(token: Token) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 The text comes on standard input, so that it stands in no process list. Exit codes: 0 answered, 1 no gateway, 3 no such account, 77
 not yours.
+
+Never here: the judging, which the gateway does by what it has in force.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,11 +20,11 @@ from smsgw.cli import face
 def why(
     account: Annotated[str, typer.Option(help="The system_id that would send it.")],
     to: Annotated[str, typer.Option(help="The number that would get it.")],
-    config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
+    config: face.ConfigPath = face.CONFIG,
     text: Annotated[str, typer.Option(help="Only -: the text is read from standard input.")] = "-",
     source: Annotated[str, typer.Option("--from", help="The sender; none given: an empty one.")] = "",
     *,
-    json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
+    json: face.Json = False,
 ) -> None:
     """Say what would become of a message: every rule, route and price, without sending it."""
     from smsgw.admin.control import ControlError, question
@@ -36,8 +37,7 @@ def why(
     try:
         rows = asyncio.run(question(face.control_socket(settings), "why", asked))
     except ControlError as error:
-        code = {404: face.NOT_FOUND, 403: face.EX_NOPERM}.get(error.status, face.FAILED)
-        face.fail(code, str(error))
+        face.fail_as(error)
     columns = face.columns_of(rows)
     if json:
         print(face.as_json(rows, columns))

@@ -8,8 +8,6 @@ Never here: what ops provision (that lives in the database), defaults hidden els
 
 from __future__ import annotations
 
-import difflib
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -21,6 +19,34 @@ from msgspec import Meta
 
 from smsgw.config.api import Api
 from smsgw.config.saying import said
+from smsgw.config.values import REFERENCES, ConfigError, address_of, hint, resolve
+
+__all__ = [
+    "REFERENCES",
+    "Admin",
+    "Anomalies",
+    "Api",
+    "Compliance",
+    "Config",
+    "ConfigError",
+    "Database",
+    "Hold",
+    "Limits",
+    "Log",
+    "Node",
+    "Notices",
+    "Receipts",
+    "Rules",
+    "Secrets",
+    "Smpp",
+    "Statements",
+    "UnitOfWork",
+    "address_of",
+    "load",
+    "missing_files",
+    "parse",
+    "resolve",
+]
 
 Count = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Some = Annotated[int, Meta(ge=1, le=2**31 - 1)]
@@ -32,17 +58,6 @@ Memory = Annotated[int, Meta(ge=1_024, le=1_048_576)]
 WalAhead = Annotated[int, Meta(ge=0, le=1_024)]
 Few = Annotated[int, Meta(ge=1, le=16)]
 MaxPdu = Annotated[int, Meta(ge=1_024, le=16_777_216)]
-
-
-class ConfigError(Exception):
-    """The file is not usable; `errors` has one line for each thing that is wrong."""
-
-    exit_code = 78
-
-    def __init__(self, errors: list[str]) -> None:
-        """Keep all lines."""
-        super().__init__("\n".join(errors))
-        self.errors = errors
 
 
 class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -250,7 +265,6 @@ _SECTIONS: Final[Mapping[str, Any]] = {field.name: field.type for field in msgsp
 _CHOICES: Final = {("log", "format"): ("json", "console"), ("log", "level"): ("debug", "info", "warning", "error"),
                    ("log", "messages"): ("all", "errors", "none"),
                    ("notices", "smtp_tls"): ("none", "starttls", "tls")}  # fmt: skip
-REFERENCES: Final = ("file", "env", "credential")
 _LONGEST_SYSTEM_ID: Final = 15  # octets of SMPP's field without its NUL
 
 
@@ -397,39 +411,3 @@ def missing_files(config: Config) -> list[str]:
         except OSError as error:
             found.append(f"{key}: {path} cannot be read: {error.strerror}")
     return found
-
-
-def resolve(value: Any, where: str) -> Any:
-    """Follow a reference to where a secret is kept; anything else is itself. Raises ConfigError."""
-    if not isinstance(value, dict):
-        return value
-    kind, target = next(iter(value.items()), ("", ""))
-    if len(value) != 1 or kind not in REFERENCES or not isinstance(target, str):
-        raise ConfigError([f'{where}: a reference is {{file = "…"}}, {{env = "…"}} or {{credential = "…"}}'])
-    try:
-        if kind == "env":
-            return os.environ[target]
-        directory = Path(os.environ["CREDENTIALS_DIRECTORY"]) if kind == "credential" else Path()
-        return (directory / target).read_text(encoding="utf-8").strip()
-    except KeyError as error:
-        raise ConfigError([f"{where}: {error.args[0]} is not set in the environment"]) from None
-    except OSError as error:
-        raise ConfigError([f"{where}: {target} cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise ConfigError([f"{where}: {target} is not text in UTF-8"]) from None
-
-
-def address_of(text: str) -> tuple[str, int]:
-    """Read "host:port" or "[v6]:port"; an empty host is every address. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535 or (":" in host and not bracketed):
-        raise ValueError(f"{text!r} is no address: host:port, or [host]:port for IPv6")
-    return (host[1:-1] if bracketed else host), int(port)
-
-
-def hint(word: str, known: Iterable[str]) -> str:
-    """Say what may have been meant: the nearest known word, or all of them."""
-    known = sorted(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f": did you mean {near[0]}?" if near else f" (known: {', '.join(known)})"

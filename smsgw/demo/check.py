@@ -1,6 +1,8 @@
 """What was submitted, against the books: nothing acknowledged may be missing, nothing may be there twice, and the money must fit.
 
 Asked of the store alone, by its own functions; what the tenants saw comes from the tenants.
+
+Must never: take the gateway's own word for what it has done.
 """
 
 from __future__ import annotations

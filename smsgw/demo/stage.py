@@ -1,6 +1,8 @@
 """The run: database, carriers, gateway, tenants; one carrier is cut part way and comes back; then all settles and is counted.
 
 Promises: when `play` returns or raises, nothing of the demo runs any more. The death of the gateway ends the demo.
+
+Must never: leave a process, a port or a directory behind.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from smsgw.model import State
 from smsgw.sim.carrier import Carrier
 from smsgw.sim.tenant import Tenant
 from smsgw.store import invariants
+from smsgw.store.balances import balance_of
 from smsgw.store.database import EmbeddedServer, connect, migrate
-from smsgw.store.provisioning import balance_of
 
 _START_S: Final = 120.0
 _FRAME_S: Final = 0.25

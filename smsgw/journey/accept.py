@@ -4,7 +4,7 @@ Two halves. `__call__` runs while the PDU is on the table: it refuses at once, o
 on a link reserved if one is free. `committed` runs once the cycle has decided it: only then is the tenant answered.
 
 Promises: no answer but an error before COMMIT; a refusal leaves no row, no debit and no slot taken; the body goes on as it came,
-but for the changes named in DESIGN §1, which are made here and nowhere else.
+but for the changes that the README names, which are made here and nowhere else.
 Must never: await, log a message, guess a default alphabet.
 """
 
@@ -323,7 +323,7 @@ class Accept:
 
 
 def _whole(message: Message) -> tuple[int, str, str, str]:
-    """What the parts of one long message have in common (CONFORMANCE 139)."""
+    """What the parts of one long message have in common."""
     return message.account.id, message.source, message.destination, message.long_message
 
 

@@ -28,7 +28,7 @@ from smsgw.model import Message, Rejected, State
 from smsgw.policy.verdict import Part, Verdict
 from smsgw.smpp import const
 from smsgw.store import holds, messages, provisioning
-from smsgw.store.database import heed_cancellation
+from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.holds import Decision, Fate, Text
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Hold:
             try:
                 async with self._pool.acquire() as connection:
                     await self._round(connection)
-            except provisioning.LOST as error:
+            except LOST as error:
                 self._log.warning("hold_failed", error=type(error).__name__)
                 await asyncio.sleep(0.5)
 

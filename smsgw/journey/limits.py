@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from smsgw.policy.throttle import Throttle
-from smsgw.store import limits, provisioning
-from smsgw.store.database import heed_cancellation
+from smsgw.store import limits
+from smsgw.store.database import LOST, heed_cancellation
 
 if TYPE_CHECKING:
     from smsgw.directory import Directory
@@ -81,7 +81,7 @@ class Limits:
         try:
             async with self._pool.acquire() as connection:
                 self.caps, dropped = await limits.prune_caps(connection, self._most_caps)
-        except provisioning.LOST as error:
+        except LOST as error:
             self._log.warning("caps_not_pruned", error=type(error).__name__)
             return
         if dropped:
@@ -97,7 +97,7 @@ class Limits:
         try:
             async with self._pool.acquire() as connection:
                 heard = await limits.share_buckets(connection, rows)
-        except provisioning.LOST as error:
+        except LOST as error:
             self.failures += 1
             self._log.warning("limits_not_shared", error=type(error).__name__)
             for bucket, share in told:

@@ -30,8 +30,7 @@ from smsgw.policy.keywords import Wish
 from smsgw.policy.marks import Marks, Scope, packed
 from smsgw.store import complaints, replies
 from smsgw.store import marks as store
-from smsgw.store.database import heed_cancellation
-from smsgw.store.provisioning import LOST
+from smsgw.store.database import LOST, heed_cancellation
 
 if TYPE_CHECKING:
     from smsgw.journey.reply import Replies

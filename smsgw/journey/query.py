@@ -1,6 +1,6 @@
 """query: a tenant's query_sm → answered from our own rows; cancel_sm, replace_sm and submit_multi → told what is not offered.
 
-A message is found by its id and its source address, and only among the account's own (CONFORMANCE 185).
+A message is found by its id and its source address, and only among the account's own.
 
 Must never: show a message of another account; ask a carrier.
 """

@@ -1,4 +1,4 @@
-"""Reading a tenant's submit_sm or data_sm: octets → Message, or the refusal that its fields deserve (CONFORMANCE 74-123, 145-158).
+"""Reading a tenant's submit_sm or data_sm: octets → Message, or the refusal that its fields deserve.
 
 Nearly all traffic sets nothing unusual: one test of all the rare fields together keeps the common path short, and what is rare
 is judged field by field behind it. The body is passed on as it came; the only changes are an empty source replaced by the

@@ -15,8 +15,8 @@ import structlog
 
 from smsgw.carriers.dialect import second_chances
 from smsgw.receipts.matching import same_number
-from smsgw.store import messages, provisioning, receipts
-from smsgw.store.database import heed_cancellation
+from smsgw.store import messages, receipts
+from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Recall:
             self._wake.clear()
             try:
                 await self._round()
-            except provisioning.LOST as error:
+            except LOST as error:
                 self._log.warning("recall_failed", error=type(error).__name__)
                 await asyncio.sleep(0.5)
                 self._wake.set()
@@ -124,7 +124,7 @@ class Recall:
             return
         try:
             found = await self.search(arrivals)
-        except provisioning.LOST:
+        except LOST:
             for arrival in arrivals:
                 journey.put_back(arrival)
             raise

@@ -18,8 +18,8 @@ import structlog
 
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
-from smsgw.store import limits, messages, nodes, partitions, provisioning, receipts, retentions
-from smsgw.store.database import heed_cancellation
+from smsgw.store import limits, messages, nodes, partitions, receipts, retentions
+from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.ids import least_id_at
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Recover:
                 if self._desk.commit.available:
                     second += 1
                     await self._round(second - 1)
-            except provisioning.LOST as error:
+            except LOST as error:
                 self._log.warning("upkeep_failed", error=type(error).__name__)
             await asyncio.sleep(1.0)
 

@@ -1,4 +1,4 @@
-"""Normal forms: what makes two spellings of a word one, so that a term need be listed once (measured: DESIGN §7).
+"""Normal forms: what makes two spellings of a word one, so that a term need be listed once.
 
     N1  look-alikes are one: compatibility forms, capitals, accents, traditional characters, letters of other scripts; what is
         not seen (zero-width, direction marks, variation selectors, strokes laid over letters) is gone

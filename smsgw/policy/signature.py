@@ -1,4 +1,4 @@
-"""Signatures: the 【name】 that a Chinese message begins with, and what is filed for whom (DOMAIN §2.2).
+"""Signatures: the 【name】 that a Chinese message begins with, and what is filed for whom.
 
 Never here: what a message without one gets; the choice of a carrier (filings narrow it, routes make it).
 """

@@ -1,7 +1,7 @@
 """What a tenant is owed for a message: whether it asked for this state, and the deliver_sm body that says it.
 
 registered_delivery bits 1-0 (SMPP 3.4 §5.2.17): 01 success and failure, 10 failure only, 11 success only (5.0); bit 4 asks for
-intermediate notifications. Nothing asked, nothing owed, even where smsgw itself asked the carrier (CONFORMANCE 116-123).
+intermediate notifications. Nothing asked, nothing owed, even where smsgw itself asked the carrier.
 
 Never here: queues, sessions, SQL.
 """

@@ -1,4 +1,7 @@
-"""Money on documents: rounded half-up to the currency's minor unit, here and nowhere else."""
+"""Money on documents: rounded half-up to the currency's minor unit, here and nowhere else.
+
+Must never: compute with what was rounded.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A message that is lost, doubled, cut or altered on its way shows at the other end. The pattern is the one that the
 project's external load tools write and verify, so that either end can be replaced by them.
+
+Must never: depend on anything but the index.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """submit_multi and submit_multi_resp: one message to many destinations (SMPP 3.4 §4.5).
 
 Same promises as `pdu`: a reader returns a value or raises `BadPdu`; builders return the octets after the header.
+
+Must never: read beyond the end of the PDU that it was given.
 """
 
 from __future__ import annotations

@@ -313,7 +313,7 @@ class Reader:
         return self.take(length)
 
     def time(self, status: int, name: str) -> bytes:
-        """Read a time: a NUL, or exactly 16 octets and a NUL."""
+        """Read a time: a NUL, or exactly 16 octets and a NUL. Raises BadPdu."""
         value = self.string(TIME_LENGTH, status, name)
         if len(value) not in {0, TIME_LENGTH}:
             raise BadPdu(status, name)

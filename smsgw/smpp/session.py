@@ -60,8 +60,8 @@ LEGAL: Final[Mapping[tuple[Role, SessionState], frozenset[int]]] = {
     # 3.4 table 2-1 would let a receiver send data_sm; 5.0 does not, and a receiver has no submit window here.
     (Role.MC, SessionState.BOUND_RX): _NOTHING,
     (Role.ESME, SessionState.OPEN): frozenset({const.OUTBIND}),
-    # Message centres that deliver on a transmitter exist: answering them keeps the bind (CONFORMANCE of the field, not of
-    # the text).
+    # Message centres that deliver on a transmitter exist: answering them keeps the bind (the field's habit, not the
+    # text's).
     (Role.ESME, SessionState.BOUND_TX): _DELIVERS,
     (Role.ESME, SessionState.BOUND_RX): _DELIVERS,
     (Role.ESME, SessionState.BOUND_TRX): _DELIVERS,
@@ -213,7 +213,7 @@ class Session:
             self._unbind = 0
             self.closing = self.closing or "unbound"
         else:
-            # A response to nothing is never answered: a nack of a response can loop (CONFORMANCE 8, 17, 19).
+            # A response to nothing is never answered: a nack of a response can loop.
             self._count_bad()
         return False
 

@@ -1,6 +1,8 @@
 """What tenants answered to steps of the ladder, and what became of it: rows ↔ values, one function a statement.
 
 The database refuses to change what was said, and an outcome that is there. Every write happens in the caller's transaction.
+
+Must never: change how anybody stands.
 """
 
 from __future__ import annotations

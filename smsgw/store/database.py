@@ -18,6 +18,7 @@ from smsgw.store.errors import DatabaseRefused, DatabaseUnavailable, StoreError
 from smsgw.store.migrations import migrate
 
 __all__ = [
+    "LOST",
     "Connection",
     "DatabaseRefused",
     "DatabaseUnavailable",
@@ -28,6 +29,7 @@ __all__ = [
     "check_durability",
     "connect",
     "heed_cancellation",
+    "listening",
     "migrate",
     "open_pool",
     "others_connected",
@@ -38,6 +40,8 @@ __all__ = [
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
+LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
+"""What a connection that is gone may say. The last but one is asyncpg's own confusion about one that ended amid an answer."""
 LEAST_VERSION: Final = 14
 _DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
@@ -83,6 +87,19 @@ async def borrowed(pool: Pool) -> AsyncIterator[Connection]:
     """Give one connection of a pool for a while."""
     async with pool.acquire() as connection:
         yield cast("Connection", connection)
+
+
+@asynccontextmanager
+async def listening(dsn: str, channel: str, *, name: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
+    """Connect and listen to a channel; the event is set at each notification, and when the connection ends. Raises as `connect`."""
+    connection = await connect(dsn, name=name)
+    changed = asyncio.Event()
+    try:
+        connection.add_termination_listener(lambda _connection: changed.set())
+        await connection.add_listener(channel, lambda *_: changed.set())
+        yield connection, changed
+    finally:
+        connection.terminate()
 
 
 def heed_cancellation() -> None:

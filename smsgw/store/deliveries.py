@@ -1,6 +1,8 @@
 """How notices get to their tenants: planned once, claimed by one node at a time, tried until done or given up.
 
 A tenant with neither webhook nor mail has nothing planned: its notices stand in the list alone.
+
+Must never: send anything; forget a notice that was planned.
 """
 
 from __future__ import annotations

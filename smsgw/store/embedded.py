@@ -367,7 +367,7 @@ def _for_user(programs: Programs, user: ServerUser, to: Path) -> Programs:
 def scratch_directory(prefix: str = "smsgw-") -> Path:
     """A new directory for temporary data that the server's user can enter and only we can fill: for demo and tests.
 
-    Under TMPDIR if that user can enter it, else under /tmp or /var/tmp. Blocks.
+    Under TMPDIR if that user can enter it, else under /tmp or /var/tmp; raises `DatabaseRefused` where it can enter none. Blocks.
     """
     user = server_user()
     for parent in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):  # noqa: S108 - mkdtemp makes the name

@@ -1,10 +1,12 @@
-"""The books, as SQL that anyone can run: each invariant is a query that returns rows only where it is broken (DESIGN §4).
+"""The books, as SQL that anyone can run: each invariant is a query that returns rows only where it is broken.
 
 B1 balance = sum of ledger, and covers the credit limit · B2 each day's debit equals the prices of its messages · B3 at most one
 refund a message, and each day's refunds equal their sum · B6 quota used = what was counted. B4, B5 and B7 are proven by the
 crash oracle: a trigger and the server's log see what SQL over rows cannot.
 
 The queries read one snapshot, so they hold under load. They scan the kept days of messages: minutes on a large store.
+
+Must never: write; put right what it finds.
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ Must never: hold a phone number; forget a refusal.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from smsgw.store.database import Connection, connect
+from smsgw.store import database
+from smsgw.store.database import Connection
 
 CHANNEL: Final = "smsgw_marks"
 PAGE: Final = 20_000
@@ -145,17 +146,9 @@ async def snapshot(connection: Connection, page: int = PAGE) -> Snapshot:
             scope = int.from_bytes(row["scopes"][-4:], "big", signed=True)
 
 
-@asynccontextmanager
-async def listening(dsn: str) -> AsyncIterator[tuple[Connection, asyncio.Event]]:
+def listening(dsn: str) -> AbstractAsyncContextManager[tuple[Connection, asyncio.Event]]:
     """Connect and listen for changes; the event is set at each, and when the connection ends."""
-    connection = await connect(dsn, name="smsgw marks")
-    changed = asyncio.Event()
-    try:
-        connection.add_termination_listener(lambda _connection: changed.set())
-        await connection.add_listener(CHANNEL, lambda *_: changed.set())
-        yield connection, changed
-    finally:
-        connection.terminate()
+    return database.listening(dsn, CHANNEL, name="smsgw marks")
 
 
 # ---- for people --------------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 A row is a decision that holds; none means active. Every write happens in the caller's transaction, under the lock of
 provisioning, and wakes the daemons at its COMMIT by the audit row that its caller leaves (`provisioning.audit`, `announce`).
+
+Must never: judge whether a move is allowed.
 """
 
 from __future__ import annotations

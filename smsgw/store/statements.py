@@ -19,7 +19,7 @@ from smsgw.model import Basis, State, Tenant
 from smsgw.store.books import NoSuchTenant
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
-from smsgw.store.provisioning import settings_of
+from smsgw.store.provisioned import settings_of
 
 LATE_DAYS: Final = 10
 """So many days before a cycle messages may still come to their end within it: receipts are matched for seven days."""

@@ -1,6 +1,8 @@
 """Contracts' terms, tenants' profiles, and what the closing of a contract is judged by: rows ↔ values, one function a statement.
 
 Every write happens in the caller's transaction, under the lock of provisioning.
+
+Must never: decide what follows from a term.
 """
 
 from __future__ import annotations

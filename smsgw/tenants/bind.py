@@ -53,7 +53,7 @@ BURSTS_CAP: Final = 1_000
 
 
 def version_of(interface_version: int, ours: int = const.V50) -> int:
-    """Return the effective version of a session (CONFORMANCE 52, 53): what both know, the highest known below what is reserved."""
+    """Return the effective version of a session: what both know, the highest known below what is reserved."""
     asked = min(interface_version, ours)
     if asked >= const.V50:
         return const.V50

@@ -5,7 +5,7 @@ drives all sessions, a tenth of them at each call: each is looked at once a seco
 
 Limits before the bind: `max_unbound` connections, over which the oldest is closed; `max_per_address` (off);
 `session_init_s` by the session itself; `max_failed_binds`, after which the connection is closed a moment later (a refusal
-with the close at its heels is lost in some clients, CONFORMANCE 40). A TLS hello on a clear port is a broken frame,
+with the close at its heels is lost in some clients). A TLS hello on a clear port is a broken frame,
 answered and closed by the session.
 
 Promises: what one connection does ends that connection at most; a bind that could not be decided is answered ESME_RSYSERR;
@@ -44,7 +44,7 @@ SPOKES: Final = 10
 """A session is ticked at every tenth tick."""
 POLL_S: Final = 0.01
 EMPTY_BODY: Final = b"\0"
-"""The body of a refused bind: an empty system_id, for those clients that choke on a response without one (CONFORMANCE 50)."""
+"""The body of a refused bind: an empty system_id, for those clients that choke on a response without one."""
 
 BINDING: Final = Rejected(const.ESME_RALYBND, "already_binding")
 DRAINING: Final = Rejected(const.ESME_RSYSERR, "draining")

@@ -6,8 +6,7 @@ without an answer (over it ESME_RTHROTTLED), `deliver_window` bounds deliver_sm 
 it is while the peer does not read).
 
 Promises: each submit_sm and data_sm is answered once; each owed row comes back once through `on_delivered`, with the peer's
-status or None when there was no answer; nothing of SMPP 3.4 or 5.0 goes to a session that cannot know it (CONFORMANCE 52,
-100, 194).
+status or None when there was no answer; nothing of SMPP 3.4 or 5.0 goes to a session that cannot know it.
 Must never: await, make a task, or log per message; show content or a password.
 """
 
@@ -249,7 +248,7 @@ class TenantSession:
             self.wire.answer(command, sequence, 0, message_id + b"\0")
 
     def refuse(self, pdu: Pdu, rejected: Rejected) -> None:
-        """Turn a refusal into a command_status, here only; 5.0 keeps an empty message_id, 3.x has no body (CONFORMANCE 152)."""
+        """Turn a refusal into a command_status, here only; 5.0 keeps an empty message_id, 3.x has no body."""
         version = self.version
         command = pdu.command
         body = b"\0" if version >= const.V50 and command in _SUBMITS else b""
@@ -299,7 +298,7 @@ class TenantSession:
         self._accept = _refuse_all
 
     def unbind(self, reason: str, wait_s: float = 5.0) -> None:
-        """End the session politely (CONFORMANCE 36): no new requests either way, what is outstanding is settled, then unbind.
+        """End the session politely: no new requests either way, what is outstanding is settled, then unbind.
 
         `wait_s` bounds the settling; the session's own time-out bounds the wait for unbind_resp.
         """

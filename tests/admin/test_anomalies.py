@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import pytest
-
 from smsgw.admin.anomalies import PLACES_EVERY, Watch
 from smsgw.config import Anomalies
 from smsgw.smpp import const
-from smsgw.store import binds, notices, provisioning
+from smsgw.store import binds, notices
 from smsgw.store.database import Connection
 from smsgw.telemetry.meters import Meters
 from smsgw.tenants.bind import Authenticator
@@ -53,14 +51,6 @@ class Post:
     async def told(self) -> list[dict[str, Any]]:
         """The notices, oldest first."""
         return [{"kind": one["kind"], **one["params"]} for one in reversed(await notices.of(self.connection))]
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def test_a_spike_is_told_once_until_it_is_over(acme: Connection):

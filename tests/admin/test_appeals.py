@@ -7,8 +7,9 @@ from smsgw.admin.appeals import NotAllowed, NotFound
 from smsgw.admin.standing import change_state, present_of, warn
 from smsgw.model import Standing
 from smsgw.store import appeals as store
-from smsgw.store import notices, provisioning, registers
+from smsgw.store import notices, provisioned, registers
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 KINDS = ["tenant_state", "tenant_warning", "tenant_appeal"]
 
@@ -16,8 +17,7 @@ KINDS = ["tenant_state", "tenant_warning", "tenant_appeal"]
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant that was warned and then frozen: steps 1 and 2 of the history."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     await warn(connection, "tenant", "acme", actor="ops", reason="complaints")
     await change_state(connection, "tenant", "acme", "frozen", actor="ops", reason="fraud")
     return connection
@@ -65,9 +65,9 @@ async def test_there_is_no_appeal_without_a_step(acme: Connection):
 
 async def test_the_data_path_reads_nothing_anew_for_an_appeal(acme: Connection):
     """It raises the version without a change that a gateway would have to read."""
-    tenants = {tenant.id: tenant for tenant in (await provisioning.read(acme, str)).tenants}
-    before = await provisioning.version(acme)
+    tenants = {tenant.id: tenant for tenant in (await provisioned.read(acme, str)).tenants}
+    before = await provisioned.version(acme)
     await appeals.record(acme, "tenant", "acme", "x", said_by="Li", actor="ann")
-    changed = await provisioning.read_changed_accounts(acme, before, tenants)
+    changed = await provisioned.read_changed_accounts(acme, before, tenants)
     assert changed is not None
     assert changed[1:] == ((), frozenset())

@@ -8,7 +8,7 @@ import pytest
 from smsgw.admin import books
 from smsgw.admin.books import Booking, NoSuchTenant, ReferenceTaken, Refused, Signature
 from smsgw.model import State
-from smsgw.store import invariants, provisioning
+from smsgw.store import invariants, provisioned, provisioning
 from smsgw.store.books import balances
 from smsgw.store.database import Connection
 from tests.store.cycles import Cycles, change
@@ -129,23 +129,23 @@ async def test_a_reference_is_never_booked_twice(acme: Connection):
 
 async def test_a_credit_limit_is_provisioned_and_real(acme: Connection):
     """Balance and tenant say the new one, the version of provisioning rises, and the audit has the entity before and after."""
-    before = await provisioning.version(acme)
+    before = await provisioned.version(acme)
     done = await books.set_credit_limit(acme, "acme", 50, Signature("ann", "postpaid from now on"))
     assert (done.kind, done.before, done.after) == ("credit_limit", 0, 50)
     assert (await balances(acme, "acme"))[0].available == 140
     assert (await provisioning.read_entities(acme))["tenant", "acme"]["credit_limit"] == 50
-    assert await provisioning.version(acme) > before
+    assert await provisioned.version(acme) > before
     assert (await audited(acme))[-1][3]["credit_limit"] == 50
 
 
 async def test_money_moves_without_a_new_version_of_provisioning(acme: Connection):
     """A top-up makes no gateway read its provisioning again."""
     await acme.execute("INSERT INTO audit (actor, kind, name) VALUES ('ann', 'account', 'acme1')")
-    before = await provisioning.version(acme)
+    before = await provisioned.version(acme)
     await books.top_up(acme, "acme", 1, ANN)
     await books.refund(acme, 1, ANN)
-    assert await provisioning.version(acme) == before
-    assert await provisioning.read_changed_accounts(acme, before, {}) is None
+    assert await provisioned.version(acme) == before
+    assert await provisioned.read_changed_accounts(acme, before, {}) is None
 
 
 async def test_a_refund_by_hand_is_signed_and_audited(acme: Connection):

@@ -11,8 +11,9 @@ from smsgw.admin.credentials import ALPHABET, generate, hasher_of, listed, revok
 from smsgw.admin.standing import NotFound
 from smsgw.config import Secrets
 from smsgw.store import credentials as store
-from smsgw.store import provisioning
+from smsgw.store import provisioned, provisioning
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 CHEAP = hasher_of(Secrets(memory_kib=1_024))
 HOUR = timedelta(hours=1)
@@ -21,8 +22,7 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with an account that has a secret."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     await store.set_secret(connection, "acme1", "hash")
     return connection
 
@@ -46,7 +46,7 @@ async def test_the_old_secret_gets_an_end_and_the_one_before_it_goes(acme: Conne
     first = await rotate(acme, "acme1", overlap=HOUR, actor="ops", reason="yearly", hasher=CHEAP)
     second = await rotate(acme, "acme1", overlap=HOUR, actor="ops", reason="lost", hasher=CHEAP)
     assert (second.ending, len(second.dropped)) == ((first.number,), 1)
-    (account,) = (await provisioning.read(acme, str)).accounts
+    (account,) = (await provisioned.read(acme, str)).accounts
     assert [CHEAP.verify(known, secret.secret) for known, secret in zip(account.secrets, (second, first), strict=True)] == [
         True
     ] * 2

@@ -9,6 +9,7 @@ import pytest
 
 from smsgw.admin.editing import add, change, remove
 from smsgw.admin.standing import NotFound
+from smsgw.store import balances, provisioned
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
 
@@ -29,7 +30,7 @@ async def test_what_is_made_is_as_a_file_would_make_it(acme: Connection):
     entities = await store.read_entities(acme)
     assert entities[ACME] == {"currency": "CNY", "credit_limit": 5_000_000, "basis": "submitted"}
     assert entities[ACME1] == {"tenant": "acme", "rate": 7, "allow_from": ["192.0.2.0/24", "10.0.0.0/8"]}
-    assert await store.balance_of(acme, "acme") == 10_000_000
+    assert await balances.balance_of(acme, "acme") == 10_000_000
     rows = await acme.fetch("SELECT actor, kind, name, reason FROM audit ORDER BY id")
     assert [tuple(row.values()) for row in rows] == [("ops", *ACME, "asked for"), ("ops", *ACME1, "asked for")]
 
@@ -42,9 +43,9 @@ async def test_only_what_is_given_changes(acme: Connection):
         "allow_from": ["192.0.2.0/24", "10.0.0.0/8"],
         "tls_only": True,
     }
-    before = await store.version(acme)
+    before = await provisioned.version(acme)
     assert (await change(acme, ACME1, {"tls_only": "true"}, **BY)).empty
-    assert await store.version(acme) == before
+    assert await provisioned.version(acme) == before
     await change(acme, ACME, {"credit_limit": "8"}, **BY)
     assert await acme.fetchval("SELECT credit_limit FROM balance") == 8_000_000
 
@@ -61,23 +62,23 @@ async def test_only_what_is_given_changes(acme: Connection):
 )
 async def test_what_a_file_may_not_say_may_not_be_said_here(acme: Connection, key: store.Key, given: dict[str, str], why: str):
     """Each mistake is told, nothing is changed."""
-    before = await store.version(acme)
+    before = await provisioned.version(acme)
     with pytest.raises(ValueError, match=why):
         await change(acme, key, given, **BY)
-    assert await store.version(acme) == before
+    assert await provisioned.version(acme) == before
 
 
 async def test_conflicts_change_nothing(acme: Connection):
     """What is there is not made again, what others need is not deleted, an account does not change its tenant."""
     await add(acme, ("tenant", "other"), {"currency": "CNY"}, **BY)
-    before = await store.version(acme)
+    before = await provisioned.version(acme)
     for plan in (
         await add(acme, ACME, {"currency": "CNY"}, **BY),
         await remove(acme, ACME, **BY),
         await change(acme, ACME1, {"tenant": "other"}, **BY),
     ):
         assert len(plan.conflicts) == 1
-    assert await store.version(acme) == before
+    assert await provisioned.version(acme) == before
 
 
 async def test_who_is_not_there(acme: Connection):

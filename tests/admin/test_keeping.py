@@ -9,11 +9,12 @@ from smsgw.admin.anomalies import Watch
 from smsgw.admin.keeping import Keeper
 from smsgw.config import Anomalies
 from smsgw.model import Account, Tenant
-from smsgw.store import credentials, notices, provisioning
+from smsgw.store import credentials, notices
 from smsgw.store.database import Connection, open_pool
 from smsgw.telemetry.meters import Meters
 from smsgw.tenants.bind import Authenticator, Burst
 from smsgw.wire import Clock
+from tests.contract import contract
 
 
 def door(**options: Any) -> Authenticator:
@@ -46,7 +47,7 @@ async def test_one_errand_is_under_way_at_a_time(database: str):
 
 async def test_states_end_by_themselves(database: str, connection: Connection):
     """A state whose end has come is gone after a tick."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+    await contract(connection)
     await connection.execute(
         "INSERT INTO standing (kind, subject, state, reason, actor, since, until)"
         " SELECT 'tenant', id, 'frozen', 'x', 'ops', now(), now() FROM tenant"
@@ -60,8 +61,7 @@ async def test_states_end_by_themselves(database: str, connection: Connection):
 
 async def test_what_the_door_has_noted_is_written_down(database: str, connection: Connection):
     """When and from where a secret was used, and one notice for two bursts of failures within an hour."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     await credentials.set_secret(connection, "acme1", "hash")
     account, tenant = await connection.fetchrow("SELECT a.id, a.tenant FROM account a")
     at_the_door = door()

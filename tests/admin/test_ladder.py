@@ -15,7 +15,6 @@ from smsgw.policy.file import Pumping as Table
 from smsgw.policy.pumping import Pumping, Sign
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
-from smsgw.store import provisioning
 from smsgw.store.database import Connection
 from tests.journey.scene import Scene
 from tests.journey.test_judged import policed, scene_of
@@ -28,14 +27,6 @@ FREEZES = Table(up_to="freeze", rate=3, step_s=600, hours=12)
 def sign(table: Table = FREEZES, *, shadow: bool = False) -> Sign:
     """A run of numbers."""
     return Sign(ACCOUNT, table, "sequential", 0.97, 0.3, 100, "22890001****", shadow)
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def state(connection: Connection) -> str:

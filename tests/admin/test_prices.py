@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from smsgw.admin import prices
-from smsgw.admin.provisioning import Plan, apply
+from smsgw.admin.provisioning import apply
 from smsgw.admin.provisioning_file import parse_provisioning
 from smsgw.admin.sealing import load_key
 from smsgw.admin.standing import NotFound
+from smsgw.admin.three_way import Plan
 from smsgw.contracts.standing import NotAllowed
 from smsgw.store.database import Connection
 from smsgw.store.prices import PriceKey

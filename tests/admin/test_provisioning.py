@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from smsgw.admin import provisioning
-from smsgw.admin.provisioning import Plan, parse_provisioning
+from smsgw.admin.provisioning import parse_provisioning
 from smsgw.admin.sealing import Key
+from smsgw.admin.three_way import Plan
 from smsgw.billing.tariff import parse_money
 from smsgw.model import Mode
-from smsgw.store import credentials
+from smsgw.store import credentials, provisioned
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection, connect
 
@@ -35,7 +36,7 @@ async def balance(connection: Connection) -> int:
 async def test_the_example_becomes_live(connection: Connection):
     """The file that travels with smsgw applies, and reads back as what it says."""
     done = await put(connection, EXAMPLE)
-    live = await store.read(connection, SEAL.unseal)
+    live = await provisioned.read(connection, SEAL.unseal)
     (account,), (link,) = live.accounts, live.links
     assert not done.conflicts
     assert len(done.changes) == 8
@@ -48,11 +49,11 @@ async def test_the_example_becomes_live(connection: Connection):
 async def test_the_same_file_again_changes_nothing(connection: Connection):
     """An apply of what is live leaves no version, no audit row, no new hash."""
     await put(connection, EXAMPLE)
-    before = await store.version(connection), await credentials.secrets_of(connection, "acme1")
+    before = await provisioned.version(connection), await credentials.secrets_of(connection, "acme1")
     done = await put(connection, EXAMPLE)
     assert done.empty
     assert done.version == 0
-    assert (await store.version(connection), await credentials.secrets_of(connection, "acme1")) == before
+    assert (await provisioned.version(connection), await credentials.secrets_of(connection, "acme1")) == before
 
 
 async def test_a_dry_run_only_shows(connection: Connection):
@@ -141,7 +142,7 @@ async def test_a_link_password_is_sealed_or_a_reference(connection: Connection, 
     assert '"gw"' not in (await store.link_password(connection, "alpha-1"))
     (tmp_path / "word").write_text("kept\n", encoding="utf-8")
     done = await put(connection, EXAMPLE.replace('password = "gw"', f'password = {{file = "{tmp_path}/word"}}'))
-    live = await store.read(connection, SEAL.unseal)
+    live = await provisioned.read(connection, SEAL.unseal)
     assert done.passwords == (LINK,)
     assert live.links[0].password == "kept"
 
@@ -170,11 +171,11 @@ async def test_a_change_of_credit_that_books_forbid_is_a_conflict(connection: Co
 async def test_rollback_brings_the_deleted_back_whole(connection: Connection):
     """Tenant, account and link that a file deleted by mistake come back with ids, balance and passwords: clients bind again."""
     await put(connection, EXAMPLE)
-    before = await store.read(connection, SEAL.unseal)
+    before = await provisioned.read(connection, SEAL.unseal)
     await connection.execute("UPDATE balance SET amount = amount - 5")
     await put(connection, "")
     done = await provisioning.rollback(connection, actor="ops")
-    after = await store.read(connection, SEAL.unseal)
+    after = await provisioned.read(connection, SEAL.unseal)
     assert [after.tenants, after.accounts, after.links] == [before.tenants, before.accounts, before.links]
     assert await balance(connection) == parse_money("1000.00") - 5
     assert (done.notes, len(done.changes)) == ((), 8)
@@ -239,13 +240,13 @@ async def test_what_is_sent_meanwhile_may_undo_an_apply(database: str, connectio
     """When a balance falls below the new credit limit between the look and the change, nothing changes, and a conflict says so."""
     await put(connection, EXAMPLE.replace('credit_limit = "0.00"', 'credit_limit = "10.00"'))
     other = await connect(database, name="other")
-    make = provisioning._make
+    make = provisioning.make
 
     async def send_first(*args: Any, **kwargs: Any) -> list[store.Key]:
         await other.execute("UPDATE balance SET amount = -1")
         return await make(*args, **kwargs)
 
-    monkeypatch.setattr(provisioning, "_make", send_first)
+    monkeypatch.setattr(provisioning, "make", send_first)
     refused = await put(connection, EXAMPLE)
     await other.close()
     assert [(one.key, one.final) for one in refused.conflicts] == [(TENANT_KEY, True)]
@@ -262,10 +263,3 @@ async def test_an_apply_makes_those_who_send_wait_for_nothing_but_its_end(databa
             await store.put(connection, change, {"currency": "CNY", "credit_limit": 7, "basis": "submitted"})
         assert await other.execute("UPDATE balance SET amount = amount - 1") == "UPDATE 1"
     await other.close()
-
-
-def test_agreement_is_no_conflict():
-    """When everybody made the same change there is nothing to do."""
-    made: store.Entities = {("carrier", "alpha"): {}}
-    assert provisioning.plan({}, made, made).empty
-    assert provisioning.plan({}, made, made, overwrite=True).empty

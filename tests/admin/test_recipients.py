@@ -12,21 +12,13 @@ from smsgw.admin.recipients import By, Done
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.compliance.lists import Entry
 from smsgw.policy.marks import OPT_OUT, Marks, Scope
-from smsgw.store import consents, marks, provisioning
+from smsgw.store import consents, marks, provisioned
 from smsgw.store.database import Connection
 
 KNOWN = Marks(b"k" * 32)
 NUMBER = "8613800138000"
 OPS = By("ops", "ticket 7")
 LOOKING = By("ops", "ticket 7", dry_run=True)
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def active(connection: Connection) -> int:
@@ -54,7 +46,7 @@ async def test_scopes_are_named_by_people(acme: Connection):
 async def test_a_number_goes_on_record_and_off_it(acme: Connection):
     """Each change leaves one audit row with the hash; what changes nothing leaves none; a dry run changes nothing."""
     scope = await recipients.opt_out_scope(acme, "acme1")
-    before = await provisioning.version(acme)
+    before = await provisioned.version(acme)
     assert await recipients.mark(acme, KNOWN, scope, [Entry(NUMBER)], LOOKING) == Done(1, 1)
     assert await active(acme) == 0
     assert await recipients.mark(acme, KNOWN, scope, [Entry(NUMBER)], OPS) == Done(1, 1)
@@ -69,7 +61,7 @@ async def test_a_number_goes_on_record_and_off_it(acme: Connection):
     assert [json.loads(row["new"])["active"] for row in rows] == [True, False]
     assert json.loads(rows[0]["new"])["number"] == recipients.hex_of(KNOWN.hash_of(NUMBER))
     assert NUMBER not in str([dict(row) for row in rows])
-    assert await provisioning.version(acme) == before
+    assert await provisioned.version(acme) == before
     with pytest.raises(NotAllowed, match="reason"):
         await recipients.mark(acme, KNOWN, scope, [Entry(NUMBER)], By("ops", " "))
 

@@ -79,7 +79,7 @@ async def gateway(dsn: str, directory: Path, logs: io.TextIOWrapper) -> AsyncIte
     async with carrier.listening() as (_, port):
         text = provisioning(port).replace('password = "secret"', f'password = "{PASSWORD}"').replace('"gw"', f'"{PASSWORD}"')
         await provision(dsn, directory, text)
-        toml = process_settings(dsn, directory).replace('messages = "none"', f'records = "{records}"')
+        toml = process_settings(dsn, directory, messages="all", records=records)
         daemon = Daemon(config.parse(toml))
         up, stop = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:

@@ -9,17 +9,9 @@ import pytest
 
 from smsgw.admin.standing import AUTOMATIC, NotAllowed, NotFound, change_state, expire, present_of, warn
 from smsgw.model import Standing
-from smsgw.store import notices, provisioning
+from smsgw.store import notices
 from smsgw.store import standing as store
 from smsgw.store.database import Connection
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def audits(connection: Connection) -> list[tuple[str, str, str, str, str]]:

@@ -10,19 +10,19 @@ import pytest
 from smsgw.admin.standing import NotAllowed, NotFound, change_state, present_of
 from smsgw.admin.terms import close_spent, keep_terms, set_profile, set_term
 from smsgw.model import Standing
-from smsgw.store import notices, provisioning
+from smsgw.store import balances, notices, provisioning
 from smsgw.store import terms as store
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with an account, prices of 0.038 and 0.05, and a balance of 0.057."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     for prefix, price in (("86", 38_000), ("", 50_000)):
         await provisioning.put(connection, ("price", f"acme/{prefix}"), {"price": price})
-    await provisioning.open_balance(connection, "acme", 57_000, 1, "test")
+    await balances.open_balance(connection, "acme", 57_000, 1, "test")
     return connection
 
 
@@ -146,7 +146,7 @@ async def test_what_is_closing_is_closed_when_its_money_pays_nothing_more(acme: 
     await acme.execute("UPDATE balance SET amount = 19000")
     assert await close_spent(acme) == 2
     assert (await stands(acme), await stands(acme, "account", "acme1")) == ((Standing.CLOSED, "balance_spent"),) * 2
-    assert await provisioning.balance_of(acme, "acme") == 19_000
+    assert await balances.balance_of(acme, "acme") == 19_000
 
 
 async def test_a_profile_keeps_its_versions(acme: Connection):

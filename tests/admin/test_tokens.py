@@ -6,16 +6,16 @@ import pytest
 
 from smsgw.admin import tokens
 from smsgw.admin.standing import NotAllowed, NotFound
-from smsgw.store import audits, provisioning
+from smsgw.store import audits, provisioned
 from smsgw.store import tokens as store
 from smsgw.store.database import Connection
 
 
 async def test_a_token_is_shown_once_and_kept_as_its_hash(connection: Connection):
     """256 random bits; neither a repr nor the store nor the audit has them."""
-    before = await provisioning.version(connection)
+    before = await provisioned.version(connection)
     made = await tokens.add(connection, "ci", ["policy.write", "policy.read"], None, "ann", "pipelines")
-    assert await provisioning.version(connection) == before  # nothing for the gateways to follow
+    assert await provisioned.version(connection) == before  # nothing for the gateways to follow
     assert len(made.secret) == 49
     assert made.secret not in repr(made)
     assert made.may == ("policy.read", "policy.write")

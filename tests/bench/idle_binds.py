@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 
 from smsgw.smpp import const
-from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from tests.alone import own_server
 from tests.hostile.town import MIB, memory, town
 from tests.peers import Esme
 
@@ -36,20 +35,8 @@ async def measure(dsn: str, directory: Path, count: int) -> int:
 
 
 async def _alone(count: int) -> int:
-    directory = scratch_directory("smsgw-idle-")
-    server = EmbeddedServer(directory)
-    try:
-        dsn = await server.start()
-        connection = await connect(dsn)
-        await migrate(connection)
-        await connection.close()
-        own = directory / "gateway"
-        own.mkdir()
-        return await measure(dsn, own, count)
-    finally:
-        with contextlib.suppress(Exception):
-            await server.stop()
-        remove_scratch(directory)
+    async with own_server("idle") as (server, own):
+        return await measure(server.dsn, own, count)
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from smsgw.telemetry import LinkMeter
 from tests.carriers.ends import link, message, side
 from tests.script import ManualClock
 from tests.smsc import Smsc
+from tests.tls import self_signed
 
 
 def runner_of(of: Link) -> LinkRunner:
@@ -122,14 +122,7 @@ async def test_an_error_of_our_own_ends_no_link(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A self-signed certificate for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    crt, key = str(folder / "crt.pem"), str(folder / "key.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=carrier", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", crt],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return crt, key
+    return self_signed(tmp_path_factory.mktemp("tls"), "carrier", of="IP:127.0.0.1")
 
 
 async def test_tls_carries_messages_to_whom_it_trusts(certificate: tuple[str, str]):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from typer.testing import CliRunner, Result
 
@@ -29,3 +31,10 @@ class Command:
     def apply(self, *options: str, text: str = EXAMPLE) -> Result:
         self.file.write_text(text, encoding="utf-8")
         return self("apply", str(self.file), *options)
+
+
+def rows(result: Result) -> list[dict[str, Any]]:
+    """The rows of an answer in JSON, of a command that ended well."""
+    assert result.exit_code == 0, result.stderr
+    found: list[dict[str, Any]] = json.loads(result.stdout)
+    return found

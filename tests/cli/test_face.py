@@ -9,6 +9,7 @@ import pytest
 import typer
 from rich.console import Console
 
+from smsgw.admin.control import ControlError
 from smsgw.cli import face
 
 ROWS = [
@@ -81,6 +82,14 @@ def test_a_failure_speaks_to_standard_error(capsys: pytest.CaptureFixture[str]):
     assert ended.value.exit_code == 3
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "no such thing\nlook elsewhere\n")
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 3), (403, 77), (500, 1), (0, 1)])
+def test_what_a_gateway_refuses_has_its_code(status: int, code: int, capsys: pytest.CaptureFixture[str]):
+    """Not there is 3, not yours 77, all else 1; what it said goes to standard error."""
+    with pytest.raises(typer.Exit) as ended:
+        face.fail_as(ControlError("it says no", status))
+    assert (ended.value.exit_code, capsys.readouterr().err) == (code, "it says no\n")
 
 
 def test_bad_settings_are_told_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-from typer.testing import Result
-
-from tests.cli.commands import Command
+from tests.cli.commands import Command, rows
 
 NUMBER = "8613800138000"
 OF = ("--account", "acme1", "--reason", "ticket 7", "--actor", "ops")
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    """The rows of an answer in JSON."""
-    assert result.exit_code == 0, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout)
-    return found
 
 
 def test_an_opt_out_is_added_seen_and_removed(acme: Command):

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from typer.testing import Result
 
-from tests.cli.commands import EXAMPLE, Command
+from tests.cli.commands import EXAMPLE, Command, rows
 
 SOON = (datetime.now(UTC) + timedelta(days=40)).replace(microsecond=0).isoformat()
 WHY = ("--reason", "contract 7", "--actor", "ops")
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    """The rows of an answer in JSON."""
-    assert result.exit_code == 0, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout)
-    return found
 
 
 def test_prices_are_set_and_shown(acme: Command):

@@ -5,9 +5,6 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from smsgw.cli import build
-from smsgw.cli.provisioning import opened
-from smsgw.config import parse
-from smsgw.store.database import connect
 from smsgw.store.embedded import EmbeddedServer
 from tests.cli.commands import CONFIG, EXAMPLE, Command
 
@@ -72,20 +69,6 @@ def test_the_embedded_server_runs_only_for_the_moment(tmp_path: Path, scratch: P
     assert EmbeddedServer(scratch).pid is None
     assert command.apply().stderr == "nothing to change\n"
     assert EmbeddedServer(scratch).pid is None
-
-
-async def test_a_gateway_that_came_meanwhile_keeps_the_server(scratch: Path):
-    """The server that apply has started is left to whoever uses it by then."""
-    server = EmbeddedServer(scratch)
-    config = parse(f'[node]\ndata_dir = "{scratch}"\n')
-    async with opened(config):
-        gateway = await connect(server.dsn, name="smsgw start")
-    try:
-        assert await gateway.fetchval("SELECT 1") == 1
-        assert server.pid is not None
-    finally:
-        await gateway.close()
-        await server.stop()
 
 
 def test_check_looks_at_the_certificates_of_the_api(command: Command, tmp_path: Path):

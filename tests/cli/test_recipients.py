@@ -1,4 +1,4 @@
-"""What the commands on recipients share: one hash in every command, numbers from standard input, lists that cannot be read."""
+"""What the commands on recipients share: numbers from standard input, lists that cannot be read."""
 
 from __future__ import annotations
 
@@ -7,19 +7,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from smsgw.admin.sealing import load_key
 from smsgw.cli import recipients
-from smsgw.policy.marks import Marks
 from tests.cli.commands import CliRunner, Command, build
-
-
-def test_numbers_are_hashed_as_the_gateway_does(command: Command, tmp_path: Path):
-    """By the key of data_dir and the settings of this file."""
-    text = command.config.read_text(encoding="utf-8")
-    command.config.write_text(f'{text}[compliance]\ncountry_code = "86"\nnational_digits = 11\n', encoding="utf-8")
-    known = recipients.known_by(command.config)
-    key = load_key(tmp_path / "data").derived("numbers")
-    assert known.hash_of("13800138000") == Marks(key).hash_of("8613800138000")
 
 
 def test_a_number_may_come_by_standard_input(acme: Command):

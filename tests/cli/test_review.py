@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from typing import Any
 
 import pytest
-from typer.testing import Result
 
 from smsgw.model import State
 from smsgw.smpp.pdu import sm_body
@@ -16,7 +13,7 @@ from smsgw.store import holds
 from smsgw.store.batch import quote
 from smsgw.store.database import connect
 from smsgw.store.holds import Decision, Fate
-from tests.cli.commands import Command
+from tests.cli.commands import Command, rows
 from tests.store.cycles import FAR_MS, Cycles
 from tests.store.work import seat
 
@@ -52,13 +49,6 @@ def held(acme: Command) -> Command:
     assert found is not None
     asyncio.run(put(found[1]))
     return acme
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    """The rows of an answer in JSON."""
-    assert result.exit_code == 0, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout)
-    return found
 
 
 def test_list_masks_and_show_tells(held: Command):

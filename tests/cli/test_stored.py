@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import typer
 
+from smsgw.admin.books import NoSuchTenant, Refused
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.cli import stored
-from smsgw.store.database import Connection
+from smsgw.config import parse
+from smsgw.store.database import Connection, connect
+from smsgw.store.embedded import EmbeddedServer
 
 
 def test_spans_and_days():
@@ -44,7 +47,9 @@ def test_rows_go_out_in_the_form_that_was_asked_for(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(NotFound("who"), 3), (NotAllowed("no way"), 4), (ValueError("what"), 2)], ids=["found", "allowed", "value"]
+    ("error", "code"),
+    [(NotFound("who"), 3), (NoSuchTenant("who"), 3), (NotAllowed("no way"), 4), (Refused("no"), 4), (ValueError("what"), 2)],
+    ids=["found", "tenant", "allowed", "booked", "value"],
 )
 def test_what_goes_wrong_has_its_code(database: str, tmp_path: Path, error: Exception, code: int):
     """Errors of the admin room end the command with the code of the handbook."""
@@ -57,3 +62,17 @@ def test_what_goes_wrong_has_its_code(database: str, tmp_path: Path, error: Exce
     with pytest.raises(typer.Exit) as ended:
         stored.ask(config, fails)
     assert ended.value.exit_code == code
+
+
+async def test_a_gateway_that_came_meanwhile_keeps_the_server(scratch: Path):
+    """The server that apply has started is left to whoever uses it by then."""
+    server = EmbeddedServer(scratch)
+    config = parse(f'[node]\ndata_dir = "{scratch}"\n')
+    async with stored.opened(config):
+        gateway = await connect(server.dsn, name="smsgw start")
+    try:
+        assert await gateway.fetchval("SELECT 1") == 1
+        assert server.pid is not None
+    finally:
+        await gateway.close()
+        await server.stop()

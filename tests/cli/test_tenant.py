@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
-from typer.testing import Result
 
 from smsgw.notices.letter import tenant_key
-from tests.cli.commands import Command
-
-
-def rows(result: Result) -> list[dict[str, Any]]:
-    """The rows of an answer in JSON."""
-    assert result.exit_code == 0, result.stderr
-    found: list[dict[str, Any]] = json.loads(result.stdout)
-    return found
+from tests.cli.commands import Command, rows
 
 
 def test_who_is_provisioned(acme: Command):

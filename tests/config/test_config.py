@@ -115,37 +115,6 @@ def test_tls_needs_a_certificate_and_its_key():
     assert [error.partition("needs ")[2][:8] for error in errors_of("[smpp]\ntls_listen = [':3550']")] == ["tls_cert", "tls_key:"]
 
 
-def test_an_address_is_host_and_port():
-    """Names, IPv4, IPv6 in brackets, and nothing for every address."""
-    found = [config.address_of(text) for text in ("127.0.0.1:2775", "[::1]:0", ":80", "gw.example:65535")]
-    assert found == [("127.0.0.1", 2775), ("::1", 0), ("", 80), ("gw.example", 65535)]
-
-
-def test_a_reference_is_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A value may be kept in a file, in the environment or in systemd's credentials."""
-    (tmp_path / "dsn").write_text("postgresql://a@b/c\n", encoding="utf-8")
-    monkeypatch.setenv("SMSGW_DSN", "postgresql://a@b/c")
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    for reference in (f'{{file = "{tmp_path}/dsn"}}', '{env = "SMSGW_DSN"}', '{credential = "dsn"}'):
-        assert config.parse(f"[database]\ndsn = {reference}").database.dsn == "postgresql://a@b/c"
-
-
-def test_a_reference_that_leads_nowhere_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What is missing is named, with the key that asks for it."""
-    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
-    monkeypatch.delenv("SMSGW_DSN", raising=False)
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for reference, said in (
-        (f'{{file = "{tmp_path}/none"}}', "none cannot be read: No such file"),
-        (f'{{file = "{tmp_path}/binary"}}', "binary is not text in UTF-8"),
-        ('{env = "SMSGW_DSN"}', "SMSGW_DSN is not set in the environment"),
-        ('{credential = "dsn"}', "CREDENTIALS_DIRECTORY is not set in the environment"),
-    ):
-        (error,) = errors_of(f"[database]\ndsn = {reference}")
-        assert error.startswith("smsgw.toml:2: database.dsn: ")
-        assert said in error
-
-
 def test_a_file_that_cannot_be_read_is_one_error(tmp_path: Path):
     """No traceback for a missing or a binary file."""
     (tmp_path / "binary").write_bytes(b"\xff\xfe")

@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from smsgw import config as settings
 from smsgw.daemon import Daemon
@@ -74,6 +74,7 @@ class Scene:
     ) -> None:
         self.dsn = dsn
         self.more = more
+        self.records: Path | None = None
         self.smscs = [Smsc() for _ in range(links)]
         self.clock = Hands()
         self.daemon: Daemon = None  # type: ignore[assignment]
@@ -85,6 +86,11 @@ class Scene:
     def smsc(self) -> Smsc:
         """The first carrier."""
         return self.smscs[0]
+
+    def recording(self, records: Path) -> Self:
+        """Return this scene, whose gateway writes a record line of every message into a file."""
+        self.records = records
+        return self
 
     # ---- a life ---------------------------------------------------------------------------------------------------
 
@@ -114,7 +120,9 @@ class Scene:
 
     async def start(self, *, bound: bool = True) -> None:
         """Start the gateway, as the same node as before."""
-        daemon = self.daemon = Daemon(settings.parse(process_settings(self.dsn, self.directory, more=self.more)))
+        recorded: dict[str, Any] = {"messages": "all", "records": self.records} if self.records else {}
+        toml = process_settings(self.dsn, self.directory, more=self.more, **recorded)
+        daemon = self.daemon = Daemon(settings.parse(toml))
         daemon.clock = self.clock  # type: ignore[assignment]
         ready, self._stop = asyncio.Event(), asyncio.Event()
         self._life = self._group.create_task(daemon.run(ready=ready, stop=self._stop))

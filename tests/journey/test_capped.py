@@ -20,7 +20,7 @@ from tests.journey.scene import Scene, id_of
 from tests.journey.test_judged import policed, scene_of, status_of
 from tests.peers import Esme
 from tests.properties.test_last_units import deadlocks
-from tests.rig import GatewayProcess, process_settings, provision, provisioning
+from tests.rig import GatewayProcess, provision, provisioning
 from tests.smsc import Smsc
 
 FREQUENCY = STATUSES["frequency"][0]
@@ -46,27 +46,20 @@ async def to_second(scene: Scene, second: float, of: int = 60) -> None:
 async def test_a_cap_refuses_and_names_itself(database: str, tmp_path: Path):
     """The third in a day is refused with its own status, costs nothing; record lines name set, version and cap, also of a flag."""
     records = tmp_path / "records.jsonl"
-    settings = process_settings
-
-    def with_records(dsn: str, data_dir: Path, *, more: str = "") -> str:
-        return settings(dsn, data_dir, more=more).replace('messages = "none"', f'messages = "all"\nrecords = "{records}"')
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.journey.scene.process_settings", with_records)
-        mark = '[[cap]]\nid = "mark"\nlimit = 1\naction = "flag"\n'
-        async with scene_of(database, tmp_path, TWO_A_DAY + mark, "quota_day = 3\nrate = 100").playing() as scene:
-            tenant = await scene.tenant()
-            statuses = [await status_of(tenant, text) for text in ("一", "二", "三", "四")]
-            assert statuses == [OK, OK, FREQUENCY, FREQUENCY]
-            assert await scene.spent() == 2 * 38_000
-            assert await scene.connection.fetchval("SELECT sum(used) FROM quota") == 2
-            assert await scene.count("message") == 2
-            assert await status_of(tenant, "一", dest=b"8613900000000") == OK
-            assert scene.daemon.meters.account("acme1").refused == {"frequency": 2}
-            assert scene.daemon.docket.hits["china", "cap.day", "reject"] == 2
-            await scene.smsc.submitted(3)
-            version = scene.daemon.docket.rule_sets()[0].version[:8]
-            await scene.settled()
+    mark = '[[cap]]\nid = "mark"\nlimit = 1\naction = "flag"\n'
+    async with scene_of(database, tmp_path, TWO_A_DAY + mark, "quota_day = 3\nrate = 100").recording(records).playing() as scene:
+        tenant = await scene.tenant()
+        statuses = [await status_of(tenant, text) for text in ("一", "二", "三", "四")]
+        assert statuses == [OK, OK, FREQUENCY, FREQUENCY]
+        assert await scene.spent() == 2 * 38_000
+        assert await scene.connection.fetchval("SELECT sum(used) FROM quota") == 2
+        assert await scene.count("message") == 2
+        assert await status_of(tenant, "一", dest=b"8613900000000") == OK
+        assert scene.daemon.meters.account("acme1").refused == {"frequency": 2}
+        assert scene.daemon.docket.hits["china", "cap.day", "reject"] == 2
+        await scene.smsc.submitted(3)
+        version = scene.daemon.docket.rule_sets()[0].version[:8]
+        await scene.settled()
     lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     refused = [(line["reason"], line["status"], line["rule"]) for line in lines if line["record"] == "refused"]
     final = [line["rule"] for line in lines if line["record"] == "final"]

@@ -67,10 +67,10 @@ def lines() -> Iterator[io.BytesIO]:
 @pytest.fixture
 def life(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A gateway that writes a record line for everything, judges, holds and seals."""
-    records = f'messages = "all"\nrecords = "{tmp_path}/records.jsonl"\nlevel = "debug"'
 
     def recording(*given: Any, **more: Any) -> str:
-        return process_settings(*given, **more).replace('messages = "none"', records)
+        toml = process_settings(*given, **{**more, "messages": "all", "records": tmp_path / "records.jsonl"})
+        return toml.replace("[log]", '[log]\nlevel = "debug"')
 
     monkeypatch.setattr(scenes, "process_settings", recording)
     judged = policed(tmp_path, POLICY, MORE)

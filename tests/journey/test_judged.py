@@ -19,7 +19,7 @@ from tests.builds import plain_only
 from tests.journey.scene import Scene, id_of
 from tests.journey.test_restricted import put
 from tests.peers import Esme
-from tests.rig import process_settings, provisioning
+from tests.rig import provisioning
 
 POLICY = """
 [text]
@@ -269,22 +269,13 @@ async def test_a_bad_set_changes_nothing(database: str, tmp_path: Path):
 async def test_the_record_line_names_the_rule(database: str, tmp_path: Path):
     """Refused and flagged messages bear set, version, rule and place; no line holds what was said."""
     records = tmp_path / "records.jsonl"
-    scene = scene_of(database, tmp_path)
-    scene.more = ""
-    settings = process_settings
-
-    def with_records(dsn: str, data_dir: Path, *, more: str = "") -> str:
-        return settings(dsn, data_dir, more=more).replace('messages = "none"', f'messages = "all"\nrecords = "{records}"')
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.journey.scene.process_settings", with_records)
-        async with scene.playing():
-            tenant = await scene.tenant()
-            assert await status_of(tenant, "【某某】百家樂") == STATUSES["content"][0]
-            assert await status_of(tenant, "【某某】稀奇") == const.ESME_ROK
-            await scene.smsc.submitted(1)
-            version = scene.daemon.docket.rule_sets()[0].version[:8]
-            await scene.settled()
+    async with scene_of(database, tmp_path).recording(records).playing() as scene:
+        tenant = await scene.tenant()
+        assert await status_of(tenant, "【某某】百家樂") == STATUSES["content"][0]
+        assert await status_of(tenant, "【某某】稀奇") == const.ESME_ROK
+        await scene.smsc.submitted(1)
+        version = scene.daemon.docket.rule_sets()[0].version[:8]
+        await scene.settled()
     lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     assert [(line["record"], line["reason"], line["rule"]) for line in lines] == [
         ("refused", "content", f"china@{version}:terms.gambling:n1[4:7]"),

@@ -15,7 +15,7 @@ from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
 from tests.admin.test_exporting import SIGNER, rows
 from tests.journey.scene import Scene
-from tests.rig import process_settings, provisioning
+from tests.rig import provisioning
 
 OUT, AGAIN = "You get no more offers of ACME. START takes it back.", "您将再次收到优惠信息"
 HELP = "ACME: 800-555-0199. STOP ends it."
@@ -76,44 +76,37 @@ def bodies(scene: Scene) -> list[bytes]:
 async def test_who_opts_out_or_in_or_asks_for_help_is_answered_once(database: str, tmp_path: Path):
     """From the number to the handset, in GSM or UCS-2; free, in no quota, in export and record; too soon again: nothing (C18)."""
     records = tmp_path / "records.jsonl"
-    settings = process_settings
-
-    def with_records(dsn: str, data_dir: Path, *, more: str = "") -> str:
-        return settings(dsn, data_dir, more=more).replace('messages = "none"', f'messages = "all"\nrecords = "{records}"')
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.journey.scene.process_settings", with_records)
-        async with scene_of(database, tmp_path).playing() as scene:
-            tenant = await scene.tenant()
-            counted = scene.daemon.opt_outs.replies.counted
-            assert await said(scene, b"Stop.") == const.ESME_ROK
-            assert (await tenant.request(const.DELIVER_SM)).body.endswith(b"Stop.")
-            await scene.smsc.submitted(1)
-            assert bodies(scene) == [answer(OUT)]
-            for text in (b"STOP", b"START", b"help"):
-                assert await said(scene, text) == const.ESME_ROK
-            assert [counted[means, "limited"] for means in ("refuse", "resume", "help")] == [1, 1, 1]
-            assert await said(scene, b"info", OTHER) == const.ESME_ROK
-            assert (await scene.smsc.submitted(2))[1].pdu.body == answer(HELP, OTHER)
+    async with scene_of(database, tmp_path).recording(records).playing() as scene:
+        tenant = await scene.tenant()
+        counted = scene.daemon.opt_outs.replies.counted
+        assert await said(scene, b"Stop.") == const.ESME_ROK
+        assert (await tenant.request(const.DELIVER_SM)).body.endswith(b"Stop.")
+        await scene.smsc.submitted(1)
+        assert bodies(scene) == [answer(OUT)]
+        for text in (b"STOP", b"START", b"help"):
+            assert await said(scene, text) == const.ESME_ROK
+        assert [counted[means, "limited"] for means in ("refuse", "resume", "help")] == [1, 1, 1]
+        assert await said(scene, b"info", OTHER) == const.ESME_ROK
+        assert (await scene.smsc.submitted(2))[1].pdu.body == answer(HELP, OTHER)
+        await scene.later(601)
+        for at, (text, told) in enumerate(((b"STOP", OUT), (b"START", AGAIN)), 3):
+            assert await said(scene, text) == const.ESME_ROK
+            assert (await scene.smsc.submitted(at))[at - 1].pdu.body == answer(told)
             await scene.later(601)
-            for at, (text, told) in enumerate(((b"STOP", OUT), (b"START", AGAIN)), 3):
-                assert await said(scene, text) == const.ESME_ROK
-                assert (await scene.smsc.submitted(at))[at - 1].pdu.body == answer(told)
-                await scene.later(601)
-            assert await said(scene, b"TD", OTHER) == const.ESME_ROK
-            assert await said(scene, b"STOP", b"ACME", source_ton=5) == const.ESME_ROK
-            assert counted["refuse", "no_number"] == 1
-            assert len(scene.smsc.submits) == 4
-            assert await scene.spent() == 0
-            assert (await tenant.submit()).status == const.ESME_ROK  # the whole quota is the tenant's
-            await scene.smsc.submitted(5)
-            await scene.settled()
-            assert {(row["state"], row["price"]) for row in await scene.rows()} == {(State.SENT, 0), (State.SENT, 38_000)}
-            out, span = tmp_path / "out", {"start": datetime(2025, 1, 1, tzinfo=UTC), "end": datetime(2095, 1, 1, tzinfo=UTC)}
-            await export(scene.connection, "acme", out, SIGNER, **span, content=True, actor="ann")
-            listed = [(row["account"], row["reply"]) for row in rows(out / "messages.csv")]
-            assert listed == [("acme1", means) for means in ("refuse", "help", "refuse", "resume", "")]
-            assert bytes.fromhex(rows(out / "content.csv")[0]["body_hex"]) == answer(OUT)
+        assert await said(scene, b"TD", OTHER) == const.ESME_ROK
+        assert await said(scene, b"STOP", b"ACME", source_ton=5) == const.ESME_ROK
+        assert counted["refuse", "no_number"] == 1
+        assert len(scene.smsc.submits) == 4
+        assert await scene.spent() == 0
+        assert (await tenant.submit()).status == const.ESME_ROK  # the whole quota is the tenant's
+        await scene.smsc.submitted(5)
+        await scene.settled()
+        assert {(row["state"], row["price"]) for row in await scene.rows()} == {(State.SENT, 0), (State.SENT, 38_000)}
+        out, span = tmp_path / "out", {"start": datetime(2025, 1, 1, tzinfo=UTC), "end": datetime(2095, 1, 1, tzinfo=UTC)}
+        await export(scene.connection, "acme", out, SIGNER, **span, content=True, actor="ann")
+        listed = [(row["account"], row["reply"]) for row in rows(out / "messages.csv")]
+        assert listed == [("acme1", means) for means in ("refuse", "help", "refuse", "resume", "")]
+        assert bytes.fromhex(rows(out / "content.csv")[0]["body_hex"]) == answer(OUT)
     lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     assert [line["reply"] for line in lines] == ["refuse", "help", "refuse", "resume", ""]
     assert {(line["account"], line["state"]) for line in lines} == {("acme1", "SENT")}

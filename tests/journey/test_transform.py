@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from smsgw.admin.exporting import export
 from smsgw.model import State
 from smsgw.smpp import const, tlv
@@ -19,7 +17,7 @@ from tests.journey.parted import part, put
 from tests.journey.scene import Scene, id_of
 from tests.journey.test_judged import policed, scene_of
 from tests.peers import Esme
-from tests.rig import process_settings, provisioning
+from tests.rig import provisioning
 
 REPLACE = """
 [sender]
@@ -90,28 +88,21 @@ async def test_a_sender_is_replaced_and_no_other_octet(database: str, tmp_path: 
 async def test_after_a_restart_the_receipt_still_has_the_tenants_own_source(database: str, tmp_path: Path):
     """Killed before the carrier's receipt came, the next start knows from the store what the tenant wrote; also of held parts."""
     records = tmp_path / "records.jsonl"
-    settings = process_settings
-
-    def with_records(dsn: str, data_dir: Path, *, more: str = "") -> str:
-        return settings(dsn, data_dir, more=more).replace('messages = "none"', f'messages = "all"\nrecords = "{records}"')
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.journey.scene.process_settings", with_records)
-        async with scene_of(database, tmp_path, REPLACE + PARTS).playing() as scene:
-            tenant = await scene.tenant()
-            sent = id_of(await tenant.submit(source=b"10690001", source_ton=3, registered_delivery=1))
-            await scene.in_state(sent, State.SENT)
-            held = [id_of(await put(tenant, "您好", 1, 2, **NAME))]
-            await scene.kill()
-            await scene.start()
-            tenant = await scene.tenant()
-            await own_addresses(scene, tenant, 0, (3, 0, b"10690001"))
-            held.append(id_of(await put(tenant, "再见", 2, 2, **NAME)))
-            came = [submit.pdu.body for submit in (await scene.smsc.submitted(3))[1:]]
-            assert came == [part(text, at, 2, **PUT_IN) + ADDED for at, text in ((1, "您好"), (2, "再见"))]
-            assert await words(scene) == {int(one): WORDS for one in (sent, *held)}
-            await own_addresses(scene, tenant, 2, (5, 0, b"FOREIGN"))
-            await scene.in_state(held[1], State.DELIVERED)
+    async with scene_of(database, tmp_path, REPLACE + PARTS).recording(records).playing() as scene:
+        tenant = await scene.tenant()
+        sent = id_of(await tenant.submit(source=b"10690001", source_ton=3, registered_delivery=1))
+        await scene.in_state(sent, State.SENT)
+        held = [id_of(await put(tenant, "您好", 1, 2, **NAME))]
+        await scene.kill()
+        await scene.start()
+        tenant = await scene.tenant()
+        await own_addresses(scene, tenant, 0, (3, 0, b"10690001"))
+        held.append(id_of(await put(tenant, "再见", 2, 2, **NAME)))
+        came = [submit.pdu.body for submit in (await scene.smsc.submitted(3))[1:]]
+        assert came == [part(text, at, 2, **PUT_IN) + ADDED for at, text in ((1, "您好"), (2, "再见"))]
+        assert await words(scene) == {int(one): WORDS for one in (sent, *held)}
+        await own_addresses(scene, tenant, 2, (5, 0, b"FOREIGN"))
+        await scene.in_state(held[1], State.DELIVERED)
     lines = [json.loads(line) for line in records.read_text(encoding="utf-8").splitlines()]
     assert [line["transform"] for line in lines if line["record"] == "final"] == [WORDS.split()] * 2
 

@@ -3,24 +3,12 @@ from __future__ import annotations
 import pytest
 
 from smsgw.smpp import text
-from smsgw.smpp.text import Alphabet, Udh, count_parts, decode, encode, read_udh, split
+from smsgw.smpp.text import Alphabet, count_parts, decode, encode, split
+from tests.smpp.headers import header, known
 
 ESC = b"\x1b"
 SHIFT_HINDI = bytes((0x24, 1, 6))
 LOCK_HINDI = bytes((0x25, 1, 6))
-
-
-def header(*elements: bytes) -> bytes:
-    """A user data header of these elements."""
-    body = b"".join(elements)
-    return bytes((len(body),)) + body
-
-
-def known(octets: bytes) -> Udh:
-    """The header that these octets begin with."""
-    udh = read_udh(octets)
-    assert udh is not None
-    return udh
 
 
 def test_the_default_alphabet_is_gsm_7_bit_unpacked():

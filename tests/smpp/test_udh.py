@@ -3,20 +3,8 @@ from __future__ import annotations
 import pytest
 
 from smsgw.smpp import tlv
-from smsgw.smpp.udh import Concat, Udh, concat_element, read_udh, sar, user_data, write_udh
-
-
-def header(*elements: bytes) -> bytes:
-    """A user data header of these elements."""
-    body = b"".join(elements)
-    return bytes((len(body),)) + body
-
-
-def known(octets: bytes) -> Udh:
-    """The header that these octets begin with."""
-    udh = read_udh(octets)
-    assert udh is not None
-    return udh
+from smsgw.smpp.udh import Concat, concat_element, read_udh, sar, user_data, write_udh
+from tests.smpp.headers import header, known
 
 
 def test_the_header_is_read_element_by_element():

@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.store import anomalies, binds, provisioning
+from smsgw.store import anomalies, binds
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with two accounts, 1 and 2."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    for name in ("acme1", "acme2"):
-        await provisioning.put(connection, ("account", name), {"tenant": "acme"})
-    return connection
+    return await contract(connection, "acme1", "acme2")
 
 
 async def test_an_address_is_new_once_and_the_first_is_known(acme: Connection):

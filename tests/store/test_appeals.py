@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from smsgw.store import appeals, provisioning, standing
+from smsgw.store import appeals, standing
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 
 async def test_what_was_said_is_never_changed(connection: Connection):
     """An outcome is added once; text, outcome and row stay as they are."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+    await contract(connection)
     acme = await standing.subject(connection, "tenant", "acme")
     assert acme is not None
     assert await appeals.steps(connection, acme) == []

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-import pytest
-
-from smsgw.store import credentials, provisioning, versions
+from smsgw.store import credentials, provisioned, versions
 from smsgw.store.database import Connection
-
-
-@pytest.fixture
-async def acme(connection: Connection) -> Connection:
-    """A tenant with an account."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
-    return connection
 
 
 async def test_a_secret_knows_the_version_it_came_after(acme: Connection):
@@ -32,7 +22,7 @@ async def test_a_secret_knows_the_version_it_came_after(acme: Connection):
 async def test_secrets_take_turns(acme: Connection):
     """Several may be there, one may have an end, one may be taken away; the daemon reads those that work, with their ends."""
     await credentials.set_secret(acme, "acme1", "one")
-    account = (await provisioning.read(acme, str)).accounts[0].id
+    account = (await provisioned.read(acme, str)).accounts[0].id
     (first,) = await credentials.rows(acme, account)
     second = await credentials.add(acme, account, "two", "ops")
     third = await credentials.add(acme, account, "three", "ops")
@@ -43,16 +33,16 @@ async def test_secrets_take_turns(acme: Connection):
         second: False,
         third: True,
     }
-    read = (await provisioning.read(acme, str)).accounts[0]
+    read = (await provisioned.read(acme, str)).accounts[0]
     assert (set(read.secrets), read.expiring) == ({"one", "three"}, (("one", datetime(2099, 1, 1, tzinfo=UTC).timestamp()),))
     await credentials.drop(acme, [third])
-    assert (await provisioning.read(acme, str)).accounts[0].secrets == ("one",)
+    assert (await provisioned.read(acme, str)).accounts[0].secrets == ("one",)
 
 
 async def test_the_last_use_of_a_secret_is_kept(acme: Connection):
     """When and from where; an older note that comes later changes nothing."""
     await credentials.set_secret(acme, "acme1", "one")
-    account = (await provisioning.read(acme, str)).accounts[0].id
+    account = (await provisioned.read(acme, str)).accounts[0].id
     await credentials.note_used(acme, {"one": (2_000.0, "192.0.2.2"), "another": (3_000.0, "")})
     await credentials.note_used(acme, {"one": (1_000.0, "192.0.2.1")})
     (row,) = await credentials.rows(acme, account)

@@ -18,14 +18,6 @@ from tests.store.work import FORGING, WAIT_S, fund, seat
 PAST, FUTURE = 1, 4_000_000_000_000
 
 
-@pytest.fixture
-async def cycle(connection: Connection) -> Cycles:
-    """Node 1, and a tenant with 1,000 units."""
-    await fund(connection, 1_000)
-    await seat(connection)
-    return Cycles(connection)
-
-
 async def column(connection: Connection, query: str) -> list[Any]:
     """The first column of a query's rows."""
     return [row[0] for row in await connection.fetch(query)]

@@ -10,8 +10,8 @@ import pytest
 
 from smsgw.policy.marks import Marks, Scope, packed
 from smsgw.store import marks as store
-from smsgw.store import provisioning
 from smsgw.store.database import Connection, connect
+from tests.contract import contract
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 OUT, BLOCKED = ("opt_out", "account", 1, ""), ("block", "platform", 0, "")
@@ -125,8 +125,7 @@ async def test_a_change_wakes_whoever_listens(connection: Connection, database: 
 
 async def test_people_see_names(connection: Connection):
     """The marks of a number, and the newest events, with whose they are; hashes alone, never numbers."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme"})
+    await contract(connection, "acme1")
     account = await connection.fetchval("SELECT id FROM account")
     tenant = await connection.fetchval("SELECT id FROM tenant")
     keys = [("opt_out", "signature", account, "某某"), ("block", "tenant", tenant, ""), BLOCKED]

@@ -15,14 +15,6 @@ def account_of(number: int, tenant: int) -> Account:
     return account(number) if number == 1 else Account(id=number, system_id="", tenant=Tenant(tenant, "", ""))
 
 
-@pytest.fixture
-async def cycle(connection: Connection) -> Cycles:
-    """Node 1, and a tenant with money."""
-    await fund(connection, 1_000)
-    await seat(connection)
-    return Cycles(connection)
-
-
 async def test_a_message_comes_back_as_it_was_written(database: str, connection: Connection):
     """Every stored field of a message reads back equal, times to the millisecond, its content octet by octet."""
     await fund(connection, 1_000)

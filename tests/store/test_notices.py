@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from smsgw.store import notices, provisioning
+from smsgw.store import notices
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 
 @pytest.fixture
 async def tenant(connection: Connection) -> int:
     """The id of a tenant."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+    await contract(connection)
     return int(await connection.fetchval("SELECT id FROM tenant"))
 
 

@@ -10,6 +10,7 @@ from smsgw.model import Price
 from smsgw.store import prices, provisioning
 from smsgw.store.database import Connection
 from smsgw.store.prices import PriceKey
+from tests.contract import contract
 
 KEY = PriceKey("acme", "86")
 FAR = 4_000_000_000_000
@@ -18,8 +19,7 @@ FAR = 4_000_000_000_000
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    return connection
+    return await contract(connection)
 
 
 @pytest.mark.parametrize(

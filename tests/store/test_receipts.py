@@ -1,19 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
 from smsgw.store import receipts
 from smsgw.store.database import Connection
 from tests.store.cycles import FAR_MS, Cycles, wait
-from tests.store.work import fund, seat
-
-
-@pytest.fixture
-async def cycle(connection: Connection) -> Cycles:
-    """Node 1, and a tenant with money."""
-    await fund(connection, 1_000)
-    await seat(connection)
-    return Cycles(connection)
 
 
 async def test_what_was_leased_is_read_oldest_first(cycle: Cycles, connection: Connection):

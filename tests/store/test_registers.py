@@ -7,12 +7,13 @@ import pytest
 from smsgw.admin.standing import change_state
 from smsgw.store import credentials, provisioning, registers
 from smsgw.store.database import Connection
+from tests.contract import contract
 
 
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with an account that has a secret."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+    await contract(connection)
     await provisioning.put(connection, ("account", "acme1"), {"tenant": "acme", "window": 7})
     await credentials.set_secret(connection, "acme1", "hash")
     return connection

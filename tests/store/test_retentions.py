@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from smsgw.model import State
-from smsgw.store import partitions, provisioning, retentions
+from smsgw.store import partitions, provisioned, provisioning, retentions
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
 
@@ -69,7 +69,7 @@ async def test_classes_are_partitions_by_day_made_ahead(store: Connection):
 
 async def test_accounts_know_their_class(store: Connection):
     """A deleted class is none any more; nobody's is 0 and not sealed."""
-    read = {one.system_id: one for one in (await provisioning.read(store, str)).accounts}
+    read = {one.system_id: one for one in (await provisioned.read(store, str)).accounts}
     assert [(read[name].content_class, read[name].sealed) for name in ("eu1", "cn1", "any1")] == [
         (1, True), (2, False), (0, False),
     ]  # fmt: skip

@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from smsgw.model import Restriction, Standing
-from smsgw.store import provisioning
+from smsgw.store import provisioned, provisioning
 from smsgw.store import standing as store
 from smsgw.store.database import Connection
 from smsgw.store.standing import Decision, Subject
+from tests.contract import contract
 
 SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 
@@ -18,10 +19,7 @@ SINCE = datetime(2026, 11, 25, tzinfo=UTC)
 @pytest.fixture
 async def acme(connection: Connection) -> Connection:
     """A tenant with two accounts."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
-    for name in ("acme1", "acme2"):
-        await provisioning.put(connection, ("account", name), {"tenant": "acme"})
-    return connection
+    return await contract(connection, "acme1", "acme2")
 
 
 async def named(connection: Connection, kind: str, name: str) -> Subject:
@@ -65,14 +63,14 @@ async def test_only_what_is_over_is_found(acme: Connection):
 async def test_an_account_bears_its_own_state_and_its_tenants(acme: Connection):
     """The stricter state refuses, rates of both hold; without any the account has no restriction at all."""
     await store.keep(acme, await named(acme, "account", "acme1"), Decision(Standing.LIMITED, "x", "ops", SINCE, rate=5))
-    one, two = (await provisioning.read(acme, str)).accounts
+    one, two = (await provisioned.read(acme, str)).accounts
     assert (one.restriction, two.restriction) == (Restriction(Standing.LIMITED, account_rate=5), None)
     await store.keep(acme, await named(acme, "tenant", "acme"), Decision(Standing.CLOSING, "x", "ops", SINCE))
-    one, two = (await provisioning.read(acme, str)).accounts
+    one, two = (await provisioned.read(acme, str)).accounts
     assert one.restriction == Restriction(Standing.CLOSING, closing=True, account_rate=5)
     assert two.restriction == Restriction(Standing.CLOSING, closing=True)
     await store.keep(acme, await named(acme, "tenant", "acme"), Decision(Standing.SUSPENDED_ARREARS, "term_over", "ops", SINCE))
-    one, two = (await provisioning.read(acme, str)).accounts
+    one, two = (await provisioned.read(acme, str)).accounts
     assert one.restriction == Restriction(Standing.SUSPENDED_ARREARS, "term_over", account_rate=5)
     assert two.restriction is not None
     assert two.restriction.refusal == "term_over"
@@ -83,5 +81,5 @@ async def test_a_state_outlives_what_files_do(acme: Connection):
     await store.keep(acme, await named(acme, "account", "acme1"), Decision(Standing.FROZEN, "x", "ops", SINCE))
     await provisioning.delete(acme, ("account", "acme1"))
     await provisioning.put(acme, ("account", "acme1"), {"tenant": "acme", "window": 7})
-    account = (await provisioning.read(acme, str)).accounts[0]
+    account = (await provisioned.read(acme, str)).accounts[0]
     assert (account.window, account.restriction) == (7, Restriction(Standing.FROZEN, "frozen"))

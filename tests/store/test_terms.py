@@ -10,6 +10,7 @@ from smsgw.store import provisioning
 from smsgw.store import terms as store
 from smsgw.store.database import Connection
 from smsgw.store.terms import Term
+from tests.contract import contract
 
 TERM = Term(date(2026, 1, 1), date(2026, 12, 31), 5, (9, 1), "frozen", date(2026, 6, 30), "limited", 3)
 
@@ -17,7 +18,7 @@ TERM = Term(date(2026, 1, 1), date(2026, 12, 31), 5, (9, 1), "frozen", date(2026
 @pytest.fixture
 async def acme(connection: Connection) -> int:
     """The id of a tenant."""
-    await provisioning.put(connection, ("tenant", "acme"), {"currency": "CNY", "credit_limit": 0, "basis": "submitted"})
+    await contract(connection)
     return int(await connection.fetchval("SELECT id FROM tenant"))
 
 

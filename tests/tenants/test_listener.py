@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from smsgw.wire import Clock
 from tests.peers import BINDS, Esme, version_in
 from tests.script import Script
 from tests.tenants.front import Front, account, front_door, owed
+from tests.tls import self_signed
 
 RECEIPT = pdu.sm_body(source=b"8613800138000", dest=b"1069", esm_class=4, short_message=b"id:1 stat:DELIVRD")
 HERE = ("127.0.0.1:0",)
@@ -450,14 +450,7 @@ async def test_answers_late_lost_or_garbled_come_back_as_none(knob: str):
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """A self-signed certificate for localhost and its key."""
-    folder: Path = tmp_path_factory.mktemp("tls")
-    crt, key = str(folder / "crt.pem"), str(folder / "key.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", crt],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return crt, key
+    return self_signed(tmp_path_factory.mktemp("tls"))
 
 
 async def test_tls_is_an_address_of_its_own(certificate: tuple[str, str]):

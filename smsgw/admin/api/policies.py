@@ -34,8 +34,8 @@ from smsgw.policy.ruleset import Bundle, decode_bundle
 from smsgw.policy.shadowing import CannotSwitch, NoSuchRule, switched
 from smsgw.policy.turns import short_turns
 from smsgw.store import policies as store
-from smsgw.store.database import Pool, borrowed, connect
-from smsgw.store.provisioning import LOST, audit, lock
+from smsgw.store.database import LOST, Pool, borrowed, connect
+from smsgw.store.provisioning import audit, lock
 from smsgw.store.sealed import Opener
 from smsgw.telemetry import mask
 

@@ -32,7 +32,7 @@ from smsgw.admin.policy_sets import Expected, Moved
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.admin.tokens import CONTENT_READ, POLICY_READ, POLICY_WRITE
 from smsgw.config.api import Api as Settings
-from smsgw.store.provisioning import LOST
+from smsgw.store.database import LOST
 from smsgw.telemetry.meters import Meters
 
 _NAME: Final = re.compile(r"\w[\w.-]{0,62}")

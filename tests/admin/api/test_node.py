@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +9,7 @@ import pytest
 from smsgw.admin.api.node import _is_local
 from tests.admin.api.scene import make_token
 from tests.rig import provisioning, running
+from tests.tls import self_signed
 
 
 async def test_nothing_listens_unless_it_is_wanted(database: str):
@@ -22,12 +22,7 @@ async def test_nothing_listens_unless_it_is_wanted(database: str):
 
 async def test_over_tls_it_answers_tls_alone(database: str, tmp_path: Path):
     """With a certificate tokens go over TLS; whoever speaks plain HTTP gets no answer."""
-    crt, key = str(tmp_path / "crt.pem"), str(tmp_path / "key.pem")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", crt],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    crt, key = self_signed(tmp_path)
     more = f'[api]\nlisten = "127.0.0.1:0"\ntls_cert = "{crt}"\ntls_key = "{key}"\n'
     async with running(database, provisioning(1), more=more) as daemon, aiohttp.ClientSession() as session:
         token = await make_token(database)
