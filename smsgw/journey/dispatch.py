@@ -19,7 +19,6 @@ from smsgw.journey.accept import needs_receipt
 from smsgw.journey.ending import Ending
 from smsgw.journey.reading import with_validity_left
 from smsgw.model import (
-    FIRST_FINAL,
     InDoubt,
     Message,
     Mode,
@@ -171,8 +170,8 @@ class Dispatch:
             self._late(message, outcome)
             return
         message.bind = None
-        if message.state is State.SENT:
-            return  # the late answer to an earlier attempt has settled it
+        if message.state >= State.SENT:
+            return  # the late answer to an earlier attempt, or a receipt, has settled it: this one says nothing new
         match outcome:
             case Sent():
                 self._sent(message, outcome, bind)
@@ -187,8 +186,6 @@ class Dispatch:
 
     def _sent(self, message: Message, outcome: Sent, bind: LinkBind | None) -> None:
         desk = self._desk
-        if message.state >= FIRST_FINAL or message.state is State.SENT:
-            return  # a late answer to an attempt that was given up; its receipt has been settled already
         message.state = State.SENT
         message.sent_at = desk.clock.time()
         link = bind.link if bind is not None else desk.directory.link(message.link)
@@ -224,8 +221,6 @@ class Dispatch:
 
     def _refused(self, message: Message, outcome: Refused) -> None:
         message.error = outcome.status
-        if message.state >= FIRST_FINAL:
-            return
         if outcome.retryable and message.mode == Mode.STORE and message.attempt < MAX_ATTEMPTS:
             self._again(message, RETRY_S[min(message.attempt, len(RETRY_S)) - 1], other_link=True)
             return
@@ -248,8 +243,6 @@ class Dispatch:
         self._again(message, 0.0, other_link=True)
 
     def _unknown(self, message: Message, outcome: Unknown) -> None:
-        if message.state >= FIRST_FINAL:
-            return
         if not outcome.written:
             if message.mode == Mode.RELAY:
                 message.error = const.ESME_RSYSERR
