@@ -82,7 +82,7 @@ class Queues:
         self._together: dict[int, list[Message]] = {}
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
         self.done: list[int] = []
-        self.put_back: list[tuple[Any, ...]] = []
+        self.put_back: dict[int, tuple[Any, ...]] = {}
         self.leases: list[tuple[int, int, Effect]] = []
         self.waits: dict[int, tuple[int, tuple[Any, ...]]] = {}
         self.unwaits: list[int] = []
@@ -129,8 +129,8 @@ class Queues:
             self._wake.set()
 
     def postpone(self, owed: Owed, *, keep: bool) -> None:
-        """What is owed is tried again later: by us when `keep`, else by whoever takes it."""
-        self.put_back.append((owed.id, owed.tries, int(owed.due_at * 1000), self.seat.node if keep else 0))
+        """What is owed is tried again later: by us when `keep`, else by whoever takes it. What is said last of it counts."""
+        self.put_back[owed.id] = (owed.id, owed.tries, int(owed.due_at * 1000), self.seat.node if keep else 0)
         self._wake.set()
 
     def lease(self, account: int, count: int, effect: Effect) -> None:
@@ -331,7 +331,7 @@ class Queues:
             batch.done = [(key,) for key in self.done]
             self.done = []
         if self.put_back:
-            batch.put_back, self.put_back = self.put_back, []
+            batch.put_back, self.put_back = list(self.put_back.values()), {}
         if self.waits or self.unwaits or self.refers:
             self._pack_places(batch)
         if self.unparks:

@@ -271,6 +271,27 @@ async def test_a_final_receipt_overtakes_no_intermediate_one_and_cancels_those_t
         assert [read_receipt(request).stat for request in tenant.requests] == [b"ENROUTE", b"DELIVRD"]
 
 
+async def test_nobody_keeps_a_receipt_whose_receivers_have_all_gone(database: str):
+    """Two receivers leave while the store is slow: what was put off and then let go is free, for whoever binds next."""
+    async with Scene(database).playing() as scene:
+        one, two = await scene.tenant(), await scene.tenant("rx")
+        one.late = two.late = True
+        ours = id_of(await one.submit(registered_delivery=1))
+        scene.smsc.receipt(await scene.smsc.submit())
+        await one.request(const.DELIVER_SM)
+        await scene.settled()
+        async with scene.stalled():
+            scene.daemon.commit.unwait(0)  # a cycle that is stalled; all that follows waits for the next one
+            await scene.until(lambda: not scene.daemon.commit.unwaits)
+            one.abort()
+            await two.request(const.DELIVER_SM)
+            two.abort()
+            await scene.until(lambda: not scene.daemon.registry.receivers(1))
+        await scene.settled()
+        assert await scene.count("owed WHERE node = 0") == 1
+        assert (await scene.receipt(await scene.tenant())).message_id == ours
+
+
 async def test_receipts_stay_owed_when_the_gateway_dies(database: str):
     """What was not answered for when the gateway was killed is owed by the next one, and by the one after that."""
     async with Scene(database).playing() as scene:
