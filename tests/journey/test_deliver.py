@@ -271,6 +271,24 @@ async def test_a_final_receipt_overtakes_no_intermediate_one_and_cancels_those_t
         assert [read_receipt(request).stat for request in tenant.requests] == [b"ENROUTE", b"DELIVRD"]
 
 
+async def test_what_a_tenant_cannot_take_stays_in_the_store(database: str):
+    """Refused for now by the hundred: of those that wait for their next try no more than `claim_cap` are in memory, all come at last."""
+    async with Scene(database, more="[receipts]\nclaim_cap = 10").playing() as scene:
+        scene.smsc.receipts = "DELIVRD"
+        tenant = await scene.tenant()
+        tenant.status = const.ESME_RX_T_APPN
+        ours = await _receipted(tenant, 100)
+        await scene.until(lambda: scene.daemon.deliver.ready == 10)
+        await scene.turns()
+        assert scene.daemon.deliver.ready == 10
+        assert await scene.count("owed") == 100
+        tenant.status = const.ESME_ROK
+        await scene.hastened(lambda: set(_ids(tenant)) == set(ours))
+        await scene.settled()
+        await scene.emptied("owed")
+        assert scene.daemon.deliver._put_off == {}
+
+
 async def test_nobody_keeps_a_receipt_whose_receivers_have_all_gone(database: str):
     """Two receivers leave while the store is slow: what was put off and then let go is free, for whoever binds next."""
     async with Scene(database).playing() as scene:
