@@ -90,11 +90,14 @@ class Deliver:
             if session is not None and session.room > 0:
                 session.deliver(owed)
                 return
+            owed.session = None
             if answered_at and (left := answered_at + self._hold_s - self._desk.clock.time()) > 0:
+                left = min(left, self._hold_s)  # also where the clock was put back meanwhile
                 heapq.heappush(self._later, (self._desk.clock.now() + left, owed.id, owed))
                 return
         if queue is None:
             queue = self._ready[account] = deque()
+        owed.session = None
         queue.append(owed)
         if account not in self._blocked:
             self._pump(account)

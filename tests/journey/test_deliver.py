@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from smsgw.model import State
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
@@ -269,6 +271,39 @@ async def test_a_final_receipt_overtakes_no_intermediate_one_and_cancels_those_t
         await scene.later(5)
         await scene.turns()
         assert [read_receipt(request).stat for request in tenant.requests] == [b"ENROUTE", b"DELIVRD"]
+
+
+async def test_a_final_receipt_cancels_an_intermediate_one_that_waits_for_the_window(database: str):
+    """It could not go at once, the final one can: after that it says nothing new, and is dropped."""
+    async with Scene(database, account="deliver_window = 1", more="[receipts]\nhold_ms = 60000").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        tenant.late = True
+        for registered in (0x01, 0x11):
+            await tenant.submit(registered_delivery=registered)
+        first, second = await smsc.submitted(2)
+        await smsc.delivered(smsc.receipt(first, "DELIVRD"))
+        await tenant.request(const.DELIVER_SM)
+        await smsc.delivered(smsc.receipt(second, "ENROUTE", esm_class=0x20))
+        tenant.late = False
+        tenant.answer_late()
+        await scene.until(lambda: scene.daemon.deliver.ready == 1)
+        await scene.settled()
+        await smsc.delivered(smsc.receipt(second, "DELIVRD"))
+        await scene.emptied("owed")
+        await scene.later(61)
+        await scene.turns()
+        assert [read_receipt(request).stat for request in tenant.requests] == [b"DELIVRD", b"DELIVRD"]
+
+
+async def test_a_clock_that_is_put_back_keeps_no_receipt(database: str):
+    """`hold_ms` is the longest that a receipt waits for its submit's answer to be read, whatever the wall clock does meanwhile."""
+    async with Scene(database).playing() as scene:
+        sender, receiver = await scene.tenant("tx"), await scene.tenant("rx")
+        await sender.submit(registered_delivery=1)
+        submit = await scene.smsc.submit()
+        scene.clock.time = lambda: time.time() - 3_600.0  # type: ignore[method-assign]
+        scene.smsc.receipt(submit)
+        assert (await scene.receipt(receiver)).stat == b"DELIVRD"
 
 
 async def test_what_a_tenant_cannot_take_stays_in_the_store(database: str):
