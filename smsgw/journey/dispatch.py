@@ -47,6 +47,8 @@ MESSAGE_ID_MAX: Final = 64
 """Octets of a carrier's id (SMPP 3.4 §5.2.23); a longer one is taken for none."""
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
 DOUBT_KEPT_S: Final = 72 * 3600
+ASIDE_S: Final = 30.0
+"""After so long a waiting message is looked at again that was claimed while none of its links is up: others are to have their turn."""
 
 
 class Dispatch:
@@ -129,7 +131,9 @@ class Dispatch:
             return
         if message.links and message.link not in message.links:
             message.link = message.links[0]
-        self._desk.commit.wait(message, message.link, 0.0, claimed=False)
+        sendable = any(map(self._carriers.bound, message.links))
+        due_at = 0.0 if sendable else self._desk.clock.time() + ASIDE_S
+        self._desk.commit.wait(message, message.link, due_at, claimed=False)
 
     def _links_of(self, message: Message) -> tuple[int, ...]:
         """Return the links that a message of the store may take; where signatures are filed with carriers, those of its own one."""

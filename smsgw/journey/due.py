@@ -16,6 +16,8 @@ from smsgw.model import FIRST_FINAL, Message, State
 from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from smsgw.carriers.pool import Carriers
     from smsgw.journey.defer import Defer
     from smsgw.journey.desk import Desk
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from smsgw.journey.recall import Recall
 
 PAGE: Final = 500
+PROBE: Final = 50
+"""How many of a link that is down are claimed in a second where no route says that another may take them: routes may have changed."""
 SET_ASIDE_S: Final = 3_600.0
 """After so long a message is tried again of which a change could not be stored."""
 OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})
@@ -56,6 +60,8 @@ class Due:
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
         self.spilled = 0
+        self.waited_for: Sequence[int] = ()
+        """The links for which something waits in the store, as `recover` finds them."""
 
     def tick(self) -> None:
         """Do what is due now."""
@@ -66,6 +72,7 @@ class Due:
         for link in self._desk.directory.links():
             if self._carriers.room(link.id) > 0:
                 self._claim(link.id)
+        self._fail_over(PROBE)
         for link_id in self._dispatch.links_with_queue():
             self._dispatch.on_room(link_id)
 
@@ -113,12 +120,37 @@ class Due:
         self._dispatch.on_room(link_id)
         if self._carriers.room(link_id) > 0 and self._desk.commit.available:
             self._claim(link_id)
+            self._fail_over(0)
 
-    def _claim(self, link_id: int) -> None:
-        """Take a page of waiting messages of a link, or (0) of those with something due."""
+    def _fail_over(self, probe: int) -> None:
+        """Take up what waits for a link that is down, deleted or in no route any more, where another one may have room for it.
+
+        `probe`: how many at most where no route has both.
+        """
+        for link_id in self.waited_for:
+            if self._carriers.bound(link_id) or self._another_node_has(link_id):
+                continue
+            directory = self._desk.directory
+            beside = directory.routes.beside(link_id)
+            most = max(map(self._carriers.room, beside), default=0)
+            if most <= 0 and (probe or not beside):
+                most = max((self._carriers.room(link.id) for link in directory.links()), default=0)
+                most = min(most, probe) if beside else most
+            self._claim(link_id, most)
+            self._carriers.want(beside)
+
+    def _another_node_has(self, link_id: int) -> bool:
+        """Tell whether a link is for other nodes to bind, and there are some: what waits for it is theirs."""
+        link = self._desk.directory.link(link_id)
+        return link is not None and bool(link.nodes) and self._desk.commit.seat.node not in link.nodes and self._desk.several_nodes
+
+    def _claim(self, link_id: int, room: int = -1) -> None:
+        """Take a page of waiting messages of a link, or (0) of those with something due; `room`: that of the link, unless given."""
         if link_id in self._claiming:
             return
-        page = min(PAGE, self._carriers.room(link_id)) if link_id else PAGE
+        if room < 0:
+            room = self._carriers.room(link_id) if link_id else PAGE
+        page = min(room, PAGE)
         if page <= 0:
             return
         self._claiming.add(link_id)
