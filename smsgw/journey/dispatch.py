@@ -156,6 +156,7 @@ class Dispatch:
         message.link = bind.link.id
         message.attempt = min(message.attempt + 1, MOST_ATTEMPTS)
         message.state = State.SUBMITTING
+        message.error = 0  # what an earlier attempt was told is over: adopt() is to leave a doubt that is new
         if message.expires_at:
             self._rebase(message)
 
