@@ -191,6 +191,13 @@ class Due:
         """A change could not be stored, and memory has let go of its message: see what its row says."""
         self._recall.load_messages([message.id], self._set_aside)
 
+    def broken(self, message: Message) -> None:
+        """A message of the store led to a fault of ours: it gives back its slot, and is tried again in an hour."""
+        if message.bind is not None:
+            message.bind.release()
+            message.bind = None
+        self._recall.load_messages([message.id], self._set_aside)
+
     def _set_aside(self, message: Message) -> None:
         """Give the row of a message whose change could not be stored a place.
 

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from smsgw.billing.ledger import refund_due
 from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
@@ -28,6 +30,7 @@ from smsgw.smpp.receipt_plain import PlainReceipt, rewrite_plain
 from smsgw.store.commit import POISON
 from smsgw.store.ids import TIME_SHIFT, seconds_of
 from smsgw.store.receipts import ParkedReceipt
+from smsgw.wire import where_raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,6 +128,12 @@ class ReceiptJourney:
 
     def found(self, arrival: Arrival, message: Message) -> None:
         """The receipt means this message: change its state, owe the tenant, and answer once both are durable."""
+        try:
+            self._settle(arrival, message)
+        except Exception as error:  # noqa: BLE001 - the wall around one receipt, whoever has found its message
+            self._broken(arrival, error)
+
+    def _settle(self, arrival: Arrival, message: Message) -> None:
         arrival.message = message
         receipt = arrival.receipt
         desk = self._desk
@@ -139,6 +148,7 @@ class ReceiptJourney:
             desk.process.duplicate_receipts += 1
             desk.commit.change(message, self._durable, arrival)
             return
+        body = self._rewritten(arrival, message) if wants(message.registered, state) else b""
         now = desk.clock.time()
         if not message.sent_at:
             message.sent_at = now
@@ -157,8 +167,8 @@ class ReceiptJourney:
         if state is State.UNKNOWN:
             desk.commit.refer(message)  # the one final state that a later receipt still moves
         owed: Owed | None = None
-        if wants(message.registered, state):
-            owed = self._ending.owe(message, self._rewritten(arrival, message), command=_command(arrival))
+        if body:
+            owed = self._ending.owe(message, body, command=_command(arrival))
             arrival.owed = owed
         desk.commit.change(message, self._durable, arrival, owed)
 
@@ -226,6 +236,16 @@ class ReceiptJourney:
                 self.given_up.add(arrival.parked_id)
             arrival.parked_id = 0
         self._answer(arrival, const.ESME_RX_P_APPN)
+
+    def _broken(self, arrival: Arrival, error: Exception) -> None:
+        """A fault of ours, before anything was changed: the carrier is to try again, and what had been parked stays as it is."""
+        log = structlog.get_logger()
+        log.error("receipt_failed", link=arrival.link.name, error=type(error).__name__, where=where_raised(error))
+        if arrival.parked_id:
+            if len(self.given_up) < PARKED_CAP:
+                self.given_up.add(arrival.parked_id)
+            return
+        self._answer(arrival, const.ESME_RX_T_APPN)
 
     def _close(self, arrival: Arrival, message: Message) -> None:
         """The message has come to its end; a repetition of its receipt will mean nothing new."""

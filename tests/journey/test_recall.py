@@ -123,3 +123,37 @@ async def test_the_longest_short_message_has_its_late_receipt(database: str):
         await scene.settled()
         assert (await scene.smsc.delivered(scene.smsc.receipt(submit))).status == const.ESME_ROK
         assert (await scene.receipt(tenant)).message_id == ours
+
+
+async def test_a_row_that_cannot_be_read_holds_up_nobody(database: str):
+    """The content of one waiting message is broken: it is set aside for an hour with its slot given back; the others go."""
+    async with Scene(database).playing() as scene:
+        await _away(scene)
+        tenant = await scene.tenant()
+        broken, whole = [id_of(await tenant.submit(validity=b"000000010000000R")) for _ in range(2)]
+        await scene.settled()
+        await scene.connection.execute("UPDATE content SET body = '\\x00' WHERE id = $1", int(broken))
+        await scene.later(5)
+        await scene.smsc.open()
+        await scene.in_state(whole, State.SENT)
+        await scene.until(lambda: scene.count("waiting WHERE node = 0 AND due_ms > 0"))
+        [link] = scene.daemon.directory.links()
+        assert scene.daemon.carriers.room(link.id) == link.window
+        assert (await scene.row(broken))["state"] == State.QUEUED
+        assert len(scene.smsc.submits) == 1
+
+
+async def test_a_receipt_that_cannot_be_written_holds_up_nobody(database: str):
+    """The content of one sent message is broken: its carrier is to try again, nothing has changed; the next receipt goes."""
+    async with Scene(database, more=SPILLING).playing() as scene:
+        tenant = await scene.tenant()
+        broken, whole = [id_of(await tenant.submit(registered_delivery=1)) for _ in range(2)]
+        first, second = await scene.smsc.submitted(2)
+        await scene.until(lambda: not len(scene.daemon.transit))
+        await scene.settled()
+        await scene.connection.execute("UPDATE content SET body = '\\x00' WHERE id = $1", int(broken))
+        assert (await scene.smsc.delivered(scene.smsc.receipt(first))).status == const.ESME_RX_T_APPN
+        assert (await scene.smsc.delivered(scene.smsc.receipt(second))).status == const.ESME_ROK
+        assert (await scene.receipt(tenant)).message_id == whole
+        assert (await scene.row(broken))["state"] == State.SENT
+        assert scene.daemon.receipt.unanswered == 0
