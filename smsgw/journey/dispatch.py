@@ -328,13 +328,7 @@ class Dispatch:
 
     def _relayed(self, message: Message, verdict: Rejected | None) -> None:
         """A relay tenant is answered after the COMMIT of the settle."""
-        session = message.session
-        message.session = None
-        message.answered_at = self._desk.clock.time()
-        session.meter.accepted += 1
-        session.meter.accepted_parts += message.parts
-        session.answer_submit(message.command, message.sequence, 0, message.text_id)
-        self._desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
+        self._ending.answer_relay(message)
         if not needs_receipt(message):
             self._ending.ended(message, verdict)
 

@@ -21,7 +21,7 @@ from smsgw.billing.ledger import refund_due
 from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
 from smsgw.journey.arrival import Arrival, read
-from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Owed, OwedKind, Rejected, State
+from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
@@ -220,6 +220,8 @@ class ReceiptJourney:
         owed = arrival.owed
         if owed is not None:
             owed.session = message.session
+        if arrival.ends and message.mode == Mode.RELAY and message.session is not None:
+            self._ending.answer_relay(message)  # it has come before the answer, and proves that the carrier has the message
         if arrival.ends:
             self._close(arrival, message)
         if owed is not None:
