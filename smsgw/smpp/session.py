@@ -329,7 +329,8 @@ class Session:
         if self._unbind_by and now > self._unbind_by and not self.closing:
             if self._peer_unbind:
                 self._answer_unbind()
-            self.closing = self.closing or "unbind_timeout"
+            else:
+                self.closing = "unbind_timeout"
         if self.window and settings.response_timeout_s:
             return self.window.expire(now - settings.response_timeout_s)
         return []
