@@ -10,6 +10,7 @@ Must never: await; take more than a page a tick.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from smsgw.model import FIRST_FINAL, Message, State
@@ -59,6 +60,7 @@ class Due:
         self._defer = defer
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
+        self._marks: deque[tuple[float, int]] = deque()
         self.spilled = 0
         self.waited_for: Sequence[int] = ()
         """The links for which something waits in the store, as `recover` finds them."""
@@ -82,11 +84,11 @@ class Due:
         """Move what is open for long into the store: its row, where its receipt leads, and its deadline."""
         desk = self._desk
         now = desk.clock.time()
-        before = now - self._spill_after_s
+        before, mark = now - self._spill_after_s, self._mark(desk.clock.now())
         commit = desk.commit
         leaving: list[Message] = []
         for message in desk.transit.oldest():
-            if seconds_of(message.id) > before:
+            if message.id > mark and seconds_of(message.id) > before:
                 break
             # what hold has let go is claimed in the store as well; where the carrier did not take it, the store keeps it alone
             kept = message.waiting and message.state is not State.QUEUED
@@ -112,6 +114,14 @@ class Due:
             self.spilled += 1
         for link_id in queues:
             self._dispatch.drop_spilled(link_id)
+
+    def _mark(self, now: float) -> int:
+        """Return an id that was the newest one `spill_after_s` ago: ids tell the wall clock's time, which may be put back."""
+        marks = self._marks
+        marks.append((now, self._desk.ids.moment()))
+        while len(marks) > 1 and marks[1][0] <= now - self._spill_after_s:
+            marks.popleft()
+        return marks[0][1] if marks[0][0] <= now - self._spill_after_s else 0
 
     # ---- back into memory -----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from smsgw.model import Message, State
 from smsgw.smpp import const, receipt
@@ -89,6 +90,17 @@ async def test_a_receipt_that_never_comes_leaves_it_unknown(database: str, conne
             found = receipt.parse(came.octets, read_sm(came.octets))
             assert found is not None
             assert (found.stat, ended[0].id) == (b"UNKNOWN", message_id)
+
+
+async def test_a_clock_that_is_put_back_keeps_nothing_in_memory(database: str):
+    """Ids go on from where they were: what has been open for `spill_after_s` leaves memory all the same."""
+    async with Scene(database, more=SOON).playing() as scene:
+        scene.clock.time = lambda: time.time() - 3_600.0  # type: ignore[method-assign]
+        await (await scene.tenant()).submit(registered_delivery=1)
+        await scene.smsc.submit()
+        await scene.until(lambda: not len(scene.daemon.transit))
+        await scene.settled()
+        assert await scene.count("upstream_ref") == 1
 
 
 async def _held_up(scene: Scene, count: int = 1) -> list[bytes]:
