@@ -108,7 +108,7 @@ class ReceiptJourney:
             desk.process.duplicate_receipts += 1
             self._answer(arrival, 0)
             return
-        if len(self._unmatched) >= self._unmatched_cap or self.parked_count >= PARKED_CAP:
+        if len(self._unmatched) >= self._unmatched_cap:
             self._answer(arrival, const.ESME_RX_T_APPN)
             return
         self._unmatched.append(arrival)
@@ -285,6 +285,9 @@ class ReceiptJourney:
         message = desk.transit.find(arrival.link.id, arrival.key, arrival.address)
         if message is not None:
             self.found(arrival, message)
+            return
+        if self.parked_count >= PARKED_CAP:  # asked last: what has a message must not suffer from what has none
+            self._answer(arrival, const.ESME_RX_T_APPN)
             return
         desk.process.parked_receipts += 1
         parked = ParkedReceipt(
