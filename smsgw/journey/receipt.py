@@ -387,10 +387,13 @@ class ReceiptJourney:
     # ---- time -----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """While the store is away, a carrier is answered after `hold_s` at the latest: try again later."""
-        if self._desk.commit.available:
-            return
-        for arrival in [a for a in self._unanswered.values() if now - a.arrived > self._hold_s]:
+        """While the store is away, or slow, a carrier is answered after `hold_s` at the latest: try again later."""
+        overdue = []
+        for arrival in self._unanswered.values():  # in the order in which they came
+            if now - arrival.arrived <= self._hold_s:
+                break
+            overdue.append(arrival)
+        for arrival in overdue:
             bind = arrival.bind
             self._unanswered.pop(id(arrival), None)
             if bind is not None:
