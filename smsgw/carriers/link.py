@@ -30,7 +30,7 @@ BIND: Final = "bind"
 """The context of our bind request, where submits have their Message."""
 _DELIVERIES: Final = frozenset({const.DELIVER_SM, const.DATA_SM})
 BAD_PDUS: Final = 1 << 60
-"""A carrier may answer twice, or what nobody asked, for years: to close its bind would put all that waits for an answer in doubt."""
+"""A carrier may answer twice, or what nobody asked, for years: closing its bind would put what is unanswered in doubt."""
 CLOSE_S: Final = 2.0
 DRAIN_ANSWERS_S: Final = 2.0
 

@@ -48,7 +48,7 @@ MESSAGE_ID_MAX: Final = 64
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
 DOUBT_KEPT_S: Final = 72 * 3600
 ASIDE_S: Final = 30.0
-"""After so long a waiting message is looked at again that was claimed while none of its links is up: others are to have their turn."""
+"""After so long a message is looked at again that was claimed while none of its links was up: others are to have their turn."""
 
 
 class Dispatch:

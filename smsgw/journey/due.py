@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 500
 PROBE: Final = 50
-"""How many of a link that is down are claimed in a second where no route says that another may take them: routes may have changed."""
+"""How many of a link that is down are claimed a second where no route has another one with room: routes may have changed."""
 SET_ASIDE_S: Final = 3_600.0
 """After so long a message is tried again of which a change could not be stored."""
 OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})

@@ -253,9 +253,8 @@ class Queues:
         self._pack_rest(batch)
         if now - self._low_water_at >= 1.0:
             self._low_water_at = now
-            low_water = self.low_water()
             # A message that memory has let go of is no longer among its open ones; until its change is written its row is.
-            batch.low_water = min(low_water, min(self.changed)) if self.changed else low_water
+            batch.low_water = min(self.low_water(), *self.changed) if self.changed else self.low_water()
         if self._second:
             self._next_in_line()
         return batch

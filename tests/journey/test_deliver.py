@@ -307,7 +307,7 @@ async def test_a_clock_that_is_put_back_keeps_no_receipt(database: str):
 
 
 async def test_what_a_tenant_cannot_take_stays_in_the_store(database: str):
-    """Refused for now by the hundred: of those that wait for their next try no more than `claim_cap` are in memory, all come at last."""
+    """Refused for now by the hundred: no more than `claim_cap` wait in memory for their next try, and all come at last."""
     async with Scene(database, more="[receipts]\nclaim_cap = 10").playing() as scene:
         scene.smsc.receipts = "DELIVRD"
         tenant = await scene.tenant()

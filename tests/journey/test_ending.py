@@ -85,7 +85,7 @@ async def test_what_wants_no_receipt_ends_when_it_is_sent(database: str, connect
 
 
 async def test_a_relay_tenant_is_answered_when_the_receipt_comes_first(database: str):
-    """A receipt without an id, ahead of the answer, proves that the carrier has the message: ESME_ROK, its receipt, no slot lost."""
+    """A receipt without an id, ahead of the answer, proves that the carrier has it: ESME_ROK, the receipt, no slot lost."""
     async with Scene(database, account='mode = "relay"').playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
         smsc.late = True

@@ -202,7 +202,7 @@ def test_an_unbind_behind_what_has_no_response_of_its_own_is_answered():
 
 
 def test_an_esme_hears_the_answers_that_a_leaving_centre_still_gives():
-    """A centre unbinds with submits unanswered: unbind_resp and the end come behind its answers, or after unbind_wait_s (item 38)."""
+    """A centre unbinds with submits unanswered: unbind_resp and the end come behind its answers (item 38)."""
     made = session(Role.ESME, unbind_wait_s=5.0)
     made.request(const.SUBMIT_SM, SUBMIT, "a", 0.0)
     made.request(const.SUBMIT_SM, SUBMIT, "b", 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import pytest
 
 from smsgw.store.commit import Seat
@@ -58,7 +60,7 @@ async def test_a_bind_whose_claim_was_not_heard_of_is_given_back(database: str, 
         def acquire(self) -> _Deaf:
             return self
 
-        async def __aenter__(self) -> _Deaf:
+        async def __aenter__(self) -> Self:
             return self
 
         async def __aexit__(self, *_: object) -> None:
