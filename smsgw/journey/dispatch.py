@@ -48,7 +48,7 @@ MESSAGE_ID_MAX: Final = 64
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
 DOUBT_KEPT_S: Final = 72 * 3600
 ASIDE_S: Final = 30.0
-"""After so long a message is looked at again that was claimed while none of its links was up: others are to have their turn."""
+"""After so long a message is looked at again that was claimed and that no link may take: others are to have their turn."""
 
 
 class Dispatch:
@@ -120,8 +120,11 @@ class Dispatch:
             else:
                 self._prepare(message, bind)
 
-    def claimed(self, message: Message) -> None:
-        """A message of the store that is ours now: to any link of its routes with room, else back for whoever has."""
+    def claimed(self, message: Message, *, down: bool = False) -> None:
+        """A message of the store that is ours now: to any link of its routes with room, else back for whoever has.
+
+        `down`: it was claimed although the link that it waits for is down.
+        """
         message.links = self._links_of(message) or message.links
         message.waiting = True
         first = (message.link,) if message.link in message.links else ()  # it has waited for that one
@@ -131,8 +134,8 @@ class Dispatch:
             return
         if message.links and message.link not in message.links:
             message.link = message.links[0]
-        sendable = any(map(self._carriers.bound, message.links))
-        due_at = 0.0 if sendable else self._desk.clock.time() + ASIDE_S
+        aside = not message.links or (down and not any(map(self._carriers.bound, message.links)))
+        due_at = self._desk.clock.time() + ASIDE_S if aside else 0.0
         self._desk.commit.wait(message, message.link, due_at, claimed=False)
 
     def _links_of(self, message: Message) -> tuple[int, ...]:

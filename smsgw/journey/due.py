@@ -60,6 +60,7 @@ class Due:
         self._defer = defer
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
+        self._down: set[int] = set()
         self._marks: deque[tuple[float, int]] = deque()
         self.spilled = 0
         self.waited_for: Sequence[int] = ()
@@ -155,15 +156,17 @@ class Due:
         return link is not None and bool(link.nodes) and self._desk.commit.seat.node not in link.nodes and self._desk.several_nodes
 
     def _claim(self, link_id: int, room: int = -1) -> None:
-        """Take a page of waiting messages of a link, or (0) of those with something due; `room`: that of the link, unless given."""
+        """Take a page of waiting messages of a link, or (0) of those with something due; `room`: of others, where it is down."""
         if link_id in self._claiming:
             return
-        if room < 0:
-            room = self._carriers.room(link_id) if link_id else PAGE
-        page = min(room, PAGE)
+        page = min(PAGE, room if room >= 0 else self._carriers.room(link_id) if link_id else PAGE)
         if page <= 0:
             return
         self._claiming.add(link_id)
+        if room < 0:
+            self._down.discard(link_id)
+        else:
+            self._down.add(link_id)
 
         def claimed(ids: list[int], _verdict: Any) -> None:
             self._claiming.discard(link_id)
@@ -186,7 +189,7 @@ class Due:
             message.state = State.EXPIRED
             self._ending.end(message)
         elif message.state is State.QUEUED:
-            self._dispatch.claimed(message)
+            self._dispatch.claimed(message, down=message.link in self._down)
         elif message.state in {State.IN_DOUBT, State.SUBMITTING}:
             # SUBMITTING and free: it was set aside, so nobody has it on the wire.
             # adopt() leaves error 0: then the doubt is new, and the account's waiting time begins.

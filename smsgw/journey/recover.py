@@ -71,7 +71,7 @@ class Recover:
         self.default_rows = 0
 
     async def run(self) -> None:
-        """Do the rounds, until cancelled: parked receipts and awaited links each second, other nodes each third, upkeep a minute."""
+        """Do the rounds, until cancelled: parked receipts and awaited links each second, other nodes a third, upkeep a minute."""
         second = 0
         while True:
             heed_cancellation()

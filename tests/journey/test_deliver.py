@@ -286,8 +286,8 @@ async def test_a_final_receipt_cancels_an_intermediate_one_that_waits_for_the_wi
         await smsc.delivered(smsc.receipt(second, "ENROUTE", esm_class=0x20))
         tenant.late = False
         tenant.answer_late()
-        await scene.until(lambda: scene.daemon.deliver.ready == 1)
-        await scene.settled()
+        [session] = scene.daemon.registry.sessions()
+        await scene.until(lambda: scene.daemon.deliver.ready == 1 and session.room == 1)
         await smsc.delivered(smsc.receipt(second, "DELIVRD"))
         await scene.emptied("owed")
         await scene.later(61)
