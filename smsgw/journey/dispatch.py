@@ -179,7 +179,10 @@ class Dispatch:
             return
         message.bind = None
         if message.state >= State.SENT:
-            return  # the late answer to an earlier attempt, or a receipt, has settled it: this one says nothing new
+            # The late answer to an earlier attempt, or a receipt, has settled it: this one says nothing new, but for its id.
+            if type(outcome) is Sent and bind is not None:
+                self._known_too(message, outcome, bind.link.id)
+            return
         match outcome:
             case Sent():
                 self._sent(message, outcome, bind)
@@ -226,6 +229,20 @@ class Dispatch:
             message.link = outcome.late_on
             message.waiting = message.waiting or message.spilled
             self._sent(message, outcome, None)
+        else:
+            self._known_too(message, outcome, outcome.late_on)
+
+    def _known_too(self, message: Message, outcome: Sent, link_id: int) -> None:
+        """A message that is settled has an id more, of another attempt: a receipt that names it means this message as well.
+
+        Where the doubt was given up it is the one receipt that may come. Not in relay: that tenant was told that it was not sent.
+        """
+        link = self._desk.directory.link(link_id)
+        if message.mode == Mode.RELAY or link is None or len(outcome.upstream_id) > MESSAGE_ID_MAX:
+            return
+        key = submit_key(link.dialect, outcome.upstream_id)
+        if key and (link_id, key) != (message.link, message.upstream_id):
+            self._desk.commit.refer(message, link_id, key)
 
     def _refused(self, message: Message, outcome: Refused) -> None:
         message.error = outcome.status

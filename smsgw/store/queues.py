@@ -157,9 +157,10 @@ class Queues:
         self.claims.append((link, count, effect))
         self._wake.set()
 
-    def refer(self, message: Message) -> None:
-        """Keep where a late receipt leads: (link, upstream id) → message."""
-        self.refers.append((message.link, message.id, quote(message.upstream_id), quote(message.destination)))
+    def refer(self, message: Message, link: int = 0, upstream_id: str = "") -> None:
+        """Keep where a late receipt leads: (link, upstream id) → message; its own, unless another attempt's are given."""
+        key = upstream_id or message.upstream_id
+        self.refers.append((link or message.link, message.id, quote(key), quote(message.destination)))
         self._wake.set()
 
     def park(self, orphan: Orphan, effect: Effect, argument: Any) -> None:

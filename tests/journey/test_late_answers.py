@@ -104,3 +104,42 @@ async def test_what_came_to_its_end_is_not_sent_again(database: str):
         row = await scene.row(ours)
         assert (row["state"], row["error"], row["attempt"]) == (State.DELIVERED, 0, 2)
         assert len(smsc.submits) == 2
+
+
+async def test_a_doubt_that_was_given_up_is_settled_by_a_late_answer_and_its_receipt(database: str):
+    """Neither attempt was answered in time, both are answered late: the receipt of either is the tenant's, once."""
+    async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        for count in (1, 2):
+            await smsc.submitted(count)
+            await scene.later(6)
+        assert (await scene.receipt(tenant)).stat == b"UNKNOWN"
+        smsc.late = False
+        smsc.answer_late()
+        await scene.until(lambda: scene.count("upstream_ref WHERE upstream_id IN ('1', '2')"))
+        for submit in reversed(smsc.submits):
+            assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        assert (await scene.receipt(tenant)).stat == b"DELIVRD"
+        assert (await scene.in_state(ours, State.DELIVERED))["refund"] == 0
+        await scene.turns()
+        assert len([one for one in tenant.requests if one.command == const.DELIVER_SM]) == 2
+        assert await scene.count("orphan") == 0
+
+
+async def test_a_receipt_of_the_second_attempt_finds_its_message_too(database: str):
+    """The first attempt was answered late, the second in time; the carrier reports the second one alone."""
+    async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await smsc.submitted(1)
+        await scene.later(6)
+        await smsc.submitted(2)
+        smsc.late = False
+        smsc.answer_late()
+        await scene.in_state(ours, State.SENT)
+        await smsc.delivered(smsc.receipt(smsc.submits[1]))
+        assert (await scene.receipt(tenant)).message_id == ours
+        assert (await scene.row(ours))["state"] == State.DELIVERED
