@@ -92,6 +92,7 @@ class Wire(asyncio.Protocol):
         "_loop",
         "_scheduled",
         "_transport",
+        "_until",
         "_untold",
         "blocked_since",
         "clock",
@@ -118,6 +119,7 @@ class Wire(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._scheduled = False
         self._untold: list[Any] = []
+        self._until = 0.0  # once it is being closed: how long the peer may take to read what was written before
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log = structlog.get_logger().bind()
 
@@ -283,6 +285,10 @@ class Wire(asyncio.Protocol):
                 self._failed(error)
         if self.blocked_since and now - self.blocked_since > self.limits.stalled_s:
             self.abort("peer_does_not_read")
+        elif session.closing and self._transport is not None and self._transport.is_closing():
+            self._until = self._until or now + self.limits.stalled_s
+            if now > self._until:
+                self.abort("peer_does_not_read")
         elif (session.out or session.closing) and not self._scheduled:
             self.flush()
 

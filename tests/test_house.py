@@ -25,6 +25,8 @@ WALLS = {
     "smsgw/wire.py",
     "smsgw/daemon.py",
     "smsgw/journey/jobs.py",
+    "smsgw/journey/recall.py",
+    "smsgw/journey/receipt.py",
     "smsgw/policy/docket.py",
     "smsgw/carriers/link.py",
     "smsgw/carriers/runner.py",

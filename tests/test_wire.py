@@ -263,6 +263,26 @@ async def test_a_stalled_peer_is_dropped(port: Port):
     assert not wire.open
 
 
+async def test_a_peer_that_does_not_read_keeps_no_connection_that_is_over(port: Port):
+    """Less waits than would stop the writing, but the peer never takes it: a closed connection ends after the same time."""
+    port.limits = WireLimits(write_high=100 * MEGABYTE)
+    _, writer, wire, peer = await port.connect()
+    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    for _ in range(20):
+        wire.request(const.DELIVER_SM, bytes(MEGABYTE), "big")
+    wire.flush()
+    assert wire.writable
+    wire.close("drained")
+    wire.flush()
+    for seconds in (0.0, 30.0):
+        wire.tick(port.clock.at + seconds)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert peer.lost == []
+    wire.tick(port.clock.at + 30.1)
+    assert await peer.end() == ("drained", ["big"] * 20)
+
+
 # ---- walls ----------------------------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,8 @@ from smsgw.wire import Wire, WireLimits, dial, where_raised
 BIND: Final = "bind"
 """The context of our bind request, where submits have their Message."""
 _DELIVERIES: Final = frozenset({const.DELIVER_SM, const.DATA_SM})
+BAD_PDUS: Final = 1 << 60
+"""A carrier may answer twice, or what nobody asked, for years: closing its bind would put what is unanswered in doubt."""
 CLOSE_S: Final = 2.0
 DRAIN_ANSWERS_S: Final = 2.0
 
@@ -376,4 +378,9 @@ class LinkBind:
 
 def settings_of(link: Link) -> SessionSettings:
     """Return the limits of a link's sessions."""
-    return SessionSettings(session_init_s=0.0, enquire_link_s=link.enquire_link_s, response_timeout_s=link.response_timeout_s)
+    return SessionSettings(
+        session_init_s=0.0,
+        enquire_link_s=link.enquire_link_s,
+        response_timeout_s=link.response_timeout_s,
+        bad_pdu_limit=BAD_PDUS,
+    )

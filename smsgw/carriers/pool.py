@@ -73,11 +73,15 @@ class Carriers:
             bind = self._take(link_id)
             if bind is not None:
                 return bind
+        self.want(links)
+        return None
+
+    def want(self, links: Iterable[int]) -> None:
+        """Have `on_room` called once one of these links has room again."""
         for link_id in links:
             runner = self._runners.get(link_id)
             if runner is not None:
                 runner.line.starved = True
-        return None
 
     def _take(self, link_id: int) -> LinkBind | None:
         runner = self._runners.get(link_id)

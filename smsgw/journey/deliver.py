@@ -51,6 +51,7 @@ class Deliver:
         self._claim_cap = claim_cap
         self._ready: dict[int, deque[Owed]] = {}
         self._later: list[tuple[float, int, Owed]] = []
+        self._put_off: dict[int, int] = {}  # of these, those that were tried before, by account
         self._leasing: set[int] = set()
         self._more: set[int] = set()
         self._intermediate: dict[int, list[Owed]] = {}
@@ -63,10 +64,14 @@ class Deliver:
         if not self._registry.receivers(account_id):
             return False
         queue = self._ready.get(account_id)
-        if queue is not None and len(queue) >= self._claim_cap:
+        if (queue is not None and len(queue) >= self._claim_cap) or (self._put_off and self._full(account_id)):
             self._more.add(account_id)
             return False
         return True
+
+    def _full(self, account_id: int) -> bool:
+        """Tell whether as much of an account waits here for its next try as may be kept."""
+        return self._put_off.get(account_id, 0) >= self._claim_cap
 
     def push(self, owed: Owed, answered_at: float = 0.0) -> None:
         """A row is durable. If it is ours, send it as soon as a receiver can take it."""
@@ -85,11 +90,14 @@ class Deliver:
             if session is not None and session.room > 0:
                 session.deliver(owed)
                 return
+            owed.session = None
             if answered_at and (left := answered_at + self._hold_s - self._desk.clock.time()) > 0:
+                left = min(left, self._hold_s)  # also where the clock was put back meanwhile
                 heapq.heappush(self._later, (self._desk.clock.now() + left, owed.id, owed))
                 return
         if queue is None:
             queue = self._ready[account] = deque()
+        owed.session = None
         queue.append(owed)
         if account not in self._blocked:
             self._pump(account)
@@ -146,7 +154,10 @@ class Deliver:
             self._pump(account)
 
     def _retry(self, owed: Owed, *, lost: bool) -> None:
-        """Again, with back-off; whoever binds first when nobody is left gets it at once."""
+        """Again, with back-off; whoever binds first when nobody is left gets it at once.
+
+        What an account cannot take waits here up to the cap, and in the store beyond it.
+        """
         owed.tries += 1
         owed.session = None
         now = self._desk.clock.time()
@@ -156,12 +167,15 @@ class Deliver:
             self._desk.process.receipts_expired += not overtaken
             self._forget_intermediate(owed)
             return
-        keep = bool(self._registry.receivers(owed.account))
-        wait = 0.0 if not keep or (lost and owed.tries == 1) else BACK_OFF_S[min(owed.tries, len(BACK_OFF_S)) - 1]
+        account = owed.account
+        receivers = bool(self._registry.receivers(account))
+        wait = 0.0 if not receivers or (lost and owed.tries == 1) else BACK_OFF_S[min(owed.tries, len(BACK_OFF_S)) - 1]
+        keep = receivers and not self._full(account)
         owed.due_at = now + wait if wait else 0.0
         owed.claimed = keep
         self._desk.commit.postpone(owed, keep=keep)
         if keep:
+            self._put_off[account] = self._put_off.get(account, 0) + 1
             heapq.heappush(self._later, (self._desk.clock.now() + wait, owed.id, owed))
         else:
             self._forget_intermediate(owed)
@@ -197,6 +211,9 @@ class Deliver:
     def _lease(self, account_id: int) -> None:
         if account_id in self._leasing:
             return
+        if self._full(account_id):
+            self._more.add(account_id)
+            return
         self._more.discard(account_id)
         self._leasing.add(account_id)
 
@@ -224,6 +241,8 @@ class Deliver:
         later = self._later
         while later and later[0][0] <= now:
             owed = heapq.heappop(later)[2]
+            if owed.tries:
+                self._due(owed.account)
             if not owed.body:
                 continue
             if not self._registry.receivers(owed.account):
@@ -243,6 +262,14 @@ class Deliver:
         if poll:
             for account_id in bound_accounts:
                 self._lease(account_id)
+
+    def _due(self, account_id: int) -> None:
+        """One of those that wait for their next try waits no longer."""
+        left = self._put_off.get(account_id, 0) - 1
+        if left > 0:
+            self._put_off[account_id] = left
+        else:
+            self._put_off.pop(account_id, None)
 
     # ---- intermediate notifications -------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ from smsgw.journey.accept import needs_receipt
 from smsgw.journey.ending import Ending
 from smsgw.journey.reading import with_validity_left
 from smsgw.model import (
-    FIRST_FINAL,
     InDoubt,
     Message,
     Mode,
@@ -48,6 +47,8 @@ MESSAGE_ID_MAX: Final = 64
 """Octets of a carrier's id (SMPP 3.4 §5.2.23); a longer one is taken for none."""
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
 DOUBT_KEPT_S: Final = 72 * 3600
+ASIDE_S: Final = 30.0
+"""After so long a message is looked at again that was claimed and that no link may take: others are to have their turn."""
 
 
 class Dispatch:
@@ -119,8 +120,11 @@ class Dispatch:
             else:
                 self._prepare(message, bind)
 
-    def claimed(self, message: Message) -> None:
-        """A message of the store that is ours now: to any link of its routes with room, else back for whoever has."""
+    def claimed(self, message: Message, *, down: bool = False) -> None:
+        """A message of the store that is ours now: to any link of its routes with room, else back for whoever has.
+
+        `down`: it was claimed although the link that it waits for is down.
+        """
         message.links = self._links_of(message) or message.links
         message.waiting = True
         first = (message.link,) if message.link in message.links else ()  # it has waited for that one
@@ -130,7 +134,9 @@ class Dispatch:
             return
         if message.links and message.link not in message.links:
             message.link = message.links[0]
-        self._desk.commit.wait(message, message.link, 0.0, claimed=False)
+        aside = not message.links or (down and not any(map(self._carriers.bound, message.links)))
+        due_at = self._desk.clock.time() + ASIDE_S if aside else 0.0
+        self._desk.commit.wait(message, message.link, due_at, claimed=False)
 
     def _links_of(self, message: Message) -> tuple[int, ...]:
         """Return the links that a message of the store may take; where signatures are filed with carriers, those of its own one."""
@@ -153,6 +159,7 @@ class Dispatch:
         message.link = bind.link.id
         message.attempt = min(message.attempt + 1, MOST_ATTEMPTS)
         message.state = State.SUBMITTING
+        message.error = 0  # what an earlier attempt was told is over: adopt() is to leave a doubt that is new
         if message.expires_at:
             self._rebase(message)
 
@@ -171,8 +178,11 @@ class Dispatch:
             self._late(message, outcome)
             return
         message.bind = None
-        if message.state is State.SENT:
-            return  # the late answer to an earlier attempt has settled it
+        if message.state >= State.SENT:
+            # The late answer to an earlier attempt, or a receipt, has settled it: this one says nothing new, but for its id.
+            if type(outcome) is Sent and bind is not None:
+                self._known_too(message, outcome, bind.link.id)
+            return
         match outcome:
             case Sent():
                 self._sent(message, outcome, bind)
@@ -187,8 +197,6 @@ class Dispatch:
 
     def _sent(self, message: Message, outcome: Sent, bind: LinkBind | None) -> None:
         desk = self._desk
-        if message.state >= FIRST_FINAL or message.state is State.SENT:
-            return  # a late answer to an attempt that was given up; its receipt has been settled already
         message.state = State.SENT
         message.sent_at = desk.clock.time()
         link = bind.link if bind is not None else desk.directory.link(message.link)
@@ -221,11 +229,23 @@ class Dispatch:
             message.link = outcome.late_on
             message.waiting = message.waiting or message.spilled
             self._sent(message, outcome, None)
+        else:
+            self._known_too(message, outcome, outcome.late_on)
+
+    def _known_too(self, message: Message, outcome: Sent, link_id: int) -> None:
+        """A message that is settled has an id more, of another attempt: a receipt that names it means this message as well.
+
+        Where the doubt was given up it is the one receipt that may come. Not in relay: that tenant was told that it was not sent.
+        """
+        link = self._desk.directory.link(link_id)
+        if message.mode == Mode.RELAY or link is None or len(outcome.upstream_id) > MESSAGE_ID_MAX:
+            return
+        key = submit_key(link.dialect, outcome.upstream_id)
+        if key and (link_id, key) != (message.link, message.upstream_id):
+            self._desk.commit.refer(message, link_id, key)
 
     def _refused(self, message: Message, outcome: Refused) -> None:
         message.error = outcome.status
-        if message.state >= FIRST_FINAL:
-            return
         if outcome.retryable and message.mode == Mode.STORE and message.attempt < MAX_ATTEMPTS:
             self._again(message, RETRY_S[min(message.attempt, len(RETRY_S)) - 1], other_link=True)
             return
@@ -248,8 +268,6 @@ class Dispatch:
         self._again(message, 0.0, other_link=True)
 
     def _unknown(self, message: Message, outcome: Unknown) -> None:
-        if message.state >= FIRST_FINAL:
-            return
         if not outcome.written:
             if message.mode == Mode.RELAY:
                 message.error = const.ESME_RSYSERR
@@ -330,13 +348,7 @@ class Dispatch:
 
     def _relayed(self, message: Message, verdict: Rejected | None) -> None:
         """A relay tenant is answered after the COMMIT of the settle."""
-        session = message.session
-        message.session = None
-        message.answered_at = self._desk.clock.time()
-        session.meter.accepted += 1
-        session.meter.accepted_parts += message.parts
-        session.answer_submit(message.command, message.sequence, 0, message.text_id)
-        self._desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
+        self._ending.answer_relay(message)
         if not needs_receipt(message):
             self._ending.ended(message, verdict)
 

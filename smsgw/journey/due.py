@@ -10,12 +10,15 @@ Must never: await; take more than a page a tick.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from smsgw.model import FIRST_FINAL, Message, State
 from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from smsgw.carriers.pool import Carriers
     from smsgw.journey.defer import Defer
     from smsgw.journey.desk import Desk
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from smsgw.journey.recall import Recall
 
 PAGE: Final = 500
+PROBE: Final = 50
+"""How many of a link that is down are claimed a second where no route has another one with room: routes may have changed."""
 SET_ASIDE_S: Final = 3_600.0
 """After so long a message is tried again of which a change could not be stored."""
 OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})
@@ -55,7 +60,11 @@ class Due:
         self._defer = defer
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
+        self._down: set[int] = set()
+        self._marks: deque[tuple[float, int]] = deque()
         self.spilled = 0
+        self.waited_for: Sequence[int] = ()
+        """The links for which something waits in the store, as `recover` finds them."""
 
     def tick(self) -> None:
         """Do what is due now."""
@@ -66,6 +75,7 @@ class Due:
         for link in self._desk.directory.links():
             if self._carriers.room(link.id) > 0:
                 self._claim(link.id)
+        self._fail_over(PROBE)
         for link_id in self._dispatch.links_with_queue():
             self._dispatch.on_room(link_id)
 
@@ -75,11 +85,11 @@ class Due:
         """Move what is open for long into the store: its row, where its receipt leads, and its deadline."""
         desk = self._desk
         now = desk.clock.time()
-        before = now - self._spill_after_s
+        before, mark = now - self._spill_after_s, self._mark(desk.clock.now())
         commit = desk.commit
         leaving: list[Message] = []
         for message in desk.transit.oldest():
-            if seconds_of(message.id) > before:
+            if message.id > mark and seconds_of(message.id) > before:
                 break
             # what hold has let go is claimed in the store as well; where the carrier did not take it, the store keeps it alone
             kept = message.waiting and message.state is not State.QUEUED
@@ -106,6 +116,14 @@ class Due:
         for link_id in queues:
             self._dispatch.drop_spilled(link_id)
 
+    def _mark(self, now: float) -> int:
+        """Return an id that was the newest one `spill_after_s` ago: ids tell the wall clock's time, which may be put back."""
+        marks = self._marks
+        marks.append((now, self._desk.ids.moment()))
+        while len(marks) > 1 and marks[1][0] <= now - self._spill_after_s:
+            marks.popleft()
+        return marks[0][1] if marks[0][0] <= now - self._spill_after_s else 0
+
     # ---- back into memory -----------------------------------------------------------------------------------------
 
     def on_room(self, link_id: int) -> None:
@@ -113,15 +131,42 @@ class Due:
         self._dispatch.on_room(link_id)
         if self._carriers.room(link_id) > 0 and self._desk.commit.available:
             self._claim(link_id)
+            self._fail_over(0)
 
-    def _claim(self, link_id: int) -> None:
-        """Take a page of waiting messages of a link, or (0) of those with something due."""
+    def _fail_over(self, probe: int) -> None:
+        """Take up what waits for a link that is down, deleted or in no route any more, where another one may have room for it.
+
+        `probe`: how many at most where no route has both.
+        """
+        for link_id in self.waited_for:
+            if self._carriers.bound(link_id) or self._another_node_has(link_id):
+                continue
+            directory = self._desk.directory
+            beside = directory.routes.beside(link_id)
+            most = max(map(self._carriers.room, beside), default=0)
+            if most <= 0 and (probe or not beside):
+                most = max((self._carriers.room(link.id) for link in directory.links()), default=0)
+                most = min(most, probe) if beside else most
+            self._claim(link_id, most)
+            self._carriers.want(beside)
+
+    def _another_node_has(self, link_id: int) -> bool:
+        """Tell whether a link is for other nodes to bind, and there are some: what waits for it is theirs."""
+        link = self._desk.directory.link(link_id)
+        return link is not None and bool(link.nodes) and self._desk.commit.seat.node not in link.nodes and self._desk.several_nodes
+
+    def _claim(self, link_id: int, room: int = -1) -> None:
+        """Take a page of waiting messages of a link, or (0) of those with something due; `room`: of others, where it is down."""
         if link_id in self._claiming:
             return
-        page = min(PAGE, self._carriers.room(link_id)) if link_id else PAGE
+        page = min(PAGE, room if room >= 0 else self._carriers.room(link_id) if link_id else PAGE)
         if page <= 0:
             return
         self._claiming.add(link_id)
+        if room < 0:
+            self._down.discard(link_id)
+        else:
+            self._down.add(link_id)
 
         def claimed(ids: list[int], _verdict: Any) -> None:
             self._claiming.discard(link_id)
@@ -144,7 +189,7 @@ class Due:
             message.state = State.EXPIRED
             self._ending.end(message)
         elif message.state is State.QUEUED:
-            self._dispatch.claimed(message)
+            self._dispatch.claimed(message, down=message.link in self._down)
         elif message.state in {State.IN_DOUBT, State.SUBMITTING}:
             # SUBMITTING and free: it was set aside, so nobody has it on the wire.
             # adopt() leaves error 0: then the doubt is new, and the account's waiting time begins.
@@ -157,6 +202,13 @@ class Due:
 
     def displaced(self, message: Message) -> None:
         """A change could not be stored, and memory has let go of its message: see what its row says."""
+        self._recall.load_messages([message.id], self._set_aside)
+
+    def broken(self, message: Message) -> None:
+        """A message of the store led to a fault of ours: it gives back its slot, and is tried again in an hour."""
+        if message.bind is not None:
+            message.bind.release()
+            message.bind = None
         self._recall.load_messages([message.id], self._set_aside)
 
     def _set_aside(self, message: Message) -> None:

@@ -82,6 +82,16 @@ class Ending:
             if message.account.policy:
                 desk.on_ended(message, desk.clock.time())
 
+    def answer_relay(self, message: Message) -> None:
+        """The carrier has a relay tenant's message, and that is durable: answer."""
+        session = message.session
+        message.session = None
+        message.answered_at = self._desk.clock.time()
+        session.meter.accepted += 1
+        session.meter.accepted_parts += message.parts
+        session.answer_submit(message.command, message.sequence, 0, message.text_id)
+        self._desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
+
     def left_memory(self, message: Message, _verdict: Rejected | None) -> None:
         """The message waits in the store now: memory lets go of it."""
         self._desk.transit.leave(message)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from smsgw.journey.accept import STORE_UNAVAILABLE
 from smsgw.model import MESSAGE_STATE, Rejected, State
 from smsgw.smpp import const
 from smsgw.smpp.bodies import query_sm_resp_body, read_query_sm
 from smsgw.smpp.clock import format_absolute
 from smsgw.smpp.pdu import BadPdu
+from smsgw.store import provisioning
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -61,7 +63,11 @@ class Query:
         async def answer() -> None:
             account = session.account
             assert account is not None
-            row = await self._look_up(account.id, text_id)
+            try:
+                row = await self._look_up(account.id, text_id)
+            except provisioning.LOST:
+                session.refuse(pdu, STORE_UNAVAILABLE)
+                return
             # A NULL source asks for the messages that were sent with one: the account's default took its place.
             if row is None or row["source"] not in {source, source or account.default_source}:  # type: ignore[index]
                 session.refuse(pdu, NO_MATCH)

@@ -132,7 +132,9 @@ def read_submit(pdu: Pdu, account: Account, version: int) -> Message | Rejected:
         registered=registered,
         mode=int(account.mode),
         expires_at=expires,
-        long_message=_reference(octets, sm) if sm.esm_class & UDHI or sm.tlv_at != len(octets) else "",
+        long_message=_reference(octets, sm, octets[sm.sm_at : sm.tlv_at])
+        if sm.esm_class & UDHI or sm.tlv_at != len(octets)
+        else "",
         transform=changed,
         ends=((sm.source_ton, sm.source_npi, source), (sm.dest_ton, sm.dest_npi, sm.dest)),
     )
@@ -188,6 +190,7 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
         registered=sm.registered_delivery,
         mode=int(account.mode),
         expires_at=_validity_of(octets, sm),
+        long_message=_reference(octets, sm, payload),
         transform=changed,
     )
 
@@ -262,10 +265,10 @@ def _judge_times(sm: Sm) -> float:
     return (validity - now).total_seconds()
 
 
-def _reference(octets: bytes, sm: Sm) -> str:
+def _reference(octets: bytes, sm: Sm | DataSm, data: bytes) -> str:
     """Return the reference that the parts of one long message share (UDH or SAR TLVs); "" for a message of its own."""
     if sm.esm_class & UDHI:
-        header = read_udh(octets[sm.sm_at : sm.tlv_at])
+        header = read_udh(data or tlv.find(octets, sm.tlv_at, const.TAG_MESSAGE_PAYLOAD) or b"")
         concat = header.concat if header is not None else None
     else:
         concat = sar(octets, sm.tlv_at)

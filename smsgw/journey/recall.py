@@ -18,6 +18,7 @@ from smsgw.receipts.matching import same_number
 from smsgw.store import messages, receipts
 from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.ids import seconds_of
+from smsgw.wire import where_raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +45,7 @@ class Recall:
         self._blocks: dict[int, list[int]] = {}
         self._short_wanted: set[int] = set()
         self.receipts: ReceiptJourney | None = None
+        self.on_broken: Callable[[Message], None] = _nobody_mends
         self._log = structlog.get_logger().bind()
 
     # ---- asking ---------------------------------------------------------------------------------------------------
@@ -110,7 +112,13 @@ class Recall:
                 loaded = [message for message in loaded if message.id in due]
             self._wanted.pop(0)
             for message in loaded:
-                each(message)
+                try:
+                    each(message)
+                except Exception as error:  # noqa: BLE001 - the wall around one message: the others have not done anything
+                    self._log.error(
+                        "message_not_taken_up", message_id=message.id, error=type(error).__name__, where=where_raised(error)
+                    )
+                    self.on_broken(message)
         for account_id in list(self._short_wanted):
             first = await messages.lease_short_ids(self._pool, account_id, SHORT_ID_BLOCK)
             self._short_wanted.discard(account_id)
@@ -189,6 +197,10 @@ class Recall:
                 found.update((message.id, message.destination) for message in self._desk.transit.named(link, form))
             if len(found) == 1 and same_number(next(iter(found.values())), address):
                 meant[id(arrival)] = next(iter(found))
+
+
+def _nobody_mends(_message: Message) -> None:
+    """Nobody has said what to do with a message whose journey failed."""
 
 
 def _choose(candidates: dict[int, str], destination: str) -> int:

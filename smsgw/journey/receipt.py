@@ -15,11 +15,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
+import structlog
+
 from smsgw.billing.ledger import refund_due
 from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
 from smsgw.journey.arrival import Arrival, read
-from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Owed, OwedKind, Rejected, State
+from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
@@ -28,6 +30,7 @@ from smsgw.smpp.receipt_plain import PlainReceipt, rewrite_plain
 from smsgw.store.commit import POISON
 from smsgw.store.ids import TIME_SHIFT, seconds_of
 from smsgw.store.receipts import ParkedReceipt
+from smsgw.wire import where_raised
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +108,7 @@ class ReceiptJourney:
             desk.process.duplicate_receipts += 1
             self._answer(arrival, 0)
             return
-        if len(self._unmatched) >= self._unmatched_cap or self.parked_count >= PARKED_CAP:
+        if len(self._unmatched) >= self._unmatched_cap:
             self._answer(arrival, const.ESME_RX_T_APPN)
             return
         self._unmatched.append(arrival)
@@ -125,6 +128,12 @@ class ReceiptJourney:
 
     def found(self, arrival: Arrival, message: Message) -> None:
         """The receipt means this message: change its state, owe the tenant, and answer once both are durable."""
+        try:
+            self._settle(arrival, message)
+        except Exception as error:  # noqa: BLE001 - the wall around one receipt, whoever has found its message
+            self._broken(arrival, error)
+
+    def _settle(self, arrival: Arrival, message: Message) -> None:
         arrival.message = message
         receipt = arrival.receipt
         desk = self._desk
@@ -139,6 +148,7 @@ class ReceiptJourney:
             desk.process.duplicate_receipts += 1
             desk.commit.change(message, self._durable, arrival)
             return
+        body = self._rewritten(arrival, message) if wants(message.registered, state) else b""
         now = desk.clock.time()
         if not message.sent_at:
             message.sent_at = now
@@ -157,8 +167,8 @@ class ReceiptJourney:
         if state is State.UNKNOWN:
             desk.commit.refer(message)  # the one final state that a later receipt still moves
         owed: Owed | None = None
-        if wants(message.registered, state):
-            owed = self._ending.owe(message, self._rewritten(arrival, message), command=_command(arrival))
+        if body:
+            owed = self._ending.owe(message, body, command=_command(arrival))
             arrival.owed = owed
         desk.commit.change(message, self._durable, arrival, owed)
 
@@ -210,6 +220,8 @@ class ReceiptJourney:
         owed = arrival.owed
         if owed is not None:
             owed.session = message.session
+        if arrival.ends and message.mode == Mode.RELAY and message.session is not None:
+            self._ending.answer_relay(message)  # it has come before the answer, and proves that the carrier has the message
         if arrival.ends:
             self._close(arrival, message)
         if owed is not None:
@@ -226,6 +238,16 @@ class ReceiptJourney:
                 self.given_up.add(arrival.parked_id)
             arrival.parked_id = 0
         self._answer(arrival, const.ESME_RX_P_APPN)
+
+    def _broken(self, arrival: Arrival, error: Exception) -> None:
+        """A fault of ours, before anything was changed: the carrier is to try again, and what had been parked stays as it is."""
+        log = structlog.get_logger()
+        log.error("receipt_failed", link=arrival.link.name, error=type(error).__name__, where=where_raised(error))
+        if arrival.parked_id:
+            if len(self.given_up) < PARKED_CAP:
+                self.given_up.add(arrival.parked_id)
+            return
+        self._answer(arrival, const.ESME_RX_T_APPN)
 
     def _close(self, arrival: Arrival, message: Message) -> None:
         """The message has come to its end; a repetition of its receipt will mean nothing new."""
@@ -263,6 +285,9 @@ class ReceiptJourney:
         message = desk.transit.find(arrival.link.id, arrival.key, arrival.address)
         if message is not None:
             self.found(arrival, message)
+            return
+        if self.parked_count >= PARKED_CAP:  # asked last: what has a message must not suffer from what has none
+            self._answer(arrival, const.ESME_RX_T_APPN)
             return
         desk.process.parked_receipts += 1
         parked = ParkedReceipt(
@@ -362,10 +387,13 @@ class ReceiptJourney:
     # ---- time -----------------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """While the store is away, a carrier is answered after `hold_s` at the latest: try again later."""
-        if self._desk.commit.available:
-            return
-        for arrival in [a for a in self._unanswered.values() if now - a.arrived > self._hold_s]:
+        """While the store is away, or slow, a carrier is answered after `hold_s` at the latest: try again later."""
+        overdue = []
+        for arrival in self._unanswered.values():  # in the order in which they came
+            if now - arrival.arrived <= self._hold_s:
+                break
+            overdue.append(arrival)
+        for arrival in overdue:
             bind = arrival.bind
             self._unanswered.pop(id(arrival), None)
             if bind is not None:

@@ -71,7 +71,7 @@ class Recover:
         self.default_rows = 0
 
     async def run(self) -> None:
-        """Do the rounds, until cancelled: parked receipts each second, other nodes each third, upkeep each minute."""
+        """Do the rounds, until cancelled: parked receipts and awaited links each second, other nodes a third, upkeep a minute."""
         second = 0
         while True:
             heed_cancellation()
@@ -87,6 +87,7 @@ class Recover:
         own = self._desk.commit.seat.node
         if self._receipt.parked or second % 5 == 0:
             await self._sweep_parked()
+        self._due.waited_for = await messages.waited_for(self._pool)
         if second % 3 == 0:
             async with self._pool.acquire() as connection:
                 self._desk.several_nodes = await nodes.others_live(connection, own, self._takeover_s)

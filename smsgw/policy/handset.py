@@ -48,7 +48,7 @@ class Shown(NamedTuple):
     exact: bool
 
 
-def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.V34) -> Content:
+def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.V50) -> Content:
     """Take the content out of a whole PDU that reading has found sound. The header's own octets are left out."""
     if command == const.DATA_SM:
         data = read_data_sm(pdu)

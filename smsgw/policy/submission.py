@@ -72,7 +72,7 @@ class Submission:
         now: float,
         owner: Owner,
         command: int = const.SUBMIT_SM,
-        version: int = const.V34,
+        version: int = const.V50,
         joined: Sequence[Content] = (),
         marks: Marks = NO_MARKS,
         look: Look | None = None,

@@ -12,12 +12,13 @@ from smsgw.model import Route
 from smsgw.smpp.text import PartRule
 
 NO_LINKS: tuple[int, ...] = ()
+NOBODY: frozenset[int] = frozenset()
 
 
 class RoutingTable:
     """Destination → link ids in the order in which they are to be tried."""
 
-    __slots__ = ("_lengths", "_links", "_names", "_rules", "routes", "ruled")
+    __slots__ = ("_beside", "_lengths", "_links", "_names", "_rules", "routes", "ruled")
 
     def __init__(self, routes: Iterable[Route], link_ids: Mapping[str, int]) -> None:
         """Build from routes; links that do not exist are left out (apply refuses them)."""
@@ -29,6 +30,7 @@ class RoutingTable:
         self.ruled = bool(self._rules)
         self._names = {route.prefix: route.name for route in self.routes}
         self._lengths = sorted({len(prefix) for prefix in self._links}, reverse=True)
+        self._beside: dict[int, frozenset[int]] | None = None
 
     def choose(self, destination: str) -> tuple[int, ...]:
         """Return the links for a destination, with or without its +; () when there is no route."""
@@ -40,6 +42,16 @@ class RoutingTable:
             if found:
                 return found
         return NO_LINKS
+
+    def beside(self, link: int) -> frozenset[int]:
+        """Return the links that are in a route with this one, itself included; none when it is in no route."""
+        if self._beside is None:
+            together: dict[int, set[int]] = {}
+            for links in self._links.values():
+                for one in links:
+                    together.setdefault(one, set()).update(links)
+            self._beside = {one: frozenset(others) for one, others in together.items()}
+        return self._beside.get(link, NOBODY)
 
     def part_rule(self, destination: str) -> PartRule:
         """Return how the route that `choose` finds counts parts; where `ruled` is False all count by gsm_ucs2."""

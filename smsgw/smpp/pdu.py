@@ -137,8 +137,11 @@ def plain_submit(octets: bytes) -> tuple[bytes, ...] | None:
     return fields if found.end() + fields[8][0] == len(octets) else None
 
 
-def read_sm(octets: bytes, version: int = const.V34) -> Sm:
-    """Read a submit_sm or deliver_sm. Raises BadPdu with the status of the field that is wrong (3.4 §4.4.1, 5.0 §4.7.6)."""
+def read_sm(octets: bytes, version: int = const.V50) -> Sm:
+    """Read a submit_sm or deliver_sm. Raises BadPdu with the status of the field that is wrong (3.4 §4.4.1, 5.0 §4.7.6).
+
+    `version`: that of the session by which it came; what was taken before is read as 5.0, which allows most.
+    """
     try:
         # One index() a string: the fastest way in plain Python, and it can't run over the end.
         find = octets.index

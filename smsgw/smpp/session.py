@@ -178,6 +178,8 @@ class Session:
             else:
                 self._not_for_application(pdu, now)
         self._keep(buffer, at, now)
+        if self._peer_unbind:
+            self._finish_unbind()
         return pdus
 
     def _keep(self, buffer: bytes, at: int, now: float) -> None:
@@ -244,17 +246,23 @@ class Session:
             self.closing = "too_many_bad_pdus"
 
     def _peer_unbound(self, pdu: Pdu, now: float) -> None:
-        """Take no more requests; the unbind_resp goes out behind the answers that are owed (3.4 §4.2, 5.0 §2.3.5)."""
+        """Take no more requests; the unbind_resp goes out behind the answers that are owed (3.4 §4.2, 5.0 §2.3.5).
+
+        An ESME also waits for the answers that it is owed itself: a centre that shuts down has taken those messages already.
+        """
         self._enter(SessionState.UNBINDING)
         self._peer_unbind = pdu.sequence
         self._unbind_by = now + self.settings.unbind_wait_s
         self._finish_unbind()
 
     def _finish_unbind(self) -> None:
-        if self._peer_unbind and self.unanswered <= 0:
-            self.out.append(HEADER.pack(HEADER_LENGTH, const.UNBIND_RESP, 0, self._peer_unbind))
-            self._peer_unbind = 0
-            self.closing = self.closing or "unbound_by_peer"
+        if self._peer_unbind and self.unanswered <= 0 and (self.role is Role.MC or not len(self.window)):
+            self._answer_unbind()
+
+    def _answer_unbind(self) -> None:
+        self.out.append(HEADER.pack(HEADER_LENGTH, const.UNBIND_RESP, 0, self._peer_unbind))
+        self._peer_unbind = 0
+        self.closing = self.closing or "unbound_by_peer"
 
     # ---- octets out -----------------------------------------------------------------------------------------------
 
@@ -281,11 +289,15 @@ class Session:
     def unanswerable(self) -> None:
         """A request without a response of its own (alert_notification, outbind) has been dealt with."""
         self.unanswered -= 1
+        if self._peer_unbind:
+            self._finish_unbind()
 
     def nack(self, pdu: Pdu, status: int) -> None:
         """Answer a request with generic_nack: we know the command but do not offer it (3.4 §4.3.1)."""
         self.unanswered -= 1
         self.out.append(HEADER.pack(HEADER_LENGTH, const.GENERIC_NACK, status, pdu.sequence))
+        if self._peer_unbind:
+            self._finish_unbind()
 
     def bound_as(self, bind_command: int, version: int) -> None:
         """Enter the bound state of this bind command with the effective interface version. Call after the bind_resp."""
@@ -315,7 +327,10 @@ class Session:
         if due is not Due.NOTHING and not self.closing:
             self._act(due, now)
         if self._unbind_by and now > self._unbind_by and not self.closing:
-            self.closing = "unbind_timeout"
+            if self._peer_unbind:
+                self._answer_unbind()
+            else:
+                self.closing = "unbind_timeout"
         if self.window and settings.response_timeout_s:
             return self.window.expire(now - settings.response_timeout_s)
         return []

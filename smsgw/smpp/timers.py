@@ -59,7 +59,8 @@ class Timers:
         if not bound:
             return Due.SESSION_INIT if session_init_s and now - self.opened_at > session_init_s else Due.NOTHING
         if self.enquired_at:
-            return Due.NO_ENQUIRE_LINK_RESP if now - self.enquired_at > response_timeout_s else Due.NOTHING
+            silent = response_timeout_s and now - self.enquired_at > response_timeout_s
+            return Due.NO_ENQUIRE_LINK_RESP if silent else Due.NOTHING
         if inactivity_s and now - self.worked_at > inactivity_s:
             return Due.INACTIVE
         if enquire_link_s and now - self.heard_at > enquire_link_s:

@@ -121,6 +121,17 @@ async def due(connection: Any, ids: Sequence[int], node: int) -> set[int]:
     return {row["id"] for row in rows}
 
 
+async def waited_for(connection: Any) -> list[int]:
+    """Return the links for which something waits that nobody has claimed; it steps through the index, however much waits."""
+    rows = await connection.fetch(
+        "WITH RECURSIVE step AS ("
+        " (SELECT link FROM waiting WHERE node = 0 AND state = 3 ORDER BY link LIMIT 1) UNION ALL"
+        " SELECT (SELECT w.link FROM waiting w WHERE w.node = 0 AND w.state = 3 AND w.link > s.link ORDER BY w.link LIMIT 1)"
+        " FROM step s WHERE s.link IS NOT NULL) SELECT link FROM step WHERE link IS NOT NULL"
+    )
+    return [row["link"] for row in rows]
+
+
 async def referred(connection: Any, keys: Sequence[tuple[int, str]]) -> list[tuple[int, str, int, str]]:
     """Find (link, upstream id) among the references: rows of (link, upstream id, message id, destination), newest first."""
     rows = await connection.fetch(

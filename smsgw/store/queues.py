@@ -82,7 +82,7 @@ class Queues:
         self._together: dict[int, list[Message]] = {}
         self.owed: deque[tuple[Owed, Effect, Any]] = deque()
         self.done: list[int] = []
-        self.put_back: list[tuple[Any, ...]] = []
+        self.put_back: dict[int, tuple[Any, ...]] = {}
         self.leases: list[tuple[int, int, Effect]] = []
         self.waits: dict[int, tuple[int, tuple[Any, ...]]] = {}
         self.unwaits: list[int] = []
@@ -129,8 +129,8 @@ class Queues:
             self._wake.set()
 
     def postpone(self, owed: Owed, *, keep: bool) -> None:
-        """What is owed is tried again later: by us when `keep`, else by whoever takes it."""
-        self.put_back.append((owed.id, owed.tries, int(owed.due_at * 1000), self.seat.node if keep else 0))
+        """What is owed is tried again later: by us when `keep`, else by whoever takes it. What is said last of it counts."""
+        self.put_back[owed.id] = (owed.id, owed.tries, int(owed.due_at * 1000), self.seat.node if keep else 0)
         self._wake.set()
 
     def lease(self, account: int, count: int, effect: Effect) -> None:
@@ -157,9 +157,10 @@ class Queues:
         self.claims.append((link, count, effect))
         self._wake.set()
 
-    def refer(self, message: Message) -> None:
-        """Keep where a late receipt leads: (link, upstream id) → message."""
-        self.refers.append((message.link, message.id, quote(message.upstream_id), quote(message.destination)))
+    def refer(self, message: Message, link: int = 0, upstream_id: str = "") -> None:
+        """Keep where a late receipt leads: (link, upstream id) → message; its own, unless another attempt's are given."""
+        key = upstream_id or message.upstream_id
+        self.refers.append((link or message.link, message.id, quote(key), quote(message.destination)))
         self._wake.set()
 
     def park(self, orphan: Orphan, effect: Effect, argument: Any) -> None:
@@ -253,7 +254,8 @@ class Queues:
         self._pack_rest(batch)
         if now - self._low_water_at >= 1.0:
             self._low_water_at = now
-            batch.low_water = self.low_water()
+            # A message that memory has let go of is no longer among its open ones; until its change is written its row is.
+            batch.low_water = min(self.low_water(), *self.changed) if self.changed else self.low_water()
         if self._second:
             self._next_in_line()
         return batch
@@ -331,7 +333,7 @@ class Queues:
             batch.done = [(key,) for key in self.done]
             self.done = []
         if self.put_back:
-            batch.put_back, self.put_back = self.put_back, []
+            batch.put_back, self.put_back = list(self.put_back.values()), {}
         if self.waits or self.unwaits or self.refers:
             self._pack_places(batch)
         if self.unparks:

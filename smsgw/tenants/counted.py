@@ -27,8 +27,13 @@ class CountedBinds:
     async def claim(self, account: int, kind: str, limit: int, of_kind: int, address: str = "") -> bool:
         """Take one of an account's binds over all nodes; False when it has them all, or all of this kind (0: no limit)."""
         self._last = number = self._last + 1
-        async with self._pool.acquire() as connection:
-            free = await binds.claim(connection, self._seat.node, self._seat.epoch, number, account, kind, limit, of_kind, address)
+        seat = self._seat
+        try:
+            async with self._pool.acquire() as connection:
+                free = await binds.claim(connection, seat.node, seat.epoch, number, account, kind, limit, of_kind, address)
+        except BaseException:
+            self._released.append(number)  # it may be counted, with its answer lost
+            raise
         if free:
             self._numbers.setdefault((account, kind), []).append(number)
         return free

@@ -39,6 +39,19 @@ async def test_a_submit_goes_as_it_is_and_is_answered():
         assert (meter.submitted, meter.sent, sum(meter.latency.counts)) == (1, 1, 1)
 
 
+async def test_a_carrier_that_answers_twice_keeps_its_bind():
+    """However many answers to nothing come: to close the bind would put in doubt what is still unanswered."""
+    async with Smsc() as smsc, side(link(smsc.port, window=1_500)) as ours:
+        await ours.bound()
+        smsc.garbled = lambda octets: octets * 2
+        for number in range(1_100):
+            ours.submit(number)
+        assert len(await ours.outcomes(1_100)) == 1_100
+        [session] = smsc.sessions
+        await session.ask(const.ENQUIRE_LINK)
+        assert ours.states() == ["bound"]
+
+
 async def test_a_data_sm_goes_as_data_sm():
     """A message that came by data_sm goes on by data_sm, and its data_sm_resp counts."""
     async with Smsc() as smsc, side(link(smsc.port)) as ours:

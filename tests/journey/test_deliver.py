@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from smsgw.model import State
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
@@ -269,6 +271,78 @@ async def test_a_final_receipt_overtakes_no_intermediate_one_and_cancels_those_t
         await scene.later(5)
         await scene.turns()
         assert [read_receipt(request).stat for request in tenant.requests] == [b"ENROUTE", b"DELIVRD"]
+
+
+async def test_a_final_receipt_cancels_an_intermediate_one_that_waits_for_the_window(database: str):
+    """It could not go at once, the final one can: after that it says nothing new, and is dropped."""
+    async with Scene(database, account="deliver_window = 1", more="[receipts]\nhold_ms = 60000").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        tenant.late = True
+        for registered in (0x01, 0x11):
+            await tenant.submit(registered_delivery=registered)
+        first, second = await smsc.submitted(2)
+        await smsc.delivered(smsc.receipt(first, "DELIVRD"))
+        await tenant.request(const.DELIVER_SM)
+        await smsc.delivered(smsc.receipt(second, "ENROUTE", esm_class=0x20))
+        tenant.late = False
+        tenant.answer_late()
+        [session] = scene.daemon.registry.sessions()
+        await scene.until(lambda: scene.daemon.deliver.ready == 1 and session.room == 1)
+        await smsc.delivered(smsc.receipt(second, "DELIVRD"))
+        await scene.emptied("owed")
+        await scene.later(61)
+        await scene.turns()
+        assert [read_receipt(request).stat for request in tenant.requests] == [b"DELIVRD", b"DELIVRD"]
+
+
+async def test_a_clock_that_is_put_back_keeps_no_receipt(database: str):
+    """`hold_ms` is the longest that a receipt waits for its submit's answer to be read, whatever the wall clock does meanwhile."""
+    async with Scene(database).playing() as scene:
+        sender, receiver = await scene.tenant("tx"), await scene.tenant("rx")
+        await sender.submit(registered_delivery=1)
+        submit = await scene.smsc.submit()
+        scene.clock.time = lambda: time.time() - 3_600.0  # type: ignore[method-assign]
+        scene.smsc.receipt(submit)
+        assert (await scene.receipt(receiver)).stat == b"DELIVRD"
+
+
+async def test_what_a_tenant_cannot_take_stays_in_the_store(database: str):
+    """Refused for now by the hundred: no more than `claim_cap` wait in memory for their next try, and all come at last."""
+    async with Scene(database, more="[receipts]\nclaim_cap = 10").playing() as scene:
+        scene.smsc.receipts = "DELIVRD"
+        tenant = await scene.tenant()
+        tenant.status = const.ESME_RX_T_APPN
+        ours = await _receipted(tenant, 100)
+        await scene.until(lambda: scene.daemon.deliver.ready == 10)
+        await scene.turns()
+        assert scene.daemon.deliver.ready == 10
+        assert await scene.count("owed") == 100
+        tenant.status = const.ESME_ROK
+        await scene.hastened(lambda: set(_ids(tenant)) == set(ours))
+        await scene.settled()
+        await scene.emptied("owed")
+        assert scene.daemon.deliver._put_off == {}
+
+
+async def test_nobody_keeps_a_receipt_whose_receivers_have_all_gone(database: str):
+    """Two receivers leave while the store is slow: what was put off and then let go is free, for whoever binds next."""
+    async with Scene(database).playing() as scene:
+        one, two = await scene.tenant(), await scene.tenant("rx")
+        one.late = two.late = True
+        ours = id_of(await one.submit(registered_delivery=1))
+        scene.smsc.receipt(await scene.smsc.submit())
+        await one.request(const.DELIVER_SM)
+        await scene.settled()
+        async with scene.stalled():
+            scene.daemon.commit.unwait(0)  # a cycle that is stalled; all that follows waits for the next one
+            await scene.until(lambda: not scene.daemon.commit.unwaits)
+            one.abort()
+            await two.request(const.DELIVER_SM)
+            two.abort()
+            await scene.until(lambda: not scene.daemon.registry.receivers(1))
+        await scene.settled()
+        assert await scene.count("owed WHERE node = 0") == 1
+        assert (await scene.receipt(await scene.tenant())).message_id == ours
 
 
 async def test_receipts_stay_owed_when_the_gateway_dies(database: str):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from smsgw.model import Message, State
 from smsgw.smpp import const, receipt
-from smsgw.smpp.pdu import read_sm
+from smsgw.smpp.pdu import read_sm, sm_body
 from smsgw.store.database import Connection
+from tests.journey.scene import Scene, id_of
 from tests.peers import WAIT_S, Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -88,3 +90,83 @@ async def test_a_receipt_that_never_comes_leaves_it_unknown(database: str, conne
             found = receipt.parse(came.octets, read_sm(came.octets))
             assert found is not None
             assert (found.stat, ended[0].id) == (b"UNKNOWN", message_id)
+
+
+async def test_a_clock_that_is_put_back_keeps_nothing_in_memory(database: str):
+    """Ids go on from where they were: what has been open for `spill_after_s` leaves memory all the same."""
+    async with Scene(database, more=SOON).playing() as scene:
+        scene.clock.time = lambda: time.time() - 3_600.0  # type: ignore[method-assign]
+        await (await scene.tenant()).submit(registered_delivery=1)
+        await scene.smsc.submit()
+        await scene.until(lambda: not len(scene.daemon.transit))
+        await scene.settled()
+        assert await scene.count("upstream_ref") == 1
+
+
+async def _held_up(scene: Scene, count: int = 1) -> list[bytes]:
+    """Cut both carriers and submit messages, which wait in the store for the first one; returns their ids."""
+    for smsc in scene.smscs:
+        await smsc.close()
+        smsc.cut()
+    await scene.until(lambda: not scene.daemon.carriers.any_bound)
+    tenant = await scene.tenant()
+    asked = [tenant.send(const.SUBMIT_SM, sm_body(source=b"1", dest=b"86", short_message=b"%d" % n)) for n in range(count)]
+    ours = [id_of(await tenant.answer_to(sequence)) for sequence in asked]
+    [first, _] = scene.daemon.directory.links()
+    await scene.settled()
+    assert await scene.count("waiting WHERE link = $1", first.id) == count
+    return ours
+
+
+async def test_what_waits_for_a_link_that_stays_down_takes_the_next_of_its_route(database: str):
+    """With both links down messages wait for the first; the second one is back alone: they go there, in order, at its speed."""
+    async with Scene(database, links=2, text=_narrow).playing() as scene:
+        ours = await _held_up(scene, 200)
+        smsc = scene.smscs[1]
+        await smsc.open()
+        began = scene.clock.now()
+        await smsc.submitted(len(ours))
+        assert scene.clock.now() - began < 6.0
+        assert [submit.content for submit in smsc.submits] == [b"%d" % n for n in range(len(ours))]
+        await scene.emptied("waiting")
+
+
+async def test_what_waits_for_a_link_that_is_deleted_takes_another(database: str):
+    """Ops take a link away for which messages wait: they go by the route as it is now."""
+    async with Scene(database, links=2).playing() as scene:
+        [ours] = await _held_up(scene)
+        smsc = scene.smscs[1]
+        one_link = provisioning(scene.smsc.port, smsc.port).replace('"alpha-1", ', "")
+        start = one_link.index("[[link]]")
+        await scene.provision(one_link[:start] + one_link[one_link.index("[[link]]", start + 1) :])
+        await scene.until(lambda: len(scene.daemon.directory.links()) == 1)
+        await smsc.open()
+        await smsc.submit()
+        await scene.in_state(ours, State.SENT)
+        await scene.emptied("waiting")
+
+
+async def test_what_no_other_link_may_take_waits_for_its_own(database: str):
+    """Another carrier is up, in a route of its own: what waits for the first one is not given to it, and goes when that is back."""
+    async with Scene(database, links=2, text=_apart).playing() as scene:
+        [ours] = await _held_up(scene)
+        await scene.smscs[1].open()
+        await scene.until(lambda: scene.daemon.carriers.any_bound)
+        await scene.until(lambda: scene.count("waiting WHERE due_ms > 0"))
+        await scene.turns()
+        assert scene.smscs[1].submits == []
+        assert (await scene.row(ours))["state"] == State.QUEUED
+        await scene.smsc.open()
+        await scene.smsc.bound()
+        await scene.later(31)
+        await scene.smsc.submit()
+        await scene.in_state(ours, State.SENT)
+
+
+def _narrow(*ports: int) -> str:
+    return provisioning(*ports).replace("window = 500", "window = 10")
+
+
+def _apart(*ports: int) -> str:
+    text = provisioning(*ports)
+    return text.replace('links = ["alpha-1", "alpha-2"]', 'links = ["alpha-1"]') + '[[route]]\nprefix = "44"\nlinks = ["alpha-2"]\n'

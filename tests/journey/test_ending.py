@@ -8,9 +8,10 @@ import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, receipt
-from smsgw.smpp.pdu import read_sm
+from smsgw.smpp.pdu import read_sm, sm_body
 from smsgw.store import invariants
 from smsgw.store.database import Connection
+from tests.journey.scene import Scene, id_of
 from tests.peers import WAIT_S, Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -81,3 +82,22 @@ async def test_what_wants_no_receipt_ends_when_it_is_sent(database: str, connect
             while await connection.fetchval("SELECT state FROM message") != State.SENT or len(daemon.transit):
                 await esme.ask(const.ENQUIRE_LINK)
         assert await connection.fetchval("SELECT count(*) FROM owed") == 0
+
+
+async def test_a_relay_tenant_is_answered_when_the_receipt_comes_first(database: str):
+    """A receipt without an id, ahead of the answer, proves that the carrier has it: ESME_ROK, the receipt, no slot lost."""
+    async with Scene(database, account='mode = "relay"').playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        body = sm_body(source=b"1069", dest=b"8613800138000", short_message=b"hi", registered_delivery=1)
+        asked = tenant.send(const.SUBMIT_SM, body)
+        await smsc.delivered(smsc.receipt(await smsc.submit(), text_id=b"", tlv_id=b""))
+        ours = id_of(await tenant.answer_to(asked))
+        assert (await scene.receipt(tenant)).message_id == ours
+        smsc.answer_late()
+        [link] = scene.daemon.directory.links()
+        await scene.until(lambda: scene.daemon.carriers.room(link.id) == link.window)
+        assert (await scene.row(ours))["state"] == State.DELIVERED
+        [session] = scene.daemon.registry.sessions()
+        assert session.undecided == 0
+        assert [response.sequence for response in tenant.responses].count(asked) == 1

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from smsgw.model import State
 from smsgw.smpp import const, receipt
 from smsgw.smpp.pdu import Pdu, read_sm
+from tests.journey.scene import Scene, id_of
 from tests.peers import WAIT_S, Esme
 from tests.rig import provisioning, running
 from tests.smsc import Smsc
@@ -79,3 +81,65 @@ async def test_ids_that_differ_by_pdu_meet(database: str):
             for smsc.early, smsc.receipts in (("", "DELIVRD"), ("DELIVRD", "")):
                 response = await esme.submit(registered_delivery=1)
                 assert id_in(await esme.request(const.DELIVER_SM)) == response.body[:-1]
+
+
+async def test_what_came_to_its_end_is_not_sent_again(database: str):
+    """The first attempt is answered late and receipted; what the carrier then says of the second one changes nothing."""
+    async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await smsc.submitted(1)
+        await scene.later(6)
+        await smsc.submitted(2)
+        smsc.late = False
+        (session, answer), _ = smsc.kept
+        session.send_raw(answer)
+        await scene.in_state(ours, State.SENT)
+        smsc.receipt(smsc.submits[0])
+        assert (await scene.receipt(tenant)).stat == b"DELIVRD"
+        session.send(const.SUBMIT_SM_RESP, status=const.ESME_RTHROTTLED, sequence=smsc.submits[1].pdu.sequence)
+        await scene.until(lambda: not scene.daemon.carriers.windows()["alpha-1",])
+        await scene.turns()
+        row = await scene.row(ours)
+        assert (row["state"], row["error"], row["attempt"]) == (State.DELIVERED, 0, 2)
+        assert len(smsc.submits) == 2
+
+
+async def test_a_doubt_that_was_given_up_is_settled_by_a_late_answer_and_its_receipt(database: str):
+    """Neither attempt was answered in time, both are answered late: the receipt of either is the tenant's, once."""
+    async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        for count in (1, 2):
+            await smsc.submitted(count)
+            await scene.later(6)
+        assert (await scene.receipt(tenant)).stat == b"UNKNOWN"
+        smsc.late = False
+        smsc.answer_late()
+        await scene.until(lambda: scene.count("upstream_ref WHERE upstream_id IN ('1', '2')"))
+        for submit in reversed(smsc.submits):
+            assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        assert (await scene.receipt(tenant)).stat == b"DELIVRD"
+        assert (await scene.in_state(ours, State.DELIVERED))["refund"] == 0
+        await scene.turns()
+        assert len([one for one in tenant.requests if one.command == const.DELIVER_SM]) == 2
+        assert await scene.count("orphan") == 0
+
+
+async def test_a_receipt_of_the_second_attempt_finds_its_message_too(database: str):
+    """The first attempt was answered late, the second in time; the carrier reports the second one alone."""
+    async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await smsc.submitted(1)
+        await scene.later(6)
+        await smsc.submitted(2)
+        smsc.late = False
+        smsc.answer_late()
+        await scene.in_state(ours, State.SENT)
+        await smsc.delivered(smsc.receipt(smsc.submits[1]))
+        assert (await scene.receipt(tenant)).message_id == ours
+        assert (await scene.row(ours))["state"] == State.DELIVERED

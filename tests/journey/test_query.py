@@ -94,3 +94,15 @@ async def test_an_old_session_asks_by_its_short_id(database: str):
         while (answer := await tenant.submit()).status == const.ESME_RTHROTTLED:
             assert not tenant.ended.is_set()
         assert id_of(answer) > short
+
+
+async def test_without_its_store_the_gateway_says_so(database: str):
+    """The store is away: ESME_RSYSERR, as for a submit; a query is never left without an answer."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        ours = id_of(await tenant.submit())
+        asked = bodies.query_sm_body(message_id=ours, source=b"1069")
+        await scene.connection.execute("ALTER TABLE short_id RENAME TO gone")
+        assert (await tenant.ask(const.QUERY_SM, asked)).status == const.ESME_RSYSERR
+        await scene.connection.execute("ALTER TABLE gone RENAME TO short_id")
+        assert (await tenant.ask(const.QUERY_SM, asked)).status == const.ESME_ROK

@@ -33,6 +33,26 @@ def submit(**fields: Any) -> Message | Rejected:
     return read(sm_body(**({"source": b"1069", "dest": b"8613800138000", "short_message": b"hello"} | fields)), version=version)
 
 
+def test_parts_share_their_reference_however_they_come():
+    """By submit_sm or data_sm, in short_message or message_payload, by UDH or SAR: whatever follows is to take the same link."""
+    headed = tlv.append(const.TAG_MESSAGE_PAYLOAD, b"\x05\x00\x03\x07\x02\x01text")
+    numbered = b"".join(
+        tlv.append(tag, value)
+        for tag, value in (
+            (const.TAG_MESSAGE_PAYLOAD, b"text"),
+            (const.TAG_SAR_MSG_REF_NUM, b"\x00\x07"),
+            (const.TAG_SAR_TOTAL_SEGMENTS, b"\x02"),
+            (const.TAG_SAR_SEGMENT_SEQNUM, b"\x01"),
+        )
+    )
+    for esm_class, tlvs, reference in ((0x40, headed, "8:7:2"), (0, numbered, "16:7:2")):
+        short = submit(short_message=b"", esm_class=esm_class, tlvs=tlvs)
+        data = read(data_sm_body(source=b"1069", dest=b"8613", esm_class=esm_class, tlvs=tlvs), command=const.DATA_SM)
+        assert isinstance(short, Message)
+        assert isinstance(data, Message)
+        assert (short.long_message, data.long_message) == (reference, reference)
+
+
 def test_a_plain_message_keeps_every_octet():
     """The body goes on as it came: UDH, TLVs, flags and all."""
     body = sm_body(

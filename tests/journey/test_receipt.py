@@ -420,6 +420,38 @@ async def test_while_the_store_is_away_a_receipt_waits_and_comes_again(database:
         assert len(tenant.requests) == 1
 
 
+async def test_while_the_store_is_slow_a_receipt_waits_no_longer(database: str):
+    """The store is there and commits nothing: `store_wait_s` holds too, and the receipt reaches the tenant once."""
+    async with Scene(database, link="enquire_link_s = 3600").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours, submit = await _submitted(scene, tenant)
+        await scene.in_state(ours, State.SENT)
+        async with scene.stalled():
+            first = smsc.receipt(submit)
+            await scene.until(lambda: scene.daemon.receipt.unanswered)
+            scene.clock.ahead += 11
+            assert (await smsc.delivered(first)).status == const.ESME_RX_T_APPN
+        assert (await scene.receipt(tenant)).message_id == ours
+        assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        await scene.settled()
+        assert len([request for request in tenant.requests if request.command == const.DELIVER_SM]) == 1
+
+
+async def test_receipts_of_nothing_known_do_not_keep_others_out(database: str):
+    """As many are parked as may be: another one is to come again, but what has its message in the store is taken."""
+    async with Scene(database, more="[unit_of_work]\nspill_after_s = 0.2\n").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours, submit = await _submitted(scene, tenant)
+        await scene.until(lambda: not len(scene.daemon.transit))
+        await scene.settled()
+        scene.daemon.receipt.parked_count = 200_000
+        unknown = smsc.receipt(submit, text_id=b"unknown", tlv_id=b"unknown")
+        assert (await smsc.delivered(unknown)).status == const.ESME_RX_T_APPN
+        assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        assert (await scene.receipt(tenant)).message_id == ours
+        assert await scene.count("orphan") == 0
+
+
 async def test_a_receipt_is_answered_on_its_own_session_or_not_at_all(database: str):
     """The link breaks and returns while the store is away: the new session's requests are not answered by old answers."""
     async with Scene(database).playing() as scene:

@@ -118,6 +118,22 @@ async def test_what_was_on_its_way_when_the_gateway_died_is_in_doubt(database: s
             assert (await scene.receipt(tenant)).message_id == ours
 
 
+async def test_what_was_throttled_before_the_gateway_died_is_no_older_doubt(database: str):
+    """An earlier attempt was refused, the last one unanswered: the doubt is new, and waits as its account wants."""
+    async with Scene(database, account='in_doubt = "hold"').playing() as scene:
+        smsc = scene.smsc
+        smsc.statuses.append(const.ESME_RTHROTTLED)
+        ours = id_of(await (await scene.tenant()).submit(registered_delivery=1))
+        await smsc.submitted(1)
+        smsc.late = True
+        await scene.hastened(lambda: len(smsc.submits) == 2)
+        await scene.kill()
+        await scene.start()
+        await scene.until(lambda: scene.count("message WHERE state <> 4 AND error <> 0"))
+        await scene.turns()
+        assert (await scene.row(ours))["state"] == State.IN_DOUBT
+
+
 async def test_a_receipt_parked_by_another_process_is_matched_or_expires(database: str):
     """Whoever parked it: it is tried again each second while fresh, each minute later, and goes when its time is over."""
     async with Scene(database, more="[receipts]\nparked_ttl_s = 600.0").playing() as scene:

@@ -32,6 +32,13 @@ def test_a_route_whose_links_are_all_unknown_is_none():
     assert (table.choose("8613"), table.choose("4917")) == ((1,), (2,))
 
 
+def test_links_of_one_route_stand_beside_each_other():
+    """Those that are in any route with a link, itself included; none beside one that is in no route."""
+    routes = [Route(1, "", ("a",)), Route(2, "86", ("b", "a")), Route(3, "44", ("c", "x"))]
+    table = RoutingTable(routes, LINKS)
+    assert [table.beside(link) for link in (1, 2, 3, 4)] == [{1, 2}, {1, 2}, {3}, set()]
+
+
 def test_parts_are_counted_as_the_route_says():
     """The part rule is that of the longest prefix, gsm_ucs2 where there is no route."""
     routes = [Route(1, "86", ("a",), "cn_char"), Route(2, "861", ("a",)), Route(3, "8617", ("x",), "octet")]

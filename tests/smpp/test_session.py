@@ -180,11 +180,38 @@ def test_unbind_is_answered_behind_what_is_owed():
 
 
 def test_unbind_does_not_wait_for_ever():
-    """When an answer that is owed never comes, unbind_wait_s is the end."""
+    """When an answer that is owed never comes, unbind_wait_s is the end; the unbind is answered even so."""
     made = session(unbind_wait_s=5.0)
     made.receive(encode(const.SUBMIT_SM, 0, 1, SUBMIT) + encode(const.UNBIND, 0, 2), 0.0)
+    made.tick(5.0)
+    assert (said(made), made.closing) == ([], "")
     made.tick(5.1)
-    assert made.closing == "unbind_timeout"
+    assert (said(made), made.closing) == ([(const.UNBIND_RESP, 0, 2)], "unbound_by_peer")
+
+
+def test_an_unbind_behind_what_has_no_response_of_its_own_is_answered():
+    """A nacked submit_multi and an alert_notification are dealt with: the unbind in the same octets waits for nothing (item 35)."""
+    made = session()
+    (multi,) = made.receive(encode(const.SUBMIT_MULTI, 0, 1, SUBMIT) + encode(const.UNBIND, 0, 2), 0.0)
+    made.nack(multi, const.ESME_RINVCMDID)
+    assert said(made) == [(const.GENERIC_NACK, const.ESME_RINVCMDID, 1), (const.UNBIND_RESP, 0, 2)]
+    made = session(Role.ESME)
+    assert made.receive(encode(const.ALERT_NOTIFICATION, 0, 1, b"") + encode(const.UNBIND, 0, 2), 0.0)
+    made.unanswerable()
+    assert said(made) == [(const.UNBIND_RESP, 0, 2)]
+
+
+def test_an_esme_hears_the_answers_that_a_leaving_centre_still_gives():
+    """A centre unbinds with submits unanswered: unbind_resp and the end come behind its answers (item 38)."""
+    made = session(Role.ESME, unbind_wait_s=5.0)
+    made.request(const.SUBMIT_SM, SUBMIT, "a", 0.0)
+    made.request(const.SUBMIT_SM, SUBMIT, "b", 0.0)
+    said(made)
+    made.receive(encode(const.UNBIND, 0, 9), 1.0)
+    (answer,) = made.receive(encode(const.SUBMIT_SM_RESP, 0, 1, b"id\0"), 2.0)
+    assert (answer.context, said(made), made.closing) == ("a", [], "")
+    (answer,) = made.receive(encode(const.SUBMIT_SM_RESP, 0, 2, b"id\0"), 3.0)
+    assert (answer.context, said(made), made.closing) == ("b", [(const.UNBIND_RESP, 0, 9)], "unbound_by_peer")
 
 
 def test_our_unbind_closes_at_its_answer_and_crossing_requests_are_answered():

@@ -68,3 +68,10 @@ def test_nought_switches_a_timer_off(name: str):
     timers.partial_since = 1.0 if name == "slow_pdu_s" else 0.0
     off = {**dict.fromkeys(SETTINGS, 0.0), "response_timeout_s": 5.0}
     assert timers.due(1e9, bound=name != "session_init_s", **off) is Due.NOTHING
+
+
+def test_without_a_response_time_out_silence_after_a_question_ends_nothing():
+    """response_timeout_s of 0 never runs out: a peer that has not answered by the next tick is not taken for dead."""
+    timers = Timers(0.0)
+    timers.enquired_at = 31.0
+    assert due(timers, 1e9, response_timeout_s=0.0, inactivity_s=0.0) is Due.NOTHING

@@ -77,6 +77,17 @@ async def test_what_is_claimed_and_due(connection: Connection):
     assert await messages.due(connection, [1, 2, 3, 4, 5, 6], 1) == {1, 2}
 
 
+async def test_links_that_are_waited_for_are_found_once(connection: Connection):
+    """Each link for which a free message waits, whatever its time; not those of claimed ones, nor of those that are not queued."""
+    assert await messages.waited_for(connection) == []
+    await connection.execute(
+        "INSERT INTO waiting (id, link, state, due_ms, node) VALUES (1, 9, 3, 0, 0), (2, 7, 3, $1, 0), (3, 7, 3, 0, 0),"
+        " (4, 5, 3, 0, 1), (5, 4, 1, 0, 0)",
+        4_000_000_000_000,
+    )
+    assert await messages.waited_for(connection) == [7, 9]
+
+
 async def test_references_are_found_newest_first(cycle: Cycles, connection: Connection):
     """A carrier's id leads to every message of that link that had it, the newest first; other links' are others."""
     rows = [(7, 1, '"up 1"', "86138"), (7, 3, '"up 1"', "86139"), (8, 2, '"up 1"', "86137"), (7, 4, "99", "86136")]

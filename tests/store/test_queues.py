@@ -244,6 +244,18 @@ def test_the_low_water_is_asked_for_once_a_second(clock: FakeClock, ids: Ids):
     assert marks == [77, 0, 0, 77, 0]
 
 
+def test_the_low_water_stays_below_what_is_not_written_yet(clock: FakeClock, ids: Ids):
+    """A message that memory has let go of changes over the cap: until its row is written, recovery must come by it."""
+    waiting = queues(clock, changed=1)
+    first, second = message(ids), message(ids)
+    waiting.low_water = lambda: second.id + 1
+    for each in (first, second):
+        waiting.change(each)
+    assert waiting._pack().low_water == second.id
+    clock.at += 1.0
+    assert waiting._pack().low_water == second.id + 1
+
+
 def test_new_messages_wake_a_loop_that_waits(clock: FakeClock, ids: Ids):
     """Whatever is handed over wakes the loop."""
     each = message(ids)

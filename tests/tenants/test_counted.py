@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+import pytest
+
 from smsgw.store.commit import Seat
 from smsgw.store.database import Connection, open_pool
 from smsgw.tenants.counted import CountedBinds
@@ -45,3 +49,32 @@ async def test_what_the_store_did_not_take_is_given_back_later(database: str, co
         binds._pool = again
         await binds.give_back()
     assert await counted(connection) == 0
+
+
+async def test_a_bind_whose_claim_was_not_heard_of_is_given_back(database: str, connection: Connection):
+    """The store counts it, and the connection is lost before it says so: the tenant is not one bind short for that."""
+
+    class _Deaf:
+        """A pool whose connections are lost once they have done what was asked."""
+
+        def acquire(self) -> _Deaf:
+            return self
+
+        async def __aenter__(self) -> Self:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            return None
+
+        async def fetchval(self, *asked: object) -> None:
+            await connection.fetchval(*asked)
+            raise ConnectionResetError
+
+    binds = CountedBinds(_Deaf(), Seat(1, 1))  # type: ignore[arg-type]
+    with pytest.raises(ConnectionResetError):
+        await binds.claim(7, "trx", 1, 0)
+    assert (binds.owing, await counted(connection)) == (True, 1)
+    async with await open_pool(database) as pool:
+        binds._pool = pool
+        await binds.give_back()
+        assert await binds.claim(7, "trx", 1, 0)
