@@ -85,10 +85,11 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet."""
     objection, flags, _ = _asked(policy, door, submission)
     category = submission.category_unread if policy.table.category is not None else ""
-    part, (octets, coding, header, _, _) = submission.part, submission.content
+    part, content = submission.part, submission.content
     assert part is not None
+    header = content.header
     shifts = (header.single_shift, header.locking_shift) if header is not None else None
-    digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
+    digest = blake2b(f"{content.data_coding}/{shifts}/".encode() + content.octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
     return Verdict(category, objection, flags, part=named, added=_tlvs(submission), sender=submission.replacement)
 
