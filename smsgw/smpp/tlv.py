@@ -51,6 +51,11 @@ def find(octets: bytes, at: int, tag: int) -> bytes | None:
     return None
 
 
+def twice(octets: bytes, at: int, tag: int) -> bool:
+    """Tell whether more than one TLV has this tag."""
+    return sum(found == tag for found, _, _ in iterate_lenient(octets, at)) > 1
+
+
 def append(tag: int, value: bytes) -> bytes:
     """Return one encoded TLV. Raises OverflowError for a value over 65,535 octets."""
     return tag.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value

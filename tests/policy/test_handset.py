@@ -93,7 +93,7 @@ def test_a_port_in_any_part_makes_the_text_uncertain():
 
 
 def test_an_escape_at_the_end_of_a_part_escapes_nothing_in_the_next():
-    """Joined it would be another letter; a handset reads each part by itself, so that both readings stand, and neither is certain."""
+    """Joined it would be another letter; a handset reads each part by itself: both readings stand, and neither is certain."""
     pieces = [b"h\x1b", b"ello"]
     parts = [
         content_of(raw(write_udh([concat_element(Concat(1, 8, 2, at))]) + piece, esm_class=0x40))
