@@ -35,7 +35,7 @@ class Content(NamedTuple):
     """The content of one PDU. `octets` come after the header; `tlv_at` is an offset into the PDU.
 
     `told_once`: it says in one way which part of which text it is, or that it is none. Who says it in two, by two elements of a
-    header or by a header and TLVs, leaves it to the carrier and the handset which one counts.
+    header or by a header and TLVs, leaves it to the carrier and the handset which one counts. `schedule`: as it is written.
     """
 
     octets: bytes
@@ -44,6 +44,7 @@ class Content(NamedTuple):
     part: Concat | None
     tlv_at: int
     told_once: bool = True
+    schedule: bytes = b""
 
 
 class Shown(NamedTuple):
@@ -60,9 +61,11 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
         data = read_data_sm(pdu)
         octets = tlv.find(pdu, data.tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
         esm_class, data_coding, tlv_at = data.esm_class, data.data_coding, data.tlv_at
+        schedule = b""
     else:
         sm = read_sm(pdu, version)
         esm_class, data_coding, tlv_at = sm.esm_class, sm.data_coding, sm.tlv_at
+        schedule = sm.schedule
         octets = pdu[sm.sm_at : sm.sm_at + sm.sm_length]
         if tlv_at != len(pdu) and not octets:
             octets = tlv.find(pdu, tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
@@ -72,7 +75,7 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
         octets = octets[header.length :]
     by_tlvs = sar(pdu, tlv_at) if tlv_at != len(pdu) else None
     told_once = (header is None or _told_once(header, by_tlvs)) and (by_tlvs is None or not sar_again(pdu, tlv_at))
-    return Content(octets, data_coding, header, part if part is not None else by_tlvs, tlv_at, told_once)
+    return Content(octets, data_coding, header, part if part is not None else by_tlvs, tlv_at, told_once, schedule)
 
 
 def _told_once(header: Udh, by_tlvs: Concat | None) -> bool:

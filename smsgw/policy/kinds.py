@@ -29,13 +29,17 @@ def category(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
 
 
 def hours(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """It has to be between both times in every zone that the recipient may be in; a number in no zone is not sent to."""
+    """It has to be between both times in every zone that the recipient may be in; a number in no zone is not sent to.
+
+    What a carrier is to keep until a time has to be within them then; it is never deferred: its time would be another one.
+    """
     found: list[Finding] = []
     for at, rule in _hours_of(policy, submission):
         begin, end = policy.hours[at]
-        minutes = minutes_of_day(submission.place.zones, submission.now)
+        zones = submission.place.zones
+        minutes = [minute for moment in submission.moments for minute in minutes_of_day(zones, moment)]
         if not minutes or not all(begin <= minute < end for minute in minutes):
-            action = Action.DEFER if rule.action == "defer" and minutes else Action.REJECT
+            action = Action.DEFER if rule.action == "defer" and minutes and not submission.scheduled else Action.REJECT
             found.append(Finding(action, "hours", f"hours.{rule.id or at + 1}", rule.mode == "shadow"))
             if action is Action.REJECT:
                 break
