@@ -131,11 +131,7 @@ class Submission:
         forms = self._forms
         if forms is None:
             text, others, _ = self.shown
-            forms = (
-                ((text, text.lower() if text.isascii() else n1(text)),)
-                if not others
-                else tuple((one, n1(one)) for one in (text, *others))
-            )
+            forms = ((text, n1(text)),) if not others else tuple((one, n1(one)) for one in (text, *others))
             self._forms = forms
         return forms
 
