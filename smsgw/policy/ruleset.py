@@ -285,7 +285,10 @@ class _Making:
             words = [*rule.words, *lines_of(self.bundle.words.get(rule.file, ""))]
             if not words:
                 self._fault("terms", at, f"terms {rule.id!r} has no word")
-            exceptions[rule.form] += [_in_form(word, rule.form) for word in rule.exceptions]
+            excepted = [_in_form(word, rule.form) for word in rule.exceptions]
+            if not all(excepted):
+                self._fault("terms", at, f"terms {rule.id!r} has an exception that is empty once it is in the form {rule.form}")
+            exceptions[rule.form] += excepted
             for word in words:
                 text = _in_form(word, rule.form)
                 what = _too_short(text) if rule.form == "n2" else "" if text.strip() else "is empty"
