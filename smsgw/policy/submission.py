@@ -172,7 +172,7 @@ class Submission:
         """Where the recipient is."""
         found = self._place
         if found is None:
-            found = self._place = the_plan().locate(self.destination)
+            found = self._place = the_plan().locate(self.marks.whole(self.destination))
         return found
 
     @property
@@ -215,7 +215,8 @@ class Submission:
         return rules.default
 
     def _of_sender(self, rules: Categories) -> str | None:
-        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
+        source = self.source.removeprefix("+")
+        longest = max((prefix for prefix in rules.sender if source.startswith(prefix)), key=len, default=None)
         return rules.sender[longest] if longest is not None else None
 
     @property

@@ -29,6 +29,7 @@ def test_only_allowed_kinds_go():
         ("优惠1234号", "1069000199", "marketing"),
         ("您好", "10690001", "notice"),
         ("wholesale prices", "10690001", "notice"),
+        ("优惠开始了", "+1069000199", "notice"),
     ],
 )
 def test_template_sender_words_and_default_say_the_kind_in_this_order(text: str, source: str, kind: str):
