@@ -41,11 +41,15 @@ LINK: Final = re.compile(
 _HOST: Final = re.compile(r"""(?:[^\s,;:!()'"<>，。；！？、）】《》.]|[.。](?=[a-z0-9]))+""")
 """The host at the front of that: a browser takes 。 for a dot, and the end of a sentence is none."""
 _MAY_DOT: Final = re.compile(rf"\.(?:(?:{_TOP})(?![a-z0-9-])|[a-z]{{2,24}}/|\d{{1,3}}[/:])")
-_MAY_PHONE: Final = re.compile(r"(?:\d[- ]?){6}\d")
+_GAP: Final = "[-. ·_—–]{0,2}"
+_MAY_PHONE: Final = re.compile(r"\d(?:[-. ·_—–)]{0,2}\d){6}")
 """What every phone number has in it."""
 PHONE: Final = re.compile(
-    r"(?<!\d)(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}|[48]00[- ]?\d{3}[- ]?\d{4}|0\d{2,3}[- ]?\d{7,8}|\+\d{7,15})(?!\d)"
+    rf"(?<!\d)(?:(?:\+?86{_GAP})?1[3-9]\d{_GAP}(?:\d{{4}}{_GAP}\d{{4}}|\d{{3}}{_GAP}\d{{5}}|\d{{2}}{_GAP}\d{{3}}{_GAP}\d{{3}})"
+    rf"|1[-. ·_—–]{{1,2}}[3-9](?:{_GAP}\d){{9}}|[48]00{_GAP}\d{{3}}{_GAP}\d{{4}}"
+    r"|0\d{2,3}\)?[- ]?\d{7,8}|\+\d{7,15})(?!\d)"
 )
+"""A mobile number in its usual groups, or digit by digit; a service number; a landline; an international one."""
 
 
 def reads_text(policy: RuleSet) -> bool:
@@ -107,9 +111,9 @@ def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     """Each TLV that the set requires is there, or is put there, and its value looks as it should."""
     added: list[Finding] = []
     for at, rule in enumerate(policy.table.tlv):
-        value = tlv.find(submission.pdu, submission.content.tlv_at, rule.tag)
+        values = tlv.find_all(submission.pdu, submission.content.tlv_at, rule.tag)
         name = rule.id or f"{rule.tag:04X}"
-        if value is None:
+        if not values:
             given = _given(policy, submission, rule.tag) if rule.mode == "enforce" and not policy.shadow else b""
             if not given:
                 return (Finding(Action.REJECT, "tlv_missing", f"tlv.{name}", rule.mode == "shadow"),)
@@ -118,7 +122,7 @@ def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
                 added.append(Finding(Action.FLAG, "tlv_missing", f"tlv.{name}{INJECTED}"))
             continue
         patterns = policy.tlv_patterns[at]
-        if patterns is not None and not patterns.find(value.rstrip(b"\0").decode("latin-1")):
+        if patterns is not None and not all(patterns.find(value.rstrip(b"\0").decode("latin-1")) for value in values):
             return (Finding(Action.REJECT, "tlv_value", f"tlv.{name}", rule.mode == "shadow"),)
     return added or NO_FINDINGS
 

@@ -136,6 +136,23 @@ def test_the_short_look_misses_no_link_and_no_number(link: str, phone: str):
     assert _MAY_PHONE.search(phone)
 
 
+@pytest.mark.parametrize(
+    "text", ["138.0013.8000", "138 001 38000", "138_0013_8000", "138—0013—8000", "138 00 138 000", "(010) 12345678"]
+)
+def test_a_number_in_other_groups_is_one(text: str):
+    """Dots, strokes, long dashes and other groups hide no number."""
+    assert rule(compiled("[phones]"), f"请联系{text}") == "phones"
+
+
+@pytest.mark.parametrize("text", ["1 3 8 0 0 1 3 8 0 0 0", "1.3.8.0.0.1.3.8.0.0.0", "1-3-800138000"])
+def test_a_number_digit_by_digit_is_one(text: str):
+    """Nor does a space behind each digit; what counts to ten, a date and an address in a network are none."""
+    policy = compiled("[phones]")
+    assert rule(policy, f"请联系{text}") == "phones"
+    for other in ("1 2 3 4 5 6 7 8 9 10", "18.11.2026 100元", "192.168.100.101", "13.50 2026-11-26"):
+        assert rule(policy, other) == ""
+
+
 def test_kinds_of_messages_have_their_own_opposition():
     """Links may be forbidden in codes alone."""
     policy = compiled('[category]\n[category.words]\notp = ["验证码"]\n[links]\ncategories = ["otp"]')
@@ -154,6 +171,7 @@ def test_required_tlvs_are_there_and_look_right():
     assert found(b"") == ("tlv_missing", "tlv.entity")
     assert found(tlv.append(0x1400, b"11015\0")) == ("", "")
     assert found(tlv.append(0x1400, b"abc")) == ("tlv_value", "tlv.entity")
+    assert found(tlv.append(0x1400, b"11015") + tlv.append(0x1400, b"abc")) == ("tlv_value", "tlv.entity")  # all go on
 
 
 @pytest.mark.parametrize(("word", "found"), [("hold", "text.unreadable"), ("reject", "text.unreadable"), ("pass", "")])

@@ -113,3 +113,4 @@ def test_a_tag_that_stands_twice_is_told():
     assert not tlv.twice(one + tlv.append(0x1400, b"1"), 0, const.TAG_MESSAGE_PAYLOAD)
     assert tlv.twice(one + tlv.append(0x1400, b"1") + one, 0, const.TAG_MESSAGE_PAYLOAD)
     assert not tlv.twice(one + one[:-1], 0, const.TAG_MESSAGE_PAYLOAD)
+    assert tlv.find_all(one + tlv.append(0x1400, b"1") + one, 0, const.TAG_MESSAGE_PAYLOAD) == [b"x", b"x"]
