@@ -80,9 +80,11 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
 
 def _told_once(header: Udh, by_tlvs: Concat | None) -> bool:
     """Tell whether all that a header and the SAR TLVs say of a part is the same."""
-    said = [value for iei, value in header.elements if iei in {IEI_CONCAT_8, IEI_CONCAT_16}]
+    said = [(iei, len(value)) for iei, value in header.elements if iei in {IEI_CONCAT_8, IEI_CONCAT_16}]
     if not said:
         return True
+    if said[0] not in {(IEI_CONCAT_8, 3), (IEI_CONCAT_16, 4)}:
+        return False  # none by its length; some handset may read it as one
     one = header.concat
     if by_tlvs is not None and one is not None:
         same = one.total == by_tlvs.total and one.sequence == by_tlvs.sequence

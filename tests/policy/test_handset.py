@@ -128,6 +128,13 @@ def test_a_part_that_is_told_in_two_ways_is_uncertain(elements: list[Concat], tl
     assert shown((content,)).exact is told_once
 
 
+def test_an_element_of_a_wrong_length_may_be_one_of_a_part():
+    """It is none by the specification, and a handset may read it all the same: nobody knows."""
+    header = write_udh([(0x00, b"\1\2\1\0")])
+    content = content_of(raw(header + b"hello", esm_class=0x40))
+    assert (content.part, content.told_once) == (None, False)
+
+
 def test_message_payload_is_content_in_both_commands():
     """submit_sm without short_message, and data_sm, carry it there, a header in it included."""
     octets = write_udh([concat_element(Concat(1, 8, 2, 1))]) + "好".encode("utf-16-be")
