@@ -91,8 +91,9 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     part, content = submission.part, submission.content
     assert part is not None
     header = content.header
-    shifts = (header.single_shift, header.locking_shift) if header is not None else None
-    digest = blake2b(f"{content.data_coding}/{shifts}/".encode() + content.octets, digest_size=16).hexdigest()
+    how = (header.single_shift, header.locking_shift, header.ports) if header is not None else None
+    read = f"{content.data_coding}/{how}/{content.told_once}/{content.schedule!r}/"
+    digest = blake2b(read.encode() + content.octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
     return Verdict(category, objection, flags, part=named, added=_tlvs(submission), sender=submission.replacement)
 

@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """Which part of which long text a message is: "width:reference" of the text, from 1 to `total`; hash of coding and octets."""
+    """Which part of which long text a message is: "width:reference" of the text, from 1 to `total`; hash of what is read."""
 
     reference: str
     number: int

@@ -94,6 +94,24 @@ def test_a_part_of_a_text_is_asked_at_the_door_for_what_needs_no_text():
     assert door_of(compiled('[recipient]\ncountries = ["US"]\n')) is None
 
 
+def test_a_part_is_the_same_only_if_it_is_read_and_sent_the_same():
+    """Its coding, language, ports and time are in its hash: one that comes twice, and then otherwise, is a contradiction."""
+    policy = compiled(TERM.format(id="a", word="甲乙", more=""))
+    door = door_of(policy)
+    assert door is not None
+
+    def digest(*elements: tuple[int, bytes], coding: int = 8, schedule: bytes = b"") -> str:
+        header = write_udh([concat_element(Concat(7, 8, 2, 1)), *elements])
+        pdu = raw(header + "甲".encode("utf-16-be"), coding, esm_class=0x40, schedule=schedule)
+        part = at_door(policy, door, submission(policy, pdu=pdu)).part
+        assert part is not None
+        return part.digest
+
+    others = [digest((0x25, b"\1")), digest((0x04, b"\1\2")), digest(coding=0), digest(schedule=b"000000100000000R")]
+    assert digest() == digest()
+    assert len({digest(), *others}) == 5
+
+
 CODES = """
 [templates]
 [[template]]
