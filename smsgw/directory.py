@@ -13,14 +13,11 @@ from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
-import msgspec
 import structlog
 
 from smsgw.billing.tariff import Tariff
 from smsgw.model import Account, Carrier, Link, Policy, Provisioned, Tenant
 from smsgw.policy.engines import never
-from smsgw.policy.file import PolicyFault
-from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet, compile_set, decode_bundle
 from smsgw.policy.turns import Turns, short_turns
 from smsgw.routing.table import RoutingTable
@@ -229,7 +226,9 @@ async def load_policies(
                 made[policy.name] = await asyncio.to_thread(
                     _compiled, policy.name, content, number_key, old, starting=previous is None
                 )
-        except (PolicyFault, EngineFailed, msgspec.DecodeError) as error:
+        except provisioning.LOST:
+            raise
+        except Exception as error:  # noqa: BLE001 - the wall around one set: what it is made of must not end the others
             faults.append((policy.name, f"{type(error).__name__}: {error}"))
             if old is not None:
                 made[policy.name] = old
