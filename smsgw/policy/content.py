@@ -100,11 +100,17 @@ def readable(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     rule = policy.table.text
     shadow = rule.mode == "shadow"
     part = submission.part
-    if part is not None and part.total > 1 and rule.parts != "each" and reads_text(policy):
+    if part is not None and part.total > 1 and rule.parts != "each" and reads_text(policy) and not tried_apart(policy, submission):
         return (Finding(ACTIONS[rule.parts], "parts", "text.parts", shadow),)
     if rule.unreadable != "pass" and not submission.shown.exact:
         return (Finding(ACTIONS[rule.unreadable], "unreadable", "text.unreadable", shadow),)
     return NO_FINDINGS
+
+
+def tried_apart(policy: RuleSet, submission: Submission) -> bool:
+    """Tell whether it is a part that is judged by itself in a trial alone: in earnest its text would be joined first."""
+    text, part = policy.table.text, submission.part
+    return part is not None and part.total > 1 and text.parts == "hold" and (policy.shadow or text.mode == "shadow")
 
 
 def tlvs(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

@@ -112,6 +112,19 @@ def test_a_part_is_the_same_only_if_it_is_read_and_sent_the_same():
     assert len({digest(), *others}) == 5
 
 
+def test_a_trial_holds_against_no_part_that_it_is_one():
+    """In earnest it would be joined first: it is no would-be hold, fits no template yet, and need not name the way to refuse."""
+    rules = '[category]\ndefault = "marketing"\n[[opt_out]]\nwords = ["退订"]\n[templates]\nonly = true\n[[template]]\nid = "t"\n'
+    rules += 'text = "好{n:digits:1-2}退订"\nmust = ["好1退订"]\n' + TERM.format(id="a", word="甲乙", more="")
+    pdu = raw(write_udh([concat_element(Concat(7, 8, 2, 1))]) + "好1甲乙".encode("utf-16-be"), 8, esm_class=0x40)
+    assert [flag.rule for flag in verdict(compiled(f'mode = "shadow"\n{rules}'), pdu=pdu).flags] == ["terms.a"]
+    assert [flag.rule for flag in verdict(compiled(f'mode = "shadow"\n{rules}'), "好1甲乙").flags] == [
+        *("templates.only", "terms.a", "opt_out.1"),
+    ]
+    each = verdict(compiled(f'mode = "shadow"\n[text]\nparts = "each"\n{rules}'), pdu=pdu)
+    assert [flag.rule for flag in each.flags] == ["templates.only", "terms.a", "opt_out.1"]
+
+
 CODES = """
 [templates]
 [[template]]
