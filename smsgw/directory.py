@@ -9,15 +9,19 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Final, TypeVar
 
+import msgspec
 import structlog
 
 from smsgw.billing.tariff import Tariff
 from smsgw.model import Account, Carrier, Link, Policy, Provisioned, Tenant
 from smsgw.policy.engines import never
+from smsgw.policy.file import PolicyFault
+from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.ruleset import RuleSet, compile_set, decode_bundle
 from smsgw.policy.turns import Turns, short_turns
 from smsgw.routing.table import RoutingTable
@@ -25,6 +29,9 @@ from smsgw.store import policies as policies_store
 from smsgw.store import provisioning
 from smsgw.store.database import Connection, heed_cancellation
 from smsgw.store.provisioning import Unseal
+
+UNMADE: Final = (PolicyFault, EngineFailed, msgspec.MsgspecError, zlib.error, ValueError, LookupError)
+"""What is raised where the content of a rule set makes none: it does not unpack, is of no shape, or its lists are cut short."""
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
 
@@ -226,9 +233,7 @@ async def load_policies(
                 made[policy.name] = await asyncio.to_thread(
                     _compiled, policy.name, content, number_key, old, starting=previous is None
                 )
-        except provisioning.LOST:
-            raise
-        except Exception as error:  # noqa: BLE001 - the wall around one set: what it is made of must not end the others
+        except UNMADE as error:
             faults.append((policy.name, f"{type(error).__name__}: {error}"))
             if old is not None:
                 made[policy.name] = old
