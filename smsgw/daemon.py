@@ -324,7 +324,7 @@ class Daemon:
         await control.start(Path(self.config.node.data_dir) / "admin.sock")
         self._stack.push_async_callback(control.stop)
         store = self.ground.pool, self.ground.dsn, self.ground.key.derived("numbers")
-        self.api = NodeApi(self.config, *store, self.clock, self.meters, self.desk, why)
+        self.api = NodeApi(self.config, *store, self.clock, self.meters, self.desk, why, self.docket.marks)
         await self._stack.enter_async_context(self.api)
 
     async def _follow(self) -> None:

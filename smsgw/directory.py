@@ -9,9 +9,10 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 import structlog
@@ -28,6 +29,9 @@ from smsgw.store import policies as policies_store
 from smsgw.store import provisioned, provisioning
 from smsgw.store.database import LOST, Connection, heed_cancellation
 from smsgw.store.provisioned import Unseal
+
+UNMADE: Final = (PolicyFault, EngineFailed, msgspec.MsgspecError, zlib.error, ValueError, LookupError)
+"""What is raised where the content of a rule set makes none: it does not unpack, is of no shape, or its lists are cut short."""
 
 _Identified = TypeVar("_Identified", Tenant, Account, Carrier, Link)
 
@@ -229,7 +233,7 @@ async def load_policies(
                 made[policy.name] = await asyncio.to_thread(
                     _compiled, policy.name, content, number_key, old, starting=previous is None
                 )
-        except (PolicyFault, EngineFailed, msgspec.DecodeError) as error:
+        except UNMADE as error:
             faults.append((policy.name, f"{type(error).__name__}: {error}"))
             if old is not None:
                 made[policy.name] = old

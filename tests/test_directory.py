@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+import zlib
 
 import pytest
 
 from smsgw.config import ConfigError
 from smsgw.directory import Directory, follow_directory, load_directory
 from smsgw.model import Account, Carrier, Link, Number, Price, Provisioned, Route, Tenant
-from smsgw.policy.ruleset import make_bundle
+from smsgw.policy.ruleset import Bundle, make_bundle
 from smsgw.store import credentials, policies
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
@@ -245,3 +246,24 @@ async def test_going_back_to_the_version_before_takes_no_compiling(connection: C
     third = await in_force(2, other)
     assert third.policies["set"].sources != second.policies["set"].sources
     assert third.policies_before["set"] is second.policies["set"]
+
+
+LIST = Bundle([("s.toml", '[recipient]\nblock = "list"\n')], {}, {"list": "AAA="})
+
+
+@pytest.mark.parametrize(
+    "content", [b"no zlib", zlib.compress(b"{}"), zlib.compress(LIST.encode())], ids=["packed", "shape", "list"]
+)
+async def test_a_set_that_cannot_be_made_is_no_end_of_the_others(connection: Connection, content: bytes):
+    """However what is stored of it is broken: it is told, the version before stays, and at a start everything else is there."""
+    good = make_bundle(["set.toml"], lambda *_: '[[terms]]\nid = "a"\nwords = ["甲乙"]\nmust = ["甲乙"]\n', b"k" * 32)
+    await policies.keep_content(connection, good.version, good.encode())
+    await provision(connection, (("policy", "set"), {"files": ["set.toml"], "version": good.version}), TENANT)
+    first = await load_directory(connection, plain, number_key=b"k" * 32)
+    await connection.execute("INSERT INTO policy_content (version, content) VALUES ($1, $2)", "f" * 64, content)
+    await provision(connection, (("policy", "set"), {"files": ["set.toml"], "version": "f" * 64}))
+    second = await load_directory(connection, plain, first, number_key=b"k" * 32)
+    assert second.policies["set"] is first.policies["set"]
+    started = await load_directory(connection, plain, number_key=b"k" * 32)
+    assert (started.policies, [tenant.name for tenant in started.tenants()]) == ({}, ["acme"])
+    assert [[name for name, _ in one.policy_faults] for one in (second, started)] == [["set"], ["set"]]

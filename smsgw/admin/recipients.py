@@ -181,7 +181,7 @@ def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
 
 
 async def consent(connection: Connection, known: Marks, account: str, entries: Sequence[Entry], by: By) -> Done:
-    """Keep consents with their proof, and let them count. Raises NotFound, NotAllowed."""
+    """Keep consents with their proof; those given since their last withdrawal count. Raises NotFound, NotAllowed."""
     by.check()
     of = await find(connection, "account", account)
     moment = await standings.now(connection)
@@ -196,9 +196,11 @@ async def consent(connection: Connection, known: Marks, account: str, entries: S
             sources, proofs = [entry.source for entry in chunk], [entry.proof for entry in chunk]
             added = await consents.add(connection, of.id, numbers, sources, given, proofs, by.actor)
             codes = await marks.codes_of(connection, [scope])
+            standing = await consents.standing(connection, of.id, numbers)
             settings = [
                 _setting(value, entry, codes[scope], moment, by, active=True, source=COMMAND)
                 for value, entry in dict(zip(numbers, chunk, strict=True)).items()
+                if value in standing
             ]
             await marks.put(connection, settings)
             if added:

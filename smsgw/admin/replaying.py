@@ -18,15 +18,17 @@ from typing import Any, Final, NamedTuple
 from smsgw.admin.policy_files import reader
 from smsgw.admin.sealing import Key
 from smsgw.admin.standing import NotFound
-from smsgw.config import ConfigError
+from smsgw.compliance.optout import marks_of
+from smsgw.config import Compliance, ConfigError
 from smsgw.directory import Directory, load_directory
 from smsgw.model import Account
 from smsgw.policy.file import PolicyFault
+from smsgw.policy.marks import Marks, Scope, packed
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.replay import Difference, Replay, Said
 from smsgw.policy.ruleset import RuleSet, compile_set, make_bundle
 from smsgw.smpp.pdu import encode
-from smsgw.store import texts
+from smsgw.store import marks, texts
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
 from smsgw.store.sealed import Opener, plain
@@ -65,10 +67,14 @@ async def replay(
     account: str = "",
     since: timedelta,
     most: int,
+    compliance: Compliance,
     show_text: bool = False,
     opened: Opener = plain,
 ) -> Answer:
-    """Judge what is stored, as `opened` opens it, by the files as version of the set `name`. Raises ConfigError, NotFound."""
+    """Judge what is stored, as `opened` opens it, by the files as version of the set `name`. Raises ConfigError, NotFound.
+
+    `compliance`: how numbers are spelled.
+    """
     now = _compiled(name, files, key.derived("numbers"))
     directory = await load_directory(connection, key.unseal, number_key=key.derived("numbers"))
     accounts = {one.id: one for one in directory.accounts() if (one.system_id == account if account else one.policy == name)}
@@ -76,7 +82,7 @@ async def replay(
         raise NotFound(
             f"there is no account {account!r}" if account else f"no account has the policy {name!r}: name one, --account"
         )
-    told = Replay(_in_force(directory, name), now, directory.owner_of)
+    told = Replay(_in_force(directory, name), now, directory.owner_of, await _on_record(connection, key, compliance))
     await over_stored(connection, told, accounts, since=since, most=most, opened=opened)
     rows = [_row(told, difference, count, show_text=show_text) for difference, count in told.differences.most_common()]
     return Answer(rows, _told(told))
@@ -104,6 +110,14 @@ async def over_stored(
 def word_of(difference: Difference) -> str:
     """Return what a difference is called."""
     return _WORDS.get((difference.before, difference.now), "by another rule")
+
+
+async def _on_record(connection: Connection, key: Key, compliance: Compliance) -> Marks:
+    """Return what is on record of recipients."""
+    known, everything = marks_of(key.derived("numbers"), compliance), await marks.snapshot(connection)
+    known.know({code: Scope(*scope) for code, scope in everything.scopes.items()})
+    known.load(await asyncio.to_thread(packed, everything.pages))
+    return known
 
 
 def _in_force(directory: Directory, name: str) -> RuleSet | None:

@@ -50,7 +50,16 @@ def replay(
             said = {"policy": name, "account": account, "since": since}
             await audit(connection, stored.caller(), ("content", name), None, said, "smsgw policy replay --text")
         return await replaying.replay(
-            connection, key, name, files, account=account, since=back, most=most, show_text=text, opened=opened
+            connection,
+            key,
+            name,
+            files,
+            account=account,
+            since=back,
+            most=most,
+            compliance=settings.compliance,
+            show_text=text,
+            opened=opened,
         )
 
     rows, told = stored.ask(config, run)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from smsgw.journey.accept import NOT_FILED
 from smsgw.model import Message, Rejected, State
-from smsgw.policy.docket import refused
+from smsgw.policy.docket import blocked, refused
 from smsgw.policy.statuses import refusal
 from smsgw.policy.verdict import Action
 from smsgw.smpp.pdu import encode
@@ -50,6 +50,11 @@ class Defer:
             return
         if not account.system_id:
             self._refuse(message, Rejected(0, "held", "account.deleted"))
+            return
+        marks = self._docket.marks
+        block = marks.block_of(account, message.destination) if marks.blocking else None
+        if block is not None:
+            self._refuse(message, blocked(account, block))
             return
         pdu, owner, now = encode(message.command, 0, 0, message.body), desk.directory.owner_of, desk.clock.time()
         parts = [(pdu, message.command)]

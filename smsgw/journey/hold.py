@@ -25,6 +25,7 @@ import structlog
 
 from smsgw.journey.weigh import KEPT, LEASE_S, Weigh
 from smsgw.model import Message, Rejected, State
+from smsgw.policy.numbers import canonical
 from smsgw.policy.verdict import Part, Verdict
 from smsgw.smpp import const
 from smsgw.store import holds, messages, provisioning
@@ -71,6 +72,7 @@ class Hold:
         self._desk = desk
         self._pool = pool
         self._weigh = Weigh(desk, docket, settings)
+        self._marks = docket.marks
         self._carriers = carriers
         self._dispatch = dispatch
         self._ending = ending
@@ -106,7 +108,8 @@ class Hold:
         if part is None:
             message.held = ("", 1, 1, due_ms, "")
         else:
-            whole = f"{account.id}/{message.source}/{message.destination}/{part.reference}:{part.total}"
+            source = canonical(message.source) if message.source.lstrip("+").isdecimal() else message.source
+            whole = f"{account.id}/{source}/{self._marks.whole(message.destination)}/{part.reference}:{part.total}"
             key = blake2b(whole.encode(), digest_size=16, key=self._key).hexdigest()
             message.held = (key, part.number, part.total, due_ms, part.digest)
         message.state = State.HELD

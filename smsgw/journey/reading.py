@@ -168,6 +168,7 @@ def _read_data(octets: bytes, account: Account) -> Message | Rejected:
     payload = tlv.find(octets, sm.tlv_at, const.TAG_MESSAGE_PAYLOAD)
     if payload is None:
         return Rejected(const.ESME_RMISSINGOPTPARAM, "message_payload_missing")
+    _judge_payloads(octets, sm.tlv_at, short=False)
     body = octets[HEADER_LENGTH:]
     basis = account.tenant.basis
     changed: tuple[str, ...] = ()
@@ -207,10 +208,14 @@ def _judge_tlvs(octets: bytes, sm: Sm) -> int:
     payload = tlv.find(octets, sm.tlv_at, const.TAG_MESSAGE_PAYLOAD)
     if payload is None:
         return 1
-    if sm.sm_length and payload:
-        # Two texts in one message: which one a carrier takes is anybody's guess, so neither goes (CONFORMANCE 98).
-        raise BadPdu(const.ESME_RINVMSGLEN, "short_message_and_payload")
+    _judge_payloads(octets, sm.tlv_at, short=bool(sm.sm_length and payload))
     return parts_of(sm.data_coding, payload, udhi=bool(sm.esm_class & UDHI))
+
+
+def _judge_payloads(octets: bytes, tlv_at: int, *, short: bool) -> None:
+    """Raise BadPdu for a message_payload beside a text (`short`) or another one: which a carrier takes is anybody's guess."""
+    if short or tlv.twice(octets, tlv_at, const.TAG_MESSAGE_PAYLOAD):
+        raise BadPdu(const.ESME_RINVMSGLEN, "short_message_and_payload")  # two texts: so neither goes (CONFORMANCE 98)
 
 
 def _judge_esm_class(esm_class: int, *, transaction: bool = False) -> None:

@@ -32,8 +32,6 @@ LEASE_S: Final = 5.0
 """How long whoever has a text at hand has it for himself."""
 KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
 """States of messages on whose text a verdict may still fall."""
-RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
-"""Reasons that may come about after a person has let a text go: nobody but its recipient can decide otherwise."""
 
 
 class Weigh:
@@ -114,9 +112,9 @@ class Weigh:
     def barred(self, message: Message, verdict: Verdict) -> Rejected | None:
         """Return what stops a text whoever let it go.
 
-        The state of its account, a block list, its recipient, or that no carrier is left with which its signature is filed.
+        The state of its account, a block list, its recipient, its hours, or that no carrier is left that has its signature filed.
         """
-        account, objection, marks = message.account, verdict.objection, self._docket.marks
+        account, marks = message.account, self._docket.marks
         restriction = account.restriction
         stopped = refusal(restriction.refusal, strict_34=account.strict_34) if restriction is not None else None
         if stopped is not None:
@@ -124,8 +122,8 @@ class Weigh:
         block = marks.block_of(account, message.destination) if marks.blocking else None
         if block is not None:
             return blocked(account, block)
-        if objection is not None and objection.reason in RECIPIENT_SAID:
-            return refused(account, objection, self._docket.rule_of(account, objection))
+        if verdict.stops is not None:
+            return refused(account, verdict.stops, self._docket.rule_of(account, verdict.stops))
         if not self.links_of(message, verdict):
             return refused(account, NOT_FILED, self._docket.rule_of(account, NOT_FILED))
         return None

@@ -40,6 +40,11 @@ class Plan:
         self._places = dict(places)
         self._lengths = sorted({len(prefix) for prefix in places}, reverse=True)
 
+    @property
+    def countries(self) -> frozenset[str]:
+        """Return all countries that a number may be in."""
+        return frozenset(place.country for place in self._places.values())
+
     def locate(self, digits: str) -> Place:
         """Return the place of an international number (digits, or + and digits); NOWHERE when no prefix fits."""
         digits = digits.removeprefix("+")

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from smsgw.policy.file import Country
-from smsgw.policy.numbers import canonical
+from smsgw.policy.numbers import NumberSet
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
@@ -71,7 +71,8 @@ def recipient(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     rule = policy.table.recipient
     assert rule is not None
     shadow = rule.mode == "shadow"
-    digits = canonical(submission.destination)
+    spelled = submission.marks.spellings(submission.destination)
+    digits = spelled[0]
     if rule.valid and not _valid(digits, submission.place.country):
         return (Finding(Action.REJECT, "recipient", "recipient.valid", shadow),)
     if rule.countries and submission.place.country not in rule.countries:
@@ -79,15 +80,20 @@ def recipient(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     if rule.prefixes and not digits.startswith(tuple(rule.prefixes)):
         return (Finding(Action.REJECT, "scope", "recipient.prefixes", shadow),)
     numbers = policy.numbers
-    if rule.scope and digits not in numbers[rule.scope]:
+    if rule.scope and not _listed(spelled, numbers[rule.scope]):
         return (Finding(Action.REJECT, "scope", "recipient.scope", shadow),)
-    if rule.exempt and digits in numbers[rule.exempt]:
+    if rule.exempt and _listed(spelled, numbers[rule.exempt]):
         return NO_FINDINGS
-    if rule.block and digits in numbers[rule.block]:
+    if rule.block and _listed(spelled, numbers[rule.block]):
         return (Finding(Action.REJECT, "blocked", "recipient.block", shadow),)
-    if rule.opt_out and submission.category == "marketing" and digits in numbers[rule.opt_out]:
+    if rule.opt_out and submission.category == "marketing" and _listed(spelled, numbers[rule.opt_out]):
         return (Finding(Action.REJECT, "opted_out", "recipient.opt_out", shadow),)
     return NO_FINDINGS
+
+
+def _listed(spelled: Sequence[str], numbers: NumberSet) -> bool:
+    """Tell whether a number is in a list, whichever of its spellings that has."""
+    return any(digits in numbers for digits in spelled)
 
 
 def _valid(digits: str, country: str) -> bool:

@@ -21,7 +21,6 @@ import msgspec
 
 from smsgw.model import QUOTA_SPANS
 from smsgw.policy.file import Cap
-from smsgw.policy.numbers import canonical
 from smsgw.spans import LENGTHS, by_calendar
 
 if TYPE_CHECKING:
@@ -117,13 +116,14 @@ class Caps:
 
     def __call__(self, submission: Submission) -> tuple[Counted, ...]:
         """Return the counters of a message, in the order of the caps."""
-        digits = canonical(submission.destination)
+        spelled = submission.marks.spellings(submission.destination)
         moment = int(submission.now * 1000)
         return tuple(
             [
-                _counted(rule, submission, digits, moment)
+                _counted(rule, submission, spelled[0], moment)
                 for rule in self._rules
-                if (not rule.categories or submission.category in rule.categories) and digits not in rule.exempt
+                if (not rule.categories or submission.category in rule.categories)
+                and not any(digits in rule.exempt for digits in spelled)
             ]
         )
 

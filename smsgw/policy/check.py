@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from smsgw.policy.doubts import doubts
 from smsgw.policy.engines import Engines, never
 from smsgw.policy.faults import Fault, told
 from smsgw.policy.file import PolicyFault, PolicyFile, Source, merged
@@ -50,6 +51,7 @@ def check_set(name: str, names: Iterable[str], read: Read, key: bytes, rest: Cal
             errors.append(f"{file}: {UNREAD}: {getattr(error, 'strerror', None) or 'it is not UTF-8'}")
     table, places = merged(sources, errors)
     bundle = gather(sources, read, key, errors)
+    errors += doubts(table, places)
     if not errors:
         return _whole(name, bundle, key, rest)
     return Checked(bundle, None, _told(errors + _of_the_rest(name, table, places, bundle, key, rest, left_out=True)))

@@ -48,7 +48,7 @@ def compare(old: Bundle | None, new: Bundle | None) -> Comparison:
     before = dict(_rules(old)) if old is not None else {}
     after = dict(_rules(new)) if new is not None else {}
     both = [name for name in after if name in before]
-    changed = [Changed(name, *_otherwise(before[name], after[name])) for name in both]
+    changed = [Changed(name, *_otherwise(name, before[name], after[name])) for name in both]
     return Comparison(
         tuple(name for name in after if name not in before),
         tuple(name for name in before if name not in after),
@@ -116,8 +116,11 @@ def _listed(name: str, rule: Any, bundle: Bundle) -> frozenset[Any]:
     return frozenset(found)
 
 
-def _otherwise(before: tuple[Any, frozenset[Any]], after: tuple[Any, frozenset[Any]]) -> tuple[tuple[str, ...], int, int]:
+def _otherwise(
+    name: str, before: tuple[Any, frozenset[Any]], after: tuple[Any, frozenset[Any]]
+) -> tuple[tuple[str, ...], int, int]:
     (old, had), (new, has) = before, after
+    counted = {"words"} if name.startswith("terms.") else set()  # how many came and went is told of these
     one, other = (rule if isinstance(rule, dict) else msgspec.structs.asdict(rule) for rule in (old, new))
-    keys = tuple(key for key in other if one[key] != other[key] and key != "words")
+    keys = tuple(key for key in other if one[key] != other[key] and key not in counted)
     return keys, len(has - had), len(had - has)

@@ -90,8 +90,15 @@ class Docket:
         self.apply(policies)
 
     def apply(self, policies: Mapping[str, RuleSet]) -> None:
-        """Take new sets: what is being judged now is judged to its end by the set it began with."""
-        self._steps = {name: _in_force(policy) for name, policy in policies.items()}
+        """Take new sets: what is being judged now is judged to its end by the set it began with.
+
+        One that is the same stays as it is: broken, if it was found so.
+        """
+        before = self._steps
+        self._steps = {
+            name: before[name] if name in before and before[name].policy is policy else _in_force(policy)
+            for name, policy in policies.items()
+        }
         for key in [key for key in self.hits if key[0] not in policies]:
             del self.hits[key]
 

@@ -9,7 +9,7 @@ Must never: decide; that a word stands in a text says nothing yet.
 from __future__ import annotations
 
 from smsgw.policy.matcher import NOTHING, Scan
-from smsgw.policy.normal import n1, n2
+from smsgw.policy.normal import lower, n1, n2
 from smsgw.policy.ruleset import RuleSet
 
 Look = tuple[str, str, Scan, bool]
@@ -30,7 +30,7 @@ class Glance:
 
     def look(self, text: str) -> Look:
         """Look at a text that is whole and reads in one way."""
-        form = text.lower() if text.isascii() else n1(text)
+        form = lower(text) if text.isascii() else n1(text)
         scan = NOTHING if self._n1 is None else self._n1.scan(form)
         hits, marked = scan  # what they are is asked, not which object it is: compiled, a pair has no identity
         clear = (

@@ -17,11 +17,12 @@ from typing import Final, NamedTuple
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import read_data_sm, read_sm
 from smsgw.smpp.text import Alphabet, alphabet, decode
-from smsgw.smpp.udh import Concat, Udh, read_udh, sar
+from smsgw.smpp.udh import IEI_CONCAT_8, IEI_CONCAT_16, Concat, Udh, read_udh, sar, sar_again
 
 _UDHI: Final = 0x40
 _UCS2: Final = 8
 _NO_HEADER: Final = b"\0"
+_ESCAPE: Final = b"\x1b"
 _PLAIN: Final = bytes((0x0A, 0x0D, *range(0x20, 0x7F)))
 _SAME: Final = bytes(
     octet for octet in _PLAIN if octet not in {0x24, 0x40, 0x5B, 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x7B, 0x7C, 0x7D, 0x7E}
@@ -31,13 +32,19 @@ _BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 class Content(NamedTuple):
-    """The content of one PDU. `octets` come after the header; `tlv_at` is an offset into the PDU."""
+    """The content of one PDU. `octets` come after the header; `tlv_at` is an offset into the PDU.
+
+    `told_once`: it says in one way which part of which text it is, or that it is none. Who says it in two, by two elements of a
+    header or by a header and TLVs, leaves it to the carrier and the handset which one counts. `schedule`: as it is written.
+    """
 
     octets: bytes
     data_coding: int
     header: Udh | None
     part: Concat | None
     tlv_at: int
+    told_once: bool = True
+    schedule: bytes = b""
 
 
 class Shown(NamedTuple):
@@ -54,9 +61,11 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
         data = read_data_sm(pdu)
         octets = tlv.find(pdu, data.tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
         esm_class, data_coding, tlv_at = data.esm_class, data.data_coding, data.tlv_at
+        schedule = b""
     else:
         sm = read_sm(pdu, version)
         esm_class, data_coding, tlv_at = sm.esm_class, sm.data_coding, sm.tlv_at
+        schedule = sm.schedule
         octets = pdu[sm.sm_at : sm.sm_at + sm.sm_length]
         if tlv_at != len(pdu) and not octets:
             octets = tlv.find(pdu, tlv_at, const.TAG_MESSAGE_PAYLOAD) or b""
@@ -64,9 +73,23 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
     part = header.concat if header is not None else None
     if header is not None:
         octets = octets[header.length :]
-    if part is None and tlv_at != len(pdu):
-        part = sar(pdu, tlv_at)
-    return Content(octets, data_coding, header, part, tlv_at)
+    by_tlvs = sar(pdu, tlv_at) if tlv_at != len(pdu) else None
+    told_once = (header is None or _told_once(header, by_tlvs)) and (by_tlvs is None or not sar_again(pdu, tlv_at))
+    return Content(octets, data_coding, header, part if part is not None else by_tlvs, tlv_at, told_once, schedule)
+
+
+def _told_once(header: Udh, by_tlvs: Concat | None) -> bool:
+    """Tell whether all that a header and the SAR TLVs say of a part is the same."""
+    said = [(iei, len(value)) for iei, value in header.elements if iei in {IEI_CONCAT_8, IEI_CONCAT_16}]
+    if not said:
+        return True
+    if said[0] not in {(IEI_CONCAT_8, 3), (IEI_CONCAT_16, 4)}:
+        return False  # none by its length; some handset may read it as one
+    one = header.concat
+    if by_tlvs is not None and one is not None:
+        same = one.total == by_tlvs.total and one.sequence == by_tlvs.sequence
+        return len(said) == 1 and same and one.ref == by_tlvs.ref & ((1 << one.width) - 1)
+    return len(said) == 1
 
 
 def plainly(pdu: bytes, source: str, destination: str, default_alphabet: str) -> str | None:
@@ -93,30 +116,52 @@ def plainly(pdu: bytes, source: str, destination: str, default_alphabet: str) ->
 def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     """Read one content, or all parts of a long message in their order: joined before decoding, so that nothing hides in a cut."""
     first = contents[0]
+    told_once = all(one.told_once for one in contents)
     if len(contents) == 1 and first.header is None:
         text = _plain_text(first.octets, first.data_coding, default_alphabet)
         if text is not None:
-            return Shown(text, (), True)
+            return Shown(text, (), told_once)
     octets = first.octets if len(contents) == 1 else b"".join(one.octets for one in contents)
     header = first.header
     coding = first.data_coding
     if any(one.data_coding != coding for one in contents):
-        return Shown("".join(decode(one.octets, one.data_coding).text for one in contents), (), exact=False)
+        return _apart(contents, default_alphabet)._replace(exact=False)
     kind = alphabet(coding, default_alphabet)
     if kind is Alphabet.GSM7_PACKED and (len(contents) > 1 or header is not None):
-        return _packed(contents, coding, default_alphabet)
+        read = _packed(contents, coding, default_alphabet)
+        return read if told_once else read._replace(exact=False)
+    if any(_shifts(one) != _shifts(first) for one in contents):
+        return _apart(contents, default_alphabet)
     udh = None
     if header is not None and (header.single_shift or header.locking_shift):
         udh = Udh((), 1, True, None, None, header.single_shift, header.locking_shift)
     text, exact = decode(_NO_HEADER + octets if udh else octets, coding, udh=udh, default_alphabet=default_alphabet)
-    if header is not None and header.ports is not None:
+    if not told_once or any(one.header is not None and one.header.ports is not None for one in contents):
         exact = False
+    cut = kind is Alphabet.GSM7 and any(one.octets.endswith(_ESCAPE) for one in contents[:-1])
+    exact = exact and not cut  # a handset reads each part by itself: what was to be escaped stands in the next one
     if udh is None and exact and _sure(octets, kind):
         return Shown(text, (), exact)
     others = list(_others(octets, kind))
+    if cut:
+        others += ["".join(shown((one,), default_alphabet).text for one in contents)]
     if udh is not None:
         others.append(decode(octets, coding, default_alphabet=default_alphabet).text)
     return Shown(text, tuple(one for one in others if one != text), exact)
+
+
+def _shifts(content: Content) -> tuple[int, int]:
+    """Return which language's tables a part is read by: those of its own header (3GPP 23.040 §9.2.3.24.15)."""
+    header = content.header
+    return (header.single_shift, header.locking_shift) if header is not None else (0, 0)
+
+
+def _apart(contents: Sequence[Content], default_alphabet: str) -> Shown:
+    """Read parts that have not one coding, or not one language, each by its own, and then as one."""
+    read = [shown((one,), default_alphabet) for one in contents]
+    text = "".join(one.text for one in read)
+    others = ("".join((one.others or (one.text,))[at] for one in read) for at in (0, -1))
+    return Shown(text, tuple(dict.fromkeys(one for one in others if one != text)), all(one.exact for one in read))
 
 
 def _plain_text(octets: bytes, data_coding: int, default_alphabet: str) -> str | None:

@@ -43,6 +43,9 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
 
 
 _DOOR: Final = frozenset({"sender", "recipient", "tlv"})
+_ASKED_ALWAYS: Final = frozenset({"recipient", "consent", "hours"})
+_NOBODY_DECIDES: Final = frozenset({"blocked", "opted_out", "no_consent", "hours"})
+"""Rules, and reasons of theirs, about which no person decides: a recipient's word, and the hours."""
 
 
 def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
@@ -85,22 +88,26 @@ def at_door(policy: RuleSet, door: Sequence[Rule], submission: Submission) -> Ve
     """Ask of a part what needs no text. Its category is that of its sender, or the set's default: the text is not known yet."""
     objection, flags, _ = _asked(policy, door, submission)
     category = submission.category_unread if policy.table.category is not None else ""
-    part, (octets, coding, header, _, _) = submission.part, submission.content
+    part, content = submission.part, submission.content
     assert part is not None
-    shifts = (header.single_shift, header.locking_shift) if header is not None else None
-    digest = blake2b(f"{coding}/{shifts}/".encode() + octets, digest_size=16).hexdigest()
+    header = content.header
+    how = (header.single_shift, header.locking_shift, header.ports) if header is not None else None
+    read = f"{content.data_coding}/{how}/{content.told_once}/{content.schedule!r}/"
+    digest = blake2b(read.encode() + content.octets, digest_size=16).hexdigest()
     named = Part(f"{part.width}:{part.ref}", part.sequence, part.total, digest)
     return Verdict(category, objection, flags, part=named, added=_tlvs(submission), sender=submission.replacement)
 
 
 def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, held: bool = False) -> Verdict:
-    """Ask the rules in their order until one says no. Of what is `held` caps are told with that, too: a person may let it go."""
+    """Ask the rules in their order until one says no. A person may let go what is `held`: then more is told than that no."""
     objection, flags, deferred = _asked(policy, steps, submission)
-    due = 0.0
-    if deferred is not None and (objection is None or objection.action is Action.HOLD):
+    due, stops = 0.0, None
+    if held and objection is not None:
+        stops, deferred = _whoever_lets_it_go(policy, submission)
+    if deferred is not None and (held or objection is None or objection.action is Action.HOLD):
         due = kinds.opens_at(policy, submission)
         if not due:
-            objection = Finding(Action.REJECT, deferred.reason, deferred.rule)
+            objection = stops = Finding(Action.REJECT, deferred.reason, deferred.rule)
     carriers = None
     if policy.filed:
         filed = policy.filed.get(submission.signed.signature)
@@ -115,7 +122,23 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, hel
     sender = submission.replacement
     if objection is None and deferred is None and carriers is None and sender is None and not flags and not caps and not added:
         return PASSING[category]
-    return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=sender)
+    return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=sender, stops=stops)
+
+
+def _whoever_lets_it_go(policy: RuleSet, submission: Submission) -> tuple[Finding | None, Finding | None]:
+    """Return what keeps a message from going, and what wants it to wait, although a rule before them objects already."""
+    deferred: Finding | None = None
+    for name, rule, there in RULES:
+        if name not in _ASKED_ALWAYS or not there(policy):
+            continue
+        for finding in rule(policy, submission):
+            if finding.shadow or policy.shadow or finding.reason not in _NOBODY_DECIDES:
+                continue
+            if finding.action is Action.DEFER:
+                deferred = finding
+            elif finding.action is Action.REJECT:
+                return finding, deferred
+    return None, deferred
 
 
 def _tlvs(submission: Submission) -> bytes:

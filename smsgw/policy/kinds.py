@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from smsgw.numbering.plan import minutes_of_day, next_within
+from smsgw.policy.content import tried_apart
 from smsgw.policy.file import Hours
 from smsgw.policy.ruleset import ACTIONS, RuleSet
 from smsgw.policy.submission import Submission
@@ -29,13 +30,17 @@ def category(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
 
 
 def hours(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """It has to be between both times in every zone that the recipient may be in; a number in no zone is not sent to."""
+    """It has to be between both times in every zone that the recipient may be in; a number in no zone is not sent to.
+
+    What a carrier is to keep until a time has to be within them then; it is never deferred: its time would be another one.
+    """
     found: list[Finding] = []
     for at, rule in _hours_of(policy, submission):
         begin, end = policy.hours[at]
-        minutes = minutes_of_day(submission.place.zones, submission.now)
+        zones = submission.place.zones
+        minutes = [minute for moment in submission.moments for minute in minutes_of_day(zones, moment)]
         if not minutes or not all(begin <= minute < end for minute in minutes):
-            action = Action.DEFER if rule.action == "defer" and minutes else Action.REJECT
+            action = Action.DEFER if rule.action == "defer" and minutes and not submission.scheduled else Action.REJECT
             found.append(Finding(action, "hours", f"hours.{rule.id or at + 1}", rule.mode == "shadow"))
             if action is Action.REJECT:
                 break
@@ -63,7 +68,9 @@ def opens_at(policy: RuleSet, submission: Submission) -> float:
 
 
 def opt_out(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """Marketing has to tell how it is refused: one of the words stands in it."""
+    """Marketing has to tell how it is refused: one of the words stands in it. In a trial a part need not be the one that has it."""
+    if policy.shadow and tried_apart(policy, submission):
+        return NO_FINDINGS
     for at, rule in enumerate(policy.table.opt_out):
         if submission.category not in rule.categories:
             continue

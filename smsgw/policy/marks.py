@@ -77,11 +77,20 @@ class Marks:
 
     def hash_of(self, number: str) -> int:
         """Return the hash of a number, signed as the store has it; + and 00 in front do not count, a national one is completed."""
-        digits = canonical(number)
-        if len(digits) == self._width and self._country:
-            digits = self._country + digits
-        value = hashed(self._key, digits)
+        value = hashed(self._key, self.whole(number))
         return value - (1 << 64) if value & _SIGN else value
+
+    def whole(self, number: str) -> str:
+        """Return a number as it is known everywhere: without + or 00, a national one with its country's code."""
+        digits = canonical(number)
+        return self._country + digits if len(digits) == self._width and self._country else digits
+
+    def spellings(self, number: str) -> tuple[str, ...]:
+        """Return a number as it is known everywhere, and as it may be written within its country."""
+        digits, code = self.whole(number), self._country
+        if code and digits.startswith(code) and len(digits) == self._width + len(code):
+            return digits, digits[len(code) :]
+        return (digits,)
 
     def know(self, scopes: Mapping[int, Scope]) -> None:
         """Learn what scopes there are, by their numbers in the store."""

@@ -55,17 +55,17 @@ NOTHING: Final[Scan] = ((), False)
 
 
 class Terms:
-    """Many words at once. One that stands inside a hit of `exceptions` is not found.
+    """Many words at once. One that stands inside a hit of an exception of the same owner is not found.
 
     `marks` are words that somebody else wants to know of in the same pass: no exception covers them, and they are no terms.
     """
 
-    __slots__ = ("_count", "_exceptions", "_plain", "_shards")
+    __slots__ = ("_count", "_excepted", "_exceptions", "_plain", "_shards")
 
     def __init__(
         self,
         terms: Sequence[Term],
-        exceptions: Sequence[str] = (),
+        exceptions: Sequence[Term] = (),
         marks: Sequence[str] = (),
         engines: Engines | None = None,
     ) -> None:
@@ -76,7 +76,8 @@ class Terms:
         self._shards = _shards(wanted, engines)
         self._plain = _shards(plain, engines) if len(plain) < len(wanted) else self._shards
         self._count = len(terms)
-        self._exceptions = engines.automaton(exceptions) if exceptions else None
+        self._exceptions = engines.automaton([one.text for one in exceptions]) if exceptions else None
+        self._excepted = [one.owner for one in exceptions]
         self.check()
 
     def __len__(self) -> int:
@@ -113,7 +114,7 @@ class Terms:
             term = shard[index]
             if term.owner == _MARK or (term.whole and not _stands_alone(text, start, end)):
                 continue
-            if not any(first <= start and end <= last for _, first, last in allowed):
+            if not any(first <= start and end <= last and self._excepted[one] == term.owner for one, first, last in allowed):
                 yield Hit(term.owner, start, end)
 
 

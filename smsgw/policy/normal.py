@@ -68,8 +68,11 @@ _VARIANTS: Final = {
 _UNSEEN: Final = (
     *((0x0300, 0x036F), (0x0483, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F)),
     *((0xFE00, 0xFE0F), (0xE0100, 0xE01EF), (0x115F, 0x1160), (0x3164, 0x3164), (0xFFA0, 0xFFA0), (0x17B4, 0x17B5)),
-    *((0x180B, 0x180F), (0x2800, 0x2800)),
+    *((0x180B, 0x180F), (0x2800, 0x2800), (0x2065, 0x2065), (0xFFF0, 0xFFF8), (0xFFFE, 0xFFFF), (0xFDD0, 0xFDEF)),
+    *((0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F)),
 )
+"""Marks laid over letters, fillers, what Unicode says is ignored and never a character, control characters but those of lines."""
+_UNSEEN_ABOVE: Final = ((0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0x1FFFE, 0x1FFFF))
 _NEGATIVE: Final = ((0x1F150, 0x1F169), (0x1F170, 0x1F189), (0x1F1E6, 0x1F1FF), (0x1F130, 0x1F149))
 _RANGES: Final = ((0x80, 0xD800), (0xE000, 0x10000), (0x1D400, 0x1D800), (0x1F100, 0x1F200), (0x2F800, 0x2FA20))
 _SYMBOLS_END: Final = 0x20000
@@ -79,6 +82,7 @@ _TAGS_COUNT: Final = 0x200
 _RARE: Final = "\ufffd"
 """What ideographs of the third plane become, all of them: no handset shows them, and no term needs them."""
 
+_CONTROLS: Final = bytes((*range(9), *range(0x0E, 0x20), 0x7F))
 _ASCII_SYMBOLS: Final = bytes(octet for octet in range(128) if not chr(octet).isalnum())
 
 
@@ -101,12 +105,14 @@ def _n1_table() -> Table:
     for first, end in _RANGES:
         for point in range(first, end):
             if point in unseen or unicodedata.category(chr(point)) in {"Cf", "Cc"}:
-                table[point] = None if point >= 0xA0 else point
+                table[point] = None if point >= 0xA0 or point in unseen else point
             else:
                 to = alike.get(point) or _one(point, simplified, alike, unseen)
                 table[point] = points[ord(to)] if len(to) == 1 else to
     for point in range(0x80):
-        table[point] = points[ord(chr(point).lower())]
+        table[point] = points[ord(chr(point).lower())] if point not in unseen else None
+    for first, last in _UNSEEN_ABOVE:
+        table[first : last + 1] = [None] * (last - first + 1)
     table[0x2028] = table[0x2029] = ord("\n")
     return table
 
@@ -145,7 +151,14 @@ def _n2_table() -> Table:
 
 def n1(text: str) -> str:
     """Return the first normal form."""
-    return text.lower() if text.isascii() else text.translate(_n1_table())
+    return lower(text) if text.isascii() else text.translate(_n1_table())
+
+
+def lower(text: str) -> str:
+    """Return the first normal form of an ASCII text; control characters, which hardly any has, are not seen."""
+    if text.isprintable():
+        return text.lower()
+    return text.encode().translate(None, _CONTROLS).decode().lower()
 
 
 def n2(first_form: str) -> str:

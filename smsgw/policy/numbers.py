@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Final
 
-_DIGITS: Final = re.compile(r"\+?\d{3,20}")
+_DIGITS: Final = re.compile(r"\+?[0-9]{3,20}")
 _HASH: Final = re.compile(r"h:([0-9a-f]{16})")
 _OCTETS: Final = 8
 

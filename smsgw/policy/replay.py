@@ -1,7 +1,7 @@
 """A new rule set judged over texts that were judged before: what would be refused now, what would go, by which rule.
 
-Both sets judge each text as it was accepted, at the time at which it was. Long messages are judged once all their parts are there,
-joined; whose parts are not all there are counted and not judged.
+Both sets judge each text as it was accepted, at the time at which it was; what recipients said is asked as it is on record today.
+Long messages are judged once all their parts are there, joined; whose parts are not all there are counted and not judged.
 
 Must never: keep a text longer than it takes to join it; decide anything.
 """
@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from smsgw.model import Account
 from smsgw.policy.handset import Content, content_of
 from smsgw.policy.judging import Rule, judge, steps_of
+from smsgw.policy.marks import NO_MARKS, Marks
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.submission import Owner, Submission
 from smsgw.policy.verdict import Action, Verdict
@@ -51,10 +52,11 @@ class Difference(NamedTuple):
 class Replay:
     """Judges by both sets and keeps what differs. `before` None: there is no set yet, and everything passed."""
 
-    def __init__(self, before: RuleSet | None, now: RuleSet, owner: Owner) -> None:
-        """Take both sets; `owner` tells whose a service number is."""
+    def __init__(self, before: RuleSet | None, now: RuleSet, owner: Owner, marks: Marks = NO_MARKS) -> None:
+        """Take both sets; `owner` tells whose a service number is, `marks` what is on record of recipients, today."""
         self._sets = [None if policy is None else (policy, steps_of(policy)) for policy in (before, now)]
         self._owner = owner
+        self._marks = marks
         self._parts: dict[_Whole, dict[int, tuple[Said, Content]]] = {}
         self.judged = 0
         self.incomplete = 0
@@ -112,6 +114,7 @@ class Replay:
             owner=self._owner,
             command=said.command,
             joined=joined,
+            marks=self._marks,
         )
         return *_end_of(policy, judge(policy, steps, submission)), submission.shown.text
 

@@ -280,12 +280,15 @@ class _Making:
 
     def _terms(self) -> dict[str, Any]:
         forms: dict[str, list[Term]] = {"n1": [], "n2": []}
-        exceptions: dict[str, list[str]] = {"n1": [], "n2": []}
+        exceptions: dict[str, list[Term]] = {"n1": [], "n2": []}
         for at, rule in enumerate(self.table.terms):
             words = [*rule.words, *lines_of(self.bundle.words.get(rule.file, ""))]
             if not words:
                 self._fault("terms", at, f"terms {rule.id!r} has no word")
-            exceptions[rule.form] += [_in_form(word, rule.form) for word in rule.exceptions]
+            excepted = [_in_form(word, rule.form) for word in rule.exceptions]
+            if not all(excepted):
+                self._fault("terms", at, f"terms {rule.id!r} has an exception that is empty once it is in the form {rule.form}")
+            exceptions[rule.form] += (Term(word, at) for word in excepted)
             for word in words:
                 text = _in_form(word, rule.form)
                 what = _too_short(text) if rule.form == "n2" else "" if text.strip() else "is empty"

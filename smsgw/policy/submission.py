@@ -6,6 +6,7 @@ Never here: a rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from smsgw.model import Account
@@ -21,6 +22,7 @@ from smsgw.policy.senders import Replacement
 from smsgw.policy.signature import Signed, signed
 from smsgw.policy.templates import Template
 from smsgw.smpp import const
+from smsgw.smpp.clock import parse_time
 from smsgw.smpp.udh import Concat
 
 Owner = Callable[[str], Account | None]
@@ -34,6 +36,7 @@ class Submission:
     """One message before the rules. `pdu`: all its octets, header included; `now`: Unix seconds.
 
     `joined`: the contents of all parts of a long text in their order, to be read as one; `pdu` is that of the first.
+    `schedules`: the times that the tenant wrote on it, or on each part ("" for none).
     """
 
     __slots__ = (
@@ -57,6 +60,7 @@ class Submission:
         "plain",
         "policy",
         "replacement",
+        "schedules",
         "shown",
         "source",
     )
@@ -99,10 +103,12 @@ class Submission:
         self.part: Concat | None = None
         if text is not None:
             self._content: Content | None = None
+            self.schedules: tuple[bytes, ...] = ()
             self.shown: Shown = _new(Shown, (text, (), True))
         else:
             content = self._content = joined[0] if joined else content_of(pdu, command, version)
             self.part = None if joined else content.part
+            self.schedules = tuple(one.schedule for one in joined or (content,))
             self.shown = shown(joined or (content,), alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None if look is None else ((look[0], look[1]),)
         self._scans: tuple[Scan, ...] | None = None if look is None else (look[2],)
@@ -125,11 +131,7 @@ class Submission:
         forms = self._forms
         if forms is None:
             text, others, _ = self.shown
-            forms = (
-                ((text, text.lower() if text.isascii() else n1(text)),)
-                if not others
-                else tuple((one, n1(one)) for one in (text, *others))
-            )
+            forms = ((text, n1(text)),) if not others else tuple((one, n1(one)) for one in (text, *others))
             self._forms = forms
         return forms
 
@@ -170,8 +172,22 @@ class Submission:
         """Where the recipient is."""
         found = self._place
         if found is None:
-            found = self._place = the_plan().locate(self.destination)
+            found = self._place = the_plan().locate(self.marks.whole(self.destination))
         return found
+
+    @property
+    def scheduled(self) -> bool:
+        """Tell whether a carrier is to keep it, or a part of it, until a time of the tenant's."""
+        return any(self.schedules)
+
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """When it is to be delivered, Unix seconds: now, or at the time that the tenant wrote on it, or on its parts."""
+        if not self.scheduled:
+            return (self.now,)
+        now = datetime.fromtimestamp(self.now, UTC)
+        times = (parse_time(schedule, now) or now for schedule in self.schedules)  # reading has found them sound
+        return tuple(max(self.now, time.timestamp()) for time in times)
 
     @property
     def category(self) -> str:
@@ -199,7 +215,8 @@ class Submission:
         return rules.default
 
     def _of_sender(self, rules: Categories) -> str | None:
-        longest = max((prefix for prefix in rules.sender if self.source.startswith(prefix)), key=len, default=None)
+        source = self.source.removeprefix("+")
+        longest = max((prefix for prefix in rules.sender if source.startswith(prefix)), key=len, default=None)
         return rules.sender[longest] if longest is not None else None
 
     @property

@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """Which part of which long text a message is: "width:reference" of the text, from 1 to `total`; hash of coding and octets."""
+    """Which part of which long text a message is: "width:reference" of the text, from 1 to `total`; hash of what is read."""
 
     reference: str
     number: int
@@ -51,6 +51,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
     `sender`: what the set puts in the place of the tenant's own source; None: that stays.
+    `stops`, of what is held: what keeps it from going whoever lets it go: its recipient's word, or hours that refuse.
     `simply`: it may go, and nothing else is said but its category.
     """
 
@@ -63,6 +64,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     due: float = 0.0
     added: bytes = b""
     sender: Replacement | None = None
+    stops: Finding | None = None
     simply: bool = False
 
 

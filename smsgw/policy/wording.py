@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from smsgw.policy.content import tried_apart
 from smsgw.policy.ruleset import ACTIONS, RuleSet
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
@@ -45,9 +46,9 @@ def _signature_fault(policy: RuleSet, submission: Submission) -> str:
 
 
 def templates(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """With `only`, what fits no template does not go."""
+    """With `only`, what fits no template does not go. Of a part that a trial does not join nobody knows what the whole fits."""
     rule = policy.table.templates
     assert rule is not None
-    if not rule.only or submission.template is not None:
+    if not rule.only or submission.template is not None or (policy.shadow and tried_apart(policy, submission)):
         return NO_FINDINGS
     return (Finding(ACTIONS[rule.action], "template", "templates.only", rule.mode == "shadow"),)

@@ -51,6 +51,16 @@ def find(octets: bytes, at: int, tag: int) -> bytes | None:
     return None
 
 
+def find_all(octets: bytes, at: int, tag: int) -> list[bytes]:
+    """Return the values of all TLVs with this tag, in their order."""
+    return [octets[value_at : value_at + length] for found, value_at, length in iterate_lenient(octets, at) if found == tag]
+
+
+def twice(octets: bytes, at: int, tag: int) -> bool:
+    """Tell whether more than one TLV has this tag."""
+    return sum(found == tag for found, _, _ in iterate_lenient(octets, at)) > 1
+
+
 def append(tag: int, value: bytes) -> bytes:
     """Return one encoded TLV. Raises OverflowError for a value over 65,535 octets."""
     return tag.to_bytes(2, "big") + len(value).to_bytes(2, "big") + value

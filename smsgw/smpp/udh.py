@@ -132,3 +132,9 @@ def sar(octets: bytes, tlv_at: int) -> Concat | None:
     if len(values) < len(_SAR_LENGTHS):
         return None
     return _concat(values[_TAG_SAR_REF], 16, values[_TAG_SAR_TOTAL], values[_TAG_SAR_SEQUENCE])
+
+
+def sar_again(octets: bytes, tlv_at: int) -> bool:
+    """Tell whether one of the SAR TLVs stands twice: which one counts is then the reader's guess."""
+    tags = [tag for tag, _, _ in iterate_lenient(octets, tlv_at) if tag in _SAR_LENGTHS]
+    return len(tags) > len(set(tags))

@@ -39,6 +39,18 @@ async def add(  # noqa: PLR0917 - the columns of its rows
     return len(rows)
 
 
+async def standing(connection: Connection, account: int, numbers: Sequence[int]) -> set[int]:
+    """Return those of these numbers with a consent that is not withdrawn, given after the last time that they withdrew one."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT c.number FROM consent c WHERE c.account = $1 AND c.number = ANY ($2::int8[]) AND c.withdrawn IS NULL"
+        " AND c.given > ALL (SELECT w.withdrawn FROM consent w WHERE w.account = $1 AND w.number = c.number"
+        " AND w.withdrawn IS NOT NULL)",
+        account,
+        list(numbers),
+    )
+    return {row["number"] for row in rows}
+
+
 async def withdraw(connection: Connection, account: int, number: int, actor: str, why: str) -> int:
     """Note that a recipient has withdrawn what he consented to; returns how many consents that ends."""
     rows = await connection.fetch(

@@ -232,9 +232,12 @@ async def review(connection: Connection, number: int) -> dict[str, Any] | None:
 
 
 async def settle(connection: Connection, number: int, fate: Fate, *, actor: str, error: int = 0, reason: str = "") -> bool:
-    """Decide a review; False when it is decided already, or over. A running gateway finds it within a second."""
+    """Decide a review; False when it is decided already, or over. A running gateway finds it within a second.
+
+    What was judged stays what it was: a part that came while it waited is late, and the rules are asked about the whole.
+    """
     found = await connection.fetchval(
-        f"UPDATE held_text SET state = $2, actor = $3, error = $4, reason = $5, judged = parts, due_ms = {_NOW},"
+        f"UPDATE held_text SET state = $2, actor = $3, error = $4, reason = $5, due_ms = {_NOW},"
         f" forget_ms = {_NOW} + 600000 WHERE id = $1 AND state = 1 RETURNING id",
         number,
         int(fate),

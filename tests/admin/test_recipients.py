@@ -96,3 +96,18 @@ async def test_a_consent_is_kept_with_its_proof_and_withdrawn(acme: Connection):
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     with pytest.raises(NotAllowed, match="future"):
         await recipients.consent(acme, KNOWN, "acme1", [Entry(NUMBER, tomorrow, "web", "x")], OPS)
+
+
+async def test_a_consent_from_before_its_withdrawal_does_not_count(acme: Connection):
+    """The same list again, and an older proof, bring a withdrawn consent not back; one that is given afterwards does."""
+    given = datetime(2026, 1, 1, tzinfo=UTC)
+    listed = [Entry(NUMBER, given, "web", "form 1"), Entry("8613800138001", given, "web", "form 2")]
+    assert await recipients.consent(acme, KNOWN, "acme1", listed, OPS) == Done(2, 2)
+    assert await recipients.withdraw(acme, KNOWN, "acme1", NUMBER, OPS) == Done(1, 1)
+    assert await recipients.consent(acme, KNOWN, "acme1", listed, OPS) == Done(2, 0)
+    older = [Entry(NUMBER, given + timedelta(days=1), "shop", "form 3")]
+    assert await recipients.consent(acme, KNOWN, "acme1", older, OPS) == Done(1, 1)
+    assert [row["active"] for row in await marks.of_number(acme, "consent", KNOWN.hash_of(NUMBER))] == [False]
+    assert await active(acme) == 1
+    assert await recipients.consent(acme, KNOWN, "acme1", [Entry(NUMBER, None, "shop", "form 4")], OPS) == Done(1, 1)
+    assert await active(acme) == 2

@@ -10,7 +10,7 @@ import pytest
 from smsgw.admin import replaying
 from smsgw.admin.sealing import load_key
 from smsgw.admin.standing import NotFound
-from smsgw.config import ConfigError
+from smsgw.config import Compliance, ConfigError
 from smsgw.store.database import Connection
 from tests.rig import provision, provisioning
 
@@ -29,11 +29,13 @@ async def test_nothing_stored_is_nothing_judged(connection: Connection, database
     file = tmp_path / "new.toml"
     file.write_text(TERMS.format(word="百家乐"), encoding="utf-8")
     key, week = load_key(tmp_path), timedelta(days=7)
-    rows, told = await replaying.replay(connection, key, "new", [file], account="acme1", since=week, most=10)
+    rows, told = await replaying.replay(
+        connection, key, "new", [file], account="acme1", since=week, most=10, compliance=Compliance()
+    )
     assert rows == []
     assert told.startswith("0 texts judged, 0 of them otherwise")
     with pytest.raises(NotFound):
-        await replaying.replay(connection, key, "new", [file], since=week, most=10)
+        await replaying.replay(connection, key, "new", [file], since=week, most=10, compliance=Compliance())
     file.write_text("[[terms]]\n", encoding="utf-8")
     with pytest.raises(ConfigError):
-        await replaying.replay(connection, key, "new", [file], account="acme1", since=week, most=10)
+        await replaying.replay(connection, key, "new", [file], account="acme1", since=week, most=10, compliance=Compliance())

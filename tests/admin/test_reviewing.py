@@ -15,7 +15,7 @@ from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.store.database import connect
-from tests.journey.parted import part, put_all, scene_of
+from tests.journey.parted import POLICY, part, put_all, scene_of
 from tests.journey.scene import Scene, id_of
 from tests.peers import Esme
 
@@ -213,3 +213,19 @@ async def test_what_is_held_is_told(database: str, tmp_path: Path):
         await scene.until(lambda: gauges["smsgw_held_messages"][2]() == {("parts",): 1, ("review",): 1})
         assert gauges["smsgw_held_texts"][2]() == {("parts",): 1, ("review",): 1}
         assert min(gauges["smsgw_held_oldest_seconds"][2]().values()) >= 10.0  # type: ignore[union-attr]
+
+
+async def test_a_part_that_comes_while_a_text_is_reviewed_is_asked_by_the_rules(database: str, tmp_path: Path):
+    """A person has seen the first part and accepts; the second, which he has not seen, makes a forbidden word: neither goes."""
+    policy = '[text]\nmissing = "release"\n' + POLICY
+    async with scene_of(database, tmp_path, policy).playing() as scene:
+        tenant = await scene.tenant()
+        first = id_of(await tenant.ask(const.SUBMIT_SM, part("快加微信，来玩百", 1, 2)))
+        await scene.later(31.0)
+        (number,) = await in_review(scene)
+        assert (await reviewing.look(scene.connection, number, "ann"))["missing"] == [2]
+        late = id_of(await tenant.ask(const.SUBMIT_SM, part("家乐", 2, 2)))
+        await accept(scene, number)
+        for each in (first, late):
+            assert (await scene.in_state(each, State.REJECTED))["error"] == STATUSES["content"][0]
+        assert scene.smsc.submits == []

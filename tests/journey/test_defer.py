@@ -152,6 +152,35 @@ async def test_what_a_person_accepts_at_night_goes_in_the_morning(database: str,
         await scene.in_state(each, State.SENT)
 
 
+async def test_hours_hold_for_what_was_held_before_they_were_asked(database: str, tmp_path: Path):
+    """What cannot be read is held by an earlier rule; accepted at night it goes in the morning all the same."""
+    window = Window()
+    async with scene_of(database, tmp_path, window.policy()).playing() as scene:
+        tenant = await scene.tenant()
+        each = id_of(await tenant.submit(b"10690001", text=b"\x4e\x00\x4e", data_coding=8, registered_delivery=1))
+        await accept(scene, *await in_review(scene))
+        await scene.until(lambda: scene.daemon.hold.fates["deferred", "rules"] == 1)
+        assert scene.smsc.submits == []
+        await scene.later(window.opens_s + 30.0)
+        await scene.smsc.submitted(1)
+        await scene.in_state(each, State.SENT)
+
+
+async def test_what_a_person_accepts_out_of_hours_that_refuse_does_not_go(database: str, tmp_path: Path):
+    """Held by day, accepted at night, where the hours do not defer: refused by receipt with that reason, and paid back."""
+    window = Window()
+    async with scene_of(database, tmp_path, window.policy(HELD, action="reject")).playing() as scene:
+        tenant = await scene.tenant()
+        await scene.later(window.opens_s + 60.0)
+        each = await submitted(tenant, "来玩百家乐")
+        waiting = await in_review(scene)
+        await scene.later(2 * 3600.0)
+        await accept(scene, *waiting)
+        assert (await scene.in_state(each, State.REJECTED))["error"] == STATUSES["hours"][0]
+        assert scene.smsc.submits == []
+        assert await scene.spent() == 0
+
+
 @pytest.mark.parametrize("dest", [b"8613800138000", b"999123456789"])
 async def test_without_defer_or_without_a_zone_it_is_refused(database: str, tmp_path: Path, dest: bytes):
     """Hours that reject do so at the door; a number that is in no zone has no hours to wait for."""

@@ -94,6 +94,15 @@ async def test_parts_come_over_two_binds_in_any_order(database: str, tmp_path: P
         assert bodies(scene) == [part(text, number, 3) for number, text in enumerate(CLEAN, 1)]
 
 
+async def test_parts_are_joined_however_their_numbers_are_spelled(database: str, tmp_path: Path):
+    """A + before the recipient or the sender of one part makes it no part of another text: the word that is cut is found."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        tenant = await scene.tenant()
+        spelled = ({}, {"dest": b"+8613800138000"}, {"source": b"+10690001"})
+        ids = [id_of(await put(tenant, text, at, 3, **ends)) for at, (text, ends) in enumerate(zip(SPLIT, spelled, strict=True), 1)]
+        await refused_all(scene, ids, "content")
+
+
 async def test_a_restart_in_the_middle_loses_nothing(database: str, tmp_path: Path):
     """A part that was acknowledged before kill -9 is still part of its text after the restart."""
     async with scene_of(database, tmp_path).playing() as scene:

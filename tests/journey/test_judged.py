@@ -226,6 +226,26 @@ async def test_message_payload_is_judged_as_one_text(database: str, tmp_path: Pa
         assert id_of(await tenant.ask(const.SUBMIT_SM, body))
 
 
+async def test_a_text_behind_another_in_the_same_message_does_not_go(database: str, tmp_path: Path):
+    """Of two message_payload TLVs nobody knows which a carrier takes: neither goes, whichever command has them."""
+    from smsgw.smpp import tlv
+    from smsgw.smpp.pdu import data_sm_body
+
+    texts = ["【某某】您好", "【某某】百家乐"]
+    both = b"".join(tlv.append(const.TAG_MESSAGE_PAYLOAD, text.encode("utf-16-be")) for text in texts)
+    hidden = tlv.append(const.TAG_MESSAGE_PAYLOAD, b"") + tlv.append(const.TAG_MESSAGE_PAYLOAD, texts[1].encode("utf-16-be"))
+    ends = {"source": b"10690001", "dest": b"8613800138000", "data_coding": 8}
+    async with scene_of(database, tmp_path).playing() as scene:
+        tenant = await scene.tenant()
+        for command, body in (
+            (const.SUBMIT_SM, sm_body(**ends, tlvs=both)),
+            (const.DATA_SM, data_sm_body(**ends, tlvs=both)),
+            (const.SUBMIT_SM, sm_body(**ends, short_message=texts[0].encode("utf-16-be"), tlvs=hidden)),
+        ):
+            assert (await tenant.ask(command, body)).status == const.ESME_RINVMSGLEN
+        assert scene.daemon.meters.account("acme1").refused == {"short_message_and_payload": 3}
+
+
 async def test_ten_new_versions_under_load_leave_nothing_unjudged(database: str, tmp_path: Path):
     """While versions come and go, each forbidden text is refused, each other one is accepted once and reaches the carrier."""
     good, bad = ("【某某】您好".encode("utf-16-be"), "【某某】百家樂".encode("utf-16-be"))

@@ -17,7 +17,7 @@ from smsgw.smpp.pdu import sm_body
 from tests.admin.test_reviewing import in_review, submitted
 from tests.admin.test_why import why
 from tests.journey.parted import put_all
-from tests.journey.scene import Scene
+from tests.journey.scene import Scene, id_of
 from tests.journey.test_defer import Window
 from tests.journey.test_optout import CODE, HANDSET, NOTICE, OFFER, OPTED_OUT, said, scene_of, told
 
@@ -174,6 +174,33 @@ async def test_who_refuses_before_the_hours_begin_does_not_get_it(database: str,
         if went:
             await scene.smsc.submitted(1)
             return
+        row = await scene.in_state(each, State.REJECTED)
+        assert (row["error"], row["refund"]) == (OPTED_OUT, row["price"])
+        assert scene.smsc.submits == []
+
+
+async def test_who_is_blocked_before_the_hours_begin_does_not_get_it(database: str, tmp_path: Path):
+    """What waits for its hours is asked for block lists when they begin, as what is held is: rejected and paid back."""
+    window = Window()
+    hours = f'[[hours]]\nid = "day"\naction = "defer"\n{window.hours}'
+    async with scene_of(database, tmp_path, hours).playing() as scene:
+        each = await submitted(await scene.tenant(), OFFER)
+        assert (await scene.row(each))["state"] == State.SCHEDULED
+        await block(scene)
+        await scene.later(window.opens_s + 60.0)
+        row = await scene.in_state(each, State.REJECTED)
+        assert (row["error"], row["refund"]) == (BLOCKED, row["price"])
+        assert scene.smsc.submits == []
+
+
+async def test_a_refusal_stands_behind_whatever_a_person_lets_go(database: str, tmp_path: Path):
+    """What cannot be read is held before its recipient is asked; he refuses meanwhile, a person accepts: it does not go."""
+    async with scene_of(database, tmp_path, '[category.sender]\n"1069" = "marketing"\n').playing() as scene:
+        tenant = await scene.tenant()
+        each = id_of(await tenant.submit(b"10690001", text=b"\x4e\x00\x4e", data_coding=8, registered_delivery=1))
+        (number,) = await in_review(scene)
+        assert await said(scene, "TD") == const.ESME_ROK
+        await reviewing.decide(scene.connection, [number], accept=True, actor="ann", reason="seen")
         row = await scene.in_state(each, State.REJECTED)
         assert (row["error"], row["refund"]) == (OPTED_OUT, row["price"])
         assert scene.smsc.submits == []

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from smsgw.model import Account, Tenant
 from smsgw.policy.judging import judge, steps_of
+from smsgw.policy.marks import NO_MARKS, Marks
 from smsgw.policy.ruleset import RuleSet, compile_set, make_bundle
 from smsgw.policy.selftest import pdu_of
 from smsgw.policy.submission import Submission
@@ -46,10 +47,11 @@ def submission(
     destination: str = "8613800138000",
     now: float = MORNING_IN_CHINA,
     pdu: bytes = b"",
+    marks: Marks = NO_MARKS,
 ) -> Submission:
     """Return a message of the account, with a text in UCS-2 or as a whole PDU."""
     octets = pdu or pdu_of(text, source=source.encode(), destination=destination.encode())
-    return Submission(policy, ACCOUNT, source, destination, octets, now=now, owner=owner)
+    return Submission(policy, ACCOUNT, source, destination, octets, now=now, owner=owner, marks=marks)
 
 
 def raw(octets: bytes, data_coding: int = 0, **fields: object) -> bytes:

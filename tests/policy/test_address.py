@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from smsgw.policy.marks import Marks
 from tests.policy.sets import compiled, rule
 
 
@@ -73,3 +74,22 @@ def test_opting_out_stops_marketing_alone():
     assert rule(policy, "优惠多多") == "recipient.opt_out"
     assert rule(policy, "验证码1234") == ""
     assert rule(policy, "优惠多多", destination="8613800138009") == ""
+
+
+IN_CHINA = Marks(country_code="86", national_digits=11)
+
+
+@pytest.mark.parametrize("listed", ["8613800138000", "13800138000"])
+@pytest.mark.parametrize("written", ["8613800138000", "+8613800138000", "008613800138000", "13800138000"])
+def test_a_number_is_the_same_in_whatever_spelling(listed: str, written: str):
+    """Where national numbers are said to be ones of a country, lists and the number plan know them by either spelling."""
+    policy = compiled('[recipient]\ncountries = ["CN"]\nblock = "no"\n', {"no": listed})
+    assert rule(policy, destination=written, marks=IN_CHINA) == "recipient.block"
+    assert rule(policy, destination=written[:-1] + "1", marks=IN_CHINA) == ""
+
+
+def test_two_noughts_before_a_number_lead_past_no_country():
+    """Hours and senders of a country hold for its numbers however they begin."""
+    policy = compiled('[[hours]]\ncategories = ["notice"]\nbegin = "08:00"\nend = "09:00"\ncountries = ["CN"]\n')
+    for written in ("8613800138000", "+8613800138000", "008613800138000"):
+        assert rule(policy, destination=written) == "hours.1"

@@ -8,6 +8,7 @@ import pytest
 
 from smsgw.policy.caps import Counted
 from smsgw.policy.file import PolicyFault
+from smsgw.policy.marks import Marks
 from smsgw.policy.ruleset import RuleSet, compile_set, make_bundle
 from smsgw.policy.submission import Submission
 from tests.policy.sets import ACCOUNT, KEY, MORNING_IN_CHINA, OTHER, compiled, owner, pdu_of, rule, verdict
@@ -175,3 +176,14 @@ def test_a_fault_is_told_with_its_line(text: str, told: str):
     with pytest.raises(PolicyFault) as fault:
         compiled(text)
     assert fault.value.errors[0].startswith(told)
+
+
+def test_a_recipient_has_one_counter_in_whatever_spelling():
+    """A national number is counted with its country's code where the gateway knows which that is, and is exempt as either."""
+    marks = Marks(country_code="86", national_digits=11)
+    policy = compiled(cap())
+    spelled = ("8613800138000", "+8613800138000", "008613800138000", "13800138000")
+    assert len({key for written in spelled for key in keys(policy, destination=written, marks=marks)}) == 1
+    assert keys(policy, destination="13800138000") != keys(policy, destination="8613800138000")
+    exempt = compiled(cap(exempt="'vip'"), {"vip": "13800138000"})
+    assert [keys(exempt, destination=written, marks=marks) for written in spelled] == [[]] * 4

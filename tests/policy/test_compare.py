@@ -65,3 +65,14 @@ def test_a_set_is_counted_by_class():
     table = table_of(bundle(NEW, "one\n", ""))
     assert classes(table) == {"tlv": 1, "recipient": 1, "terms": 1, "pattern": 1}
     assert in_shadow(table) == ("pattern.new",)
+
+
+def test_words_of_other_rules_than_terms_are_keys_of_theirs():
+    """By which word recipients refuse, what marketing has to say, and which words make it marketing: a change of these shows."""
+    text = '[[keyword]]\nwords = ["TD"]\n[[opt_out]]\nwords = ["TD"]\n[category.words]\nmarketing = ["sale"]\n'
+    found = compare(bundle(text, "", ""), bundle(text.replace("TD", "R").replace("sale", "offer"), "", ""))
+    assert {one.rule: one.keys for one in found.changed} == {
+        "keyword.1": ("words",),
+        "opt_out.1": ("words",),
+        "category": ("words",),
+    }

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.policy.content import _MAY_LINK, _MAY_PHONE, LINK, PHONE, needs_store
+from smsgw.policy.content import _MAY_PHONE, LINK, PHONE, may_link, needs_store
 from smsgw.policy.file import PolicyFault
 from smsgw.smpp import tlv
 from tests.policy.sets import compiled, raw, rule, submission, verdict
@@ -98,11 +98,59 @@ def test_phone_numbers_are_the_allowed_ones(text: str, found: str):
     assert rule(compiled('[phones]\nallowed = ["4001234567"]'), text) == found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("戳 bit.ly/abc", "t.ly/x", "m.evil.game/x", "www.evil.game", "www.example.cn.evil.game", "evil.xn--p1ai", "1.2.3.4/x"),
+        *("https://evil.top?.example.cn", "https://evil.top#.example.cn", "https://evil.top\\.example.cn", "weixin://dl/x"),
+        *(
+            "https://example.cn。evil.top",
+            "https://example.cn,@evil.top",
+            "example.cn.evil.game",
+            "a.b.c.d.e.evil.com",
+            "_evil.com",
+        ),
+    ],
+)
+def test_no_way_of_writing_a_link_leads_past_the_list(text: str):
+    """Short domains, whatever a browser takes for the end of a host, other schemes, and a host that begins like an allowed one."""
+    assert rule(compiled('[links]\nallowed = ["example.cn"]'), text) == "links"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("请访问https://example.cn，谢谢", "见 https://example.cn.", "（https://example.cn）", "https://example.cn；回T退订"),
+        *("https://www.example.cn:8080/a?b#c", "example.cn", "a@mail.evil.com", "and/or 24/7 10.5/12 a.m./p.m.", "192.168.1.1"),
+    ],
+)
+def test_what_stands_behind_a_link_is_none_of_it(text: str):
+    """Punctuation of a sentence, full-width too, a port and a path; mail addresses, fractions and plain numbers are no links."""
+    assert rule(compiled('[links]\nallowed = ["example.cn"]'), text) == ""
+
+
 @given(st.from_regex(LINK), st.from_regex(PHONE))
 def test_the_short_look_misses_no_link_and_no_number(link: str, phone: str):
     """Whatever one of the long expressions finds, the short one before it has seen."""
-    assert _MAY_LINK.search(link)
+    assert may_link(link)
     assert _MAY_PHONE.search(phone)
+
+
+@pytest.mark.parametrize(
+    "text", ["138.0013.8000", "138 001 38000", "138_0013_8000", "138—0013—8000", "138 00 138 000", "(010) 12345678"]
+)
+def test_a_number_in_other_groups_is_one(text: str):
+    """Dots, strokes, long dashes and other groups hide no number."""
+    assert rule(compiled("[phones]"), f"请联系{text}") == "phones"
+
+
+@pytest.mark.parametrize("text", ["1 3 8 0 0 1 3 8 0 0 0", "1.3.8.0.0.1.3.8.0.0.0", "1-3-800138000"])
+def test_a_number_digit_by_digit_is_one(text: str):
+    """Nor does a space behind each digit; what counts to ten, a date and an address in a network are none."""
+    policy = compiled("[phones]")
+    assert rule(policy, f"请联系{text}") == "phones"
+    for other in ("1 2 3 4 5 6 7 8 9 10", "18.11.2026 100元", "192.168.100.101", "13.50 2026-11-26"):
+        assert rule(policy, other) == ""
 
 
 def test_kinds_of_messages_have_their_own_opposition():
@@ -123,6 +171,7 @@ def test_required_tlvs_are_there_and_look_right():
     assert found(b"") == ("tlv_missing", "tlv.entity")
     assert found(tlv.append(0x1400, b"11015\0")) == ("", "")
     assert found(tlv.append(0x1400, b"abc")) == ("tlv_value", "tlv.entity")
+    assert found(tlv.append(0x1400, b"11015") + tlv.append(0x1400, b"abc")) == ("tlv_value", "tlv.entity")  # all go on
 
 
 @pytest.mark.parametrize(("word", "found"), [("hold", "text.unreadable"), ("reject", "text.unreadable"), ("pass", "")])

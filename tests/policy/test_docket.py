@@ -71,7 +71,7 @@ def test_a_set_that_breaks_judges_by_its_fail_mode(fail: str, action: Action, do
 
 
 def test_a_set_whose_canary_is_dead_judges_no_more(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
-    """The periodic check takes it out of service until another version comes."""
+    """The periodic check takes it out of service until another version comes; that something else was provisioned is none."""
     policy = compiled('[[pattern]]\nid = "p"\nexpression = "x"\nmust = ["x"]')
     docket, told = docket_of(policy)
     docket.check()
@@ -81,6 +81,8 @@ def test_a_set_whose_canary_is_dead_judges_no_more(docket_of: Callable[[RuleSet]
     patterns._shards = [(0, 9, patterns._shards[0][2])]
     docket.check()
     assert isinstance(told[0][1], EngineFailed)
+    assert asked(docket, "您好").objection is not None
+    docket.apply({"set": policy, "other": compiled(TEXT)})
     assert asked(docket, "您好").objection is not None
     docket.apply({"set": compiled(TEXT)})
     assert asked(docket, "您好").objection is None

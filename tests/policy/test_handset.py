@@ -74,6 +74,67 @@ def test_what_goes_to_a_port_is_no_text():
     assert not shown((content_of(raw(header + b"hello", esm_class=0x40)),)).exact
 
 
+def test_each_part_is_read_by_the_shifts_of_its_own_header():
+    """A language that only the second part names holds for that part: the word is read, and the old reading stands beside it."""
+    first = write_udh([concat_element(Concat(1, 8, 2, 1))]) + b"merhaba "
+    octets = gsm7.encode("şeker", 1, 0)
+    assert octets is not None
+    second = write_udh([concat_element(Concat(1, 8, 2, 2)), (0x25, b"\x01")]) + octets
+    parts = [content_of(raw(one, esm_class=0x40)) for one in (first, second)]
+    text, others, exact = shown(parts)
+    assert (text, exact) == ("merhaba şeker", True)
+    assert f"merhaba {gsm7.decode(octets)[0]}" in others
+
+
+def test_a_port_in_any_part_makes_the_text_uncertain():
+    """Not the first part alone tells that an application gets it."""
+    headers = [write_udh([concat_element(Concat(1, 8, 2, 1))]), write_udh([concat_element(Concat(1, 8, 2, 2)), (5, b"\0\1\0\2")])]
+    assert not shown([content_of(raw(head + b"hello", esm_class=0x40)) for head in headers]).exact
+
+
+def test_an_escape_at_the_end_of_a_part_escapes_nothing_in_the_next():
+    """Joined it would be another letter; a handset reads each part by itself: both readings stand, and neither is certain."""
+    pieces = [b"h\x1b", b"ello"]
+    parts = [
+        content_of(raw(write_udh([concat_element(Concat(1, 8, 2, at))]) + piece, esm_class=0x40))
+        for at, piece in enumerate(pieces, 1)
+    ]
+    text, others, exact = shown(parts)
+    assert (text, "h ello" in others, exact) == ("h€llo", True, False)
+
+
+SAR = tlv.append(0x020C, b"\0\1") + tlv.append(0x020E, b"\2") + tlv.append(0x020F, b"\1")
+
+
+@pytest.mark.parametrize(
+    ("elements", "tlvs", "told_once"),
+    [
+        ([Concat(1, 8, 2, 1)], b"", True),
+        ([Concat(1, 8, 2, 1)], SAR, True),
+        ([Concat(1, 8, 2, 1), Concat(2, 16, 1, 1)], b"", False),
+        ([Concat(1, 8, 1, 1)], SAR, False),
+        ([Concat(2, 8, 2, 1)], SAR, False),
+        ([Concat(1, 8, 2, 1), Concat(1, 8, 0, 0)], b"", False),
+        ([], SAR, True),
+        ([], SAR + tlv.append(0x020E, b"\1"), False),
+    ],
+)
+def test_a_part_that_is_told_in_two_ways_is_uncertain(elements: list[Concat], tlvs: bytes, told_once: bool):  # noqa: FBT001
+    """Two elements, or a header and TLVs that say otherwise: carrier and handset choose which counts, so nobody knows the text."""
+    header = write_udh([concat_element(one) for one in elements]) if elements else b""
+    pdu = raw(header + b"hello", esm_class=0x40 if elements else 0, tlvs=tlvs)
+    content = content_of(pdu)
+    assert content.told_once is told_once
+    assert shown((content,)).exact is told_once
+
+
+def test_an_element_of_a_wrong_length_may_be_one_of_a_part():
+    """It is none by the specification, and a handset may read it all the same: nobody knows."""
+    header = write_udh([(0x00, b"\1\2\1\0")])
+    content = content_of(raw(header + b"hello", esm_class=0x40))
+    assert (content.part, content.told_once) == (None, False)
+
+
 def test_message_payload_is_content_in_both_commands():
     """submit_sm without short_message, and data_sm, carry it there, a header in it included."""
     octets = write_udh([concat_element(Concat(1, 8, 2, 1))]) + "好".encode("utf-16-be")

@@ -94,6 +94,37 @@ def test_a_part_of_a_text_is_asked_at_the_door_for_what_needs_no_text():
     assert door_of(compiled('[recipient]\ncountries = ["US"]\n')) is None
 
 
+def test_a_part_is_the_same_only_if_it_is_read_and_sent_the_same():
+    """Its coding, language, ports and time are in its hash: one that comes twice, and then otherwise, is a contradiction."""
+    policy = compiled(TERM.format(id="a", word="甲乙", more=""))
+    door = door_of(policy)
+    assert door is not None
+
+    def digest(*elements: tuple[int, bytes], coding: int = 8, schedule: bytes = b"") -> str:
+        header = write_udh([concat_element(Concat(7, 8, 2, 1)), *elements])
+        pdu = raw(header + "甲".encode("utf-16-be"), coding, esm_class=0x40, schedule=schedule)
+        part = at_door(policy, door, submission(policy, pdu=pdu)).part
+        assert part is not None
+        return part.digest
+
+    others = [digest((0x25, b"\1")), digest((0x04, b"\1\2")), digest(coding=0), digest(schedule=b"000000100000000R")]
+    assert digest() == digest()
+    assert len({digest(), *others}) == 5
+
+
+def test_a_trial_holds_against_no_part_that_it_is_one():
+    """In earnest it would be joined first: it is no would-be hold, fits no template yet, and need not name the way to refuse."""
+    rules = '[category]\ndefault = "marketing"\n[[opt_out]]\nwords = ["退订"]\n[templates]\nonly = true\n[[template]]\nid = "t"\n'
+    rules += 'text = "好{n:digits:1-2}退订"\nmust = ["好1退订"]\n' + TERM.format(id="a", word="甲乙", more="")
+    pdu = raw(write_udh([concat_element(Concat(7, 8, 2, 1))]) + "好1甲乙".encode("utf-16-be"), 8, esm_class=0x40)
+    assert [flag.rule for flag in verdict(compiled(f'mode = "shadow"\n{rules}'), pdu=pdu).flags] == ["terms.a"]
+    assert [flag.rule for flag in verdict(compiled(f'mode = "shadow"\n{rules}'), "好1甲乙").flags] == [
+        *("templates.only", "terms.a", "opt_out.1"),
+    ]
+    each = verdict(compiled(f'mode = "shadow"\n[text]\nparts = "each"\n{rules}'), pdu=pdu)
+    assert [flag.rule for flag in each.flags] == ["templates.only", "terms.a", "opt_out.1"]
+
+
 CODES = """
 [templates]
 [[template]]

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.policy.sets import MORNING_IN_CHINA, NOON_UTC, compiled, rule, verdict
+from smsgw.policy.handset import content_of
+from smsgw.policy.judging import judge, steps_of
+from smsgw.policy.submission import Submission
+from tests.policy.sets import ACCOUNT, MORNING_IN_CHINA, NOON_UTC, compiled, owner, raw, rule, verdict
 
 WORDS = '[category.words]\nmarketing = ["优惠", "sale"]\notp = ["验证码"]\n'
 
@@ -26,6 +29,7 @@ def test_only_allowed_kinds_go():
         ("优惠1234号", "1069000199", "marketing"),
         ("您好", "10690001", "notice"),
         ("wholesale prices", "10690001", "notice"),
+        ("优惠开始了", "+1069000199", "notice"),
     ],
 )
 def test_template_sender_words_and_default_say_the_kind_in_this_order(text: str, source: str, kind: str):
@@ -45,6 +49,34 @@ def test_hours_are_those_of_the_recipient():
     assert rule(policy, "优惠", now=NOON_UTC + 3600) == "hours.day"
     assert rule(policy, "您好", now=NOON_UTC + 3600) == ""
     assert rule(policy, "sale", destination="999123456789") == "hours.day"
+
+
+SCHEDULE_AT_NIGHT, SCHEDULE_BY_DAY = b"000000100000000R", b"000000010000000R"
+
+
+@pytest.mark.parametrize("action", ["reject", "defer"])
+def test_hours_hold_for_the_time_that_a_carrier_keeps_it_until(action: str):
+    """Scheduled from the morning into the night it is refused, and never deferred; from the night into the morning it goes."""
+    policy = compiled(f'[category]\n{WORDS}[[hours]]\nid = "day"\nbegin = "08:00"\nend = "21:00"\naction = "{action}"\n')
+    octets = "优惠".encode("utf-16-be")
+    night, day = (raw(octets, 8, schedule=schedule) for schedule in (SCHEDULE_AT_NIGHT, SCHEDULE_BY_DAY))
+    assert rule(policy, pdu=day, now=MORNING_IN_CHINA) == ""
+    assert rule(policy, pdu=night, now=MORNING_IN_CHINA + 3600) == "hours.day"
+    assert rule(policy, pdu=night, now=NOON_UTC + 3 * 3600) == ""
+    assert verdict(policy, pdu=night, now=NOON_UTC + 3 * 3600).due == 0.0
+
+
+def test_each_part_of_a_text_has_a_time_of_its_own():
+    """Joined, it is delivered when the last of them is: one that is kept into the night is enough."""
+    policy = compiled(f'[category]\n{WORDS}[[hours]]\nid = "day"\nbegin = "08:00"\nend = "21:00"')
+    for times, found in ((("", "000000100000000R"), "hours.day"), (("", ""), "")):
+        pdus = [raw(text.encode("utf-16-be"), 8, schedule=at.encode()) for text, at in zip("优惠", times, strict=True)]
+        joined = [content_of(pdu) for pdu in pdus]
+        text = Submission(
+            policy, ACCOUNT, "10690001", "8613800138000", pdus[0], now=MORNING_IN_CHINA + 3600, owner=owner, joined=joined
+        )
+        told = judge(policy, steps_of(policy), text)
+        assert (told.category, "" if told.objection is None else told.objection.rule) == ("marketing", found)
 
 
 def test_a_country_of_several_zones_has_to_be_awake_in_all_of_them():

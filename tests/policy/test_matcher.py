@@ -45,9 +45,16 @@ def test_a_whole_word_is_no_piece_of_another():
 
 def test_exceptions_cover_their_hits():
     """A word inside an allowed phrase is none; the same word elsewhere is."""
-    terms = Terms([Term("代开", 0)], ["代开车"])
+    terms = Terms([Term("代开", 0)], [Term("代开车", 0)])
     assert list(terms.find("请人代开车")) == []
     assert [hit.start for hit in terms.find("代开车 代开")] == [4]
+
+
+def test_an_exception_covers_the_words_of_its_own_rule_alone():
+    """What one rule allows hides no word of another: of the same text the other's is found."""
+    terms = Terms([Term("套现", 0), Term("诈骗", 1)], [Term("禁止套现诈骗", 0)])
+    assert [hit.owner for hit in terms.find("禁止套现诈骗")] == [1]
+    assert [hit.owner for hit in terms.find("套现诈骗")] == [0, 1]
 
 
 def test_patterns_are_found_over_all_sets():

@@ -21,6 +21,8 @@ from smsgw.policy.normal import n1, n2, warm
         "c\u200ba\u2060sino",
         "СΑSΙΝО",
         "ｃａsiñö",
+        "ca\x01si\x7fno",
+        "ca\x00s\x9fino",
     ],
 )
 def test_spellings_of_a_latin_word_are_one(spelling: str):
@@ -29,10 +31,14 @@ def test_spellings_of_a_latin_word_are_one(spelling: str):
 
 
 @pytest.mark.parametrize(
-    "spelling", ["百家乐", "百家樂", "百\u200b家\ufeff乐", "百\u202e家乐", "百\ufe0f家\U000e0100乐", "百家\u00ad樂"]
+    "spelling",
+    [
+        *("百家乐", "百家樂", "百\u200b家\ufeff乐", "百\u202e家乐", "百\ufe0f家\U000e0100乐", "百家\u00ad樂"),
+        *("百\x01家乐", "百\ufffe家乐", "百\ufff0家乐", "百\u2065家乐", "百\U0001d173家乐", "百\U0001bca0家乐", "百\x90家乐"),
+    ],
 )
 def test_spellings_of_a_chinese_word_are_one(spelling: str):
-    """Traditional characters, zero-width and direction marks, variation selectors."""
+    """Traditional characters, zero-width and direction marks, variation selectors, controls, what is never a character."""
     assert n1(spelling) == "百家乐"
 
 
@@ -45,6 +51,8 @@ def test_the_second_form_drops_what_stands_between(spelling: str):
 def test_ordinary_text_stays_what_it_is():
     """Digits, line ends, other scripts' own letters and compatibility forms that mean several characters."""
     assert n1("验证码 123,\nOK") == "验证码 123,\nok"
+    assert n1("one\r\n\ttwo\x0c\x85") == "one\r\n\ttwo\x0c\x85"
+    assert n1("one\r\n\ttwo\x0c") == "one\r\n\ttwo\x0c"
     assert n1("ﬁ ㈠ Straße") == "fi (一) strasse"
     assert n2("a b-c") == "abc"
     assert n1("สวัสดี") == "สวัสดี"

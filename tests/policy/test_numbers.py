@@ -24,8 +24,8 @@ def test_the_stored_form_says_nothing_without_the_key():
 
 
 def test_what_is_no_number_is_told_with_its_line():
-    """Letters and numbers that are too short or too long."""
-    assert [line for line, _ in number_faults("8613800000001\nabc\n12\n# fine\n" + "1" * 21)] == [2, 3, 5]
+    """Letters, numbers that are too short or too long, and full-width digits, which no address has."""
+    assert [line for line, _ in number_faults("8613800000001\nabc\n12\n# fine\n" + "1" * 21 + "\n１３８００")] == [2, 3, 5, 6]
 
 
 def test_what_is_stored_can_be_written_down_and_read_again():

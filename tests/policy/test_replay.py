@@ -3,11 +3,12 @@ from __future__ import annotations
 import pytest
 
 from smsgw.policy import replay
+from smsgw.policy.marks import Marks, Scope
 from smsgw.policy.replay import Difference, Replay, Said
 from smsgw.policy.selftest import pdu_of
 from smsgw.smpp import const
 from smsgw.smpp.udh import Concat, concat_element, write_udh
-from tests.policy.sets import ACCOUNT, MORNING_IN_CHINA, compiled, owner, raw
+from tests.policy.sets import ACCOUNT, KEY, MORNING_IN_CHINA, compiled, owner, raw
 
 TERM = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\naction = "{action}"\n'
 OLD = TERM.format(id="a", word="甲乙丙", action="reject") + TERM.format(id="b", word="子丑", action="flag")
@@ -72,3 +73,15 @@ def test_trials_decide_nothing():
     for number in range(9):
         more.take(said(number, "戊己庚"))
     assert [len(kept) for kept in more.examples.values()] == [replay.EXAMPLES]
+
+
+def test_what_recipients_said_is_asked():
+    """A set that wants consent lets marketing go to who gave it: only whoever did not is newly refused."""
+    marks = Marks(KEY)
+    marks.know({1: Scope("consent", "account", ACCOUNT.id)})
+    marks.learn(marks.hash_of("8613800138000"), 1, active=True)
+    wants = compiled('[category.words]\nmarketing = ["优惠"]\n[consent]\nrequired = true\n')
+    told = Replay(None, wants, owner, marks)
+    told.take(said(1, "优惠"))
+    told.take(said(2, "优惠")._replace(destination="8613800138001"))
+    assert told.differences == {Difference("pass", "reject", "", "consent.required"): 1}

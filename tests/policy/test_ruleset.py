@@ -118,3 +118,10 @@ def test_an_engine_that_has_broken_is_not_taken_over():
     mended.check()
     assert rule(mended, "an xx here") == "terms.a"
     assert mended.engines.kept == 0
+
+
+@pytest.mark.parametrize(("form", "word"), [("n1", ""), ("n2", "--")])
+def test_an_exception_without_a_letter_is_a_fault(form: str, word: str):
+    """The engine takes no empty word: it is told with its rule, and is no fault of ours."""
+    with pytest.raises(PolicyFault, match=rf"set.toml:1: terms 't' has an exception that is empty once it is in the form {form}"):
+        compiled(f'[[terms]]\nid = "t"\nwords = ["百家乐"]\nmust = ["百家乐"]\nform = "{form}"\nexceptions = ["{word}"]\n')

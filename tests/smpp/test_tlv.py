@@ -105,3 +105,12 @@ def test_checking_walks_the_whole_stream():
         tlv.check_known(STREAM + tlv.append(const.TAG_SAR_MSG_REF_NUM, b"123"), AT)
     with pytest.raises(BadPdu, match="tlv_cut_short"):
         tlv.check_known(STREAM + b"\0", AT)
+
+
+def test_a_tag_that_stands_twice_is_told():
+    """Once, or not at all, is not twice; what is cut short does not count."""
+    one = tlv.append(const.TAG_MESSAGE_PAYLOAD, b"x")
+    assert not tlv.twice(one + tlv.append(0x1400, b"1"), 0, const.TAG_MESSAGE_PAYLOAD)
+    assert tlv.twice(one + tlv.append(0x1400, b"1") + one, 0, const.TAG_MESSAGE_PAYLOAD)
+    assert not tlv.twice(one + one[:-1], 0, const.TAG_MESSAGE_PAYLOAD)
+    assert tlv.find_all(one + tlv.append(0x1400, b"1") + one, 0, const.TAG_MESSAGE_PAYLOAD) == [b"x", b"x"]

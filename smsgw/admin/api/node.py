@@ -22,6 +22,7 @@ from smsgw.admin.api.server import ApiServer, Counts
 from smsgw.admin.api.trying import Trying
 from smsgw.config import Config
 from smsgw.journey.desk import Desk
+from smsgw.policy.marks import Marks
 from smsgw.store import tokens
 from smsgw.store.database import Pool
 from smsgw.telemetry import Meters
@@ -42,12 +43,16 @@ class NodeApi:
         meters: Meters,
         desk: Desk,
         why: Callable[[Mapping[str, Any]], Awaitable[list[dict[str, Any]]]],
+        marks: Marks,
     ) -> None:
-        """`number_key`: that of hashed numbers; `desk`: which snapshot this node judges by, and how it opens what is sealed."""
+        """`number_key`: that of hashed numbers; `desk`: which snapshot this node judges by, and how it opens what is sealed.
+
+        `marks`: what is on record of recipients.
+        """
         counts = Counts()
         trying = Trying(config.api, number_key, counts.refused)
         gate = Gate(lambda digest: tokens.by_hash(pool, digest), clock.now, most=config.api.failures)
-        policies = Policies(config, pool, dsn, lambda: desk.directory, why, desk.opened, trying)
+        policies = Policies(config, pool, dsn, lambda: desk.directory, why, desk.opened, trying, marks)
         self._server = ApiServer(config.api, gate, policies, trying, counts)
         self._server.register(meters)
         self._config = config.api

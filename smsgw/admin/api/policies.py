@@ -29,6 +29,7 @@ from smsgw.policy.compare import Comparison, classes, compare, in_shadow, table_
 from smsgw.policy.content import needs_store
 from smsgw.policy.faults import Fault
 from smsgw.policy.file import PolicyFault, PolicyFile
+from smsgw.policy.marks import Marks
 from smsgw.policy.replay import Replay
 from smsgw.policy.ruleset import Bundle, decode_bundle
 from smsgw.policy.shadowing import CannotSwitch, NoSuchRule, switched
@@ -79,8 +80,9 @@ class Policies:
         why: Callable[[Mapping[str, Any]], Awaitable[list[dict[str, Any]]]],
         opened: Opener,
         trying: Trying,
+        marks: Marks,
     ) -> None:
-        """`directory`: what this node judges by; `why` and `opened` as the commands have them."""
+        """`directory`, `marks`: what this node judges by; `why` and `opened` as the commands have them."""
         self._config = config
         self._pool = pool
         self._dsn = dsn
@@ -88,6 +90,7 @@ class Policies:
         self._why = why
         self._opened = opened
         self._trying = trying
+        self._marks = marks
         self._tables: dict[str, PolicyFile] = {}
         self._log = structlog.get_logger().bind()
 
@@ -304,7 +307,7 @@ class Policies:
                     else f"no account has the policy {asked.name!r}: name one"
                 )
                 raise faulty([Fault(told, key="account", hint="a system_id (smsgw account list)")])
-            replay = Replay(directory.policies.get(asked.name), checked.made, directory.owner_of)
+            replay = Replay(directory.policies.get(asked.name), checked.made, directory.owner_of, self._marks)
             connection = await connect(self._dsn, name="smsgw replay")
             try:  # it tells what texts say, one question at a time: whoever asks is in the audit
                 said = {"policy": asked.name, "account": body.account, "since": body.since}
