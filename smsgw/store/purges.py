@@ -242,14 +242,6 @@ async def details(connection: Connection, name: str) -> int:
     )
 
 
-async def exported(connection: Connection, tenant: str, since: datetime) -> tuple[int, datetime] | None:
-    """Return the place in the audit and the moment of a tenant's newest export since then; None without one."""
-    row = await connection.fetchrow(
-        "SELECT number, at FROM audit WHERE kind = 'export' AND name = $1 AND at >= $2 ORDER BY id DESC LIMIT 1", tenant, since
-    )
-    return None if row is None else (row["number"], row["at"])
-
-
 # ---- certificates -------------------------------------------------------------------------------------------------------------
 
 

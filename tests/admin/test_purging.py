@@ -80,8 +80,14 @@ async def store(connection: Connection, keys: ContentKeys) -> Connection:
     await message(connection, NEW + 3, 1, body=sealed)
     await standing.change_state(connection, "tenant", "acme", "frozen", actor="ann", reason="ends")
     await standing.change_state(connection, "tenant", "acme", "closed", actor="ann", reason="ended")
-    await provisioning.audit(connection, "ann", ("export", "acme"), None, {"files": {}})
+    await exported(connection)
     return connection
+
+
+async def exported(connection: Connection, since: datetime = NOW - timedelta(days=500), till: datetime = NOW, **said: Any) -> None:
+    """Acme has got what an export of this span has."""
+    span = {"from": since.isoformat(), "until": till.isoformat(), "content": True, **said}
+    await provisioning.audit(connection, "ann", ("export", "acme"), None, {"files": {}, **span})
 
 
 async def retained(connection: Connection, tenant: str, profile: str) -> None:
@@ -225,6 +231,54 @@ async def test_it_is_for_contracts_that_ended_and_have_their_data(store: Connect
     await store.execute("SELECT pg_advisory_lock(hashtext('smsgw_purge'), 2)")
     made = await purging.purge(store, "borg", keys.open, SIGNER, Asked("bea", "no answer", unreturned=True))
     assert (made.said["returned"], made.said["complete"]) == (None, True)
+
+
+@pytest.fixture
+async def unexported(store: Connection) -> Connection:
+    """The same, but none of it was given back."""
+    await store.execute("SET session_replication_role = replica; DELETE FROM audit WHERE kind = 'export'")
+    await store.execute("SET session_replication_role = origin")
+    await store.execute(
+        "INSERT INTO owed (id, account, message, kind, command, expires_ms, body) VALUES ($1, 1, 0, 2, 5, 0, 'from a handset')",
+        NEW + 20,
+    )
+    return store
+
+
+async def test_a_part_is_not_taken_for_the_whole(unexported: Connection, keys: ContentKeys):
+    """An export of some days, or without content, is not all there is; a purge in spite of it certifies what was given back."""
+    middle = NOW - timedelta(days=60)
+    await exported(unexported, middle)
+    with pytest.raises(NotAllowed, match=r"closed, messages \(1\), what messages say \(1\): smsgw export acme --content"):
+        await purged(unexported, keys)
+    await exported(unexported, NOW - timedelta(days=500), middle, content=False)
+    with pytest.raises(NotAllowed, match=r"closed, what messages say \(1\): "):
+        await purged(unexported, keys)
+    said = (await purged(unexported, keys, Asked("bea", "no answer", unreturned=True)))["returned"]
+    assert (said["whole"], said["in_none"]) == (False, {"messages": 0, "mo": 0, "content": 1})
+    assert [(one["from"][:10], one["until"][:10], one["content"]) for one in said["exports"]] == [
+        (f"{middle:%Y-%m-%d}", f"{NOW:%Y-%m-%d}", True), (f"{NOW - timedelta(days=500):%Y-%m-%d}", f"{middle:%Y-%m-%d}", False),
+    ]  # fmt: skip
+
+
+async def test_parts_that_together_are_the_whole_count(unexported: Connection, keys: ContentKeys):
+    """Two exports that meet have it all, and the certificate names both."""
+    middle = NOW - timedelta(days=60)
+    await exported(unexported, NOW - timedelta(days=500), middle)
+    await exported(unexported, middle)
+    said = (await purged(unexported, keys))["returned"]
+    assert (said["whole"], len(said["exports"]), sum(said["in_none"].values())) == (True, 2, 0)
+
+
+async def test_an_export_has_nothing_that_came_later_nor_of_an_unknown_span(unexported: Connection, keys: ContentKeys):
+    """Nothing that came after it was taken, whatever span it was asked for; one whose span the audit does not tell has nothing."""
+    await provisioning.audit(unexported, "ann", ("export", "acme"), None, {"files": {}, "content": True})
+    with pytest.raises(NotAllowed, match=r"messages \(3\), messages of handsets \(1\), what messages say \(3\): "):
+        await purged(unexported, keys)
+    await exported(unexported, till=NOW + timedelta(days=9))
+    await unexported.execute("UPDATE owed SET id = $1 WHERE kind = 2", least_id_at((NOW + timedelta(days=1)).timestamp()))
+    with pytest.raises(NotAllowed, match=r"closed, messages of handsets \(1\): "):
+        await purged(unexported, keys)
 
 
 async def test_what_is_open_or_on_its_way_stays(store: Connection, keys: ContentKeys):
