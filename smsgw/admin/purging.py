@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -31,6 +32,7 @@ from smsgw.store import standing as standings
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
+from smsgw.store.legal_holds import HeldMeanwhile, heeding
 from smsgw.store.purges import Certified, Found
 from smsgw.store.returns import Export
 from smsgw.store.sealed import Opener
@@ -137,31 +139,42 @@ async def _ended(connection: Connection, name: str) -> tuple[Subject, datetime]:
 
 
 async def _take_all(connection: Connection, of: Subject, ended: datetime, opened: Opener, asked: Asked) -> None:
-    after = 0
-    while after >= 0:
-        after = await _bury(connection, of, after, opened, asked)
-    for kind in purges.KINDS[1:]:
+    for kind in purges.KINDS:
         after = 0
-        while ids := await purges.page_of(connection, kind, of.tenant, ended, after):
-            async with connection.transaction():
-                if kind == "marks":
-                    page, digest = await purges.let_go(connection, ids)
-                    said = {"tenant": of.tenant_name, "page": page, "rows": len(ids), "digest": digest}
-                    await provisioning.audit(connection, asked.actor, (mark_chain.PURGED, of.name), None, said, asked.reason)
-                await purges.take(connection, kind, of.tenant, ids)
-            after = ids[-1]
+        while after >= 0:
+            with suppress(HeldMeanwhile):  # the page is taken again, without what is held now
+                async with heeding(connection, of.tenant):
+                    if kind == "content":
+                        last = await _bury(connection, of, after, opened, asked)
+                    else:
+                        last = await _take(connection, kind, of, ended, after, asked)
+                after = last
+
+
+async def _take(  # noqa: PLR0917 - whose, what and from where on
+    connection: Connection, kind: str, of: Subject, ended: datetime, after: int, asked: Asked
+) -> int:
+    """Delete a page of a kind; returns the last id of it, -1 after the last page."""
+    ids = await purges.page_of(connection, kind, of.tenant, ended, after)
+    if not ids:
+        return -1
+    if kind == "marks":
+        page, digest = await purges.let_go(connection, ids)
+        said = {"tenant": of.tenant_name, "page": page, "rows": len(ids), "digest": digest}
+        await provisioning.audit(connection, asked.actor, (mark_chain.PURGED, of.name), None, said, asked.reason)
+    await purges.take(connection, kind, of.tenant, ids)
+    return ids[-1]
 
 
 async def _bury(connection: Connection, of: Subject, after: int, opened: Opener, asked: Asked) -> int:
     """Bury a page of content; returns the last id of it, -1 after the last page."""
-    async with connection.transaction():
-        page = await contents.purgeable(connection, Filter(of.tenant), after)
-        if not page:
-            return -1
-        rows = [(row["id"], row["class"], *tomb(row["id"], row["body"], opened)) for row in page]
-        await contents.bury(connection, rows, asked.actor, asked.reason)
-        moments = [datetime.fromtimestamp(seconds_of(row["id"]), UTC) for row in page]
-        await purges.count(connection, of.tenant, "content", moments)
+    page = await contents.purgeable(connection, Filter(of.tenant), after)
+    if not page:
+        return -1
+    rows = [(row["id"], row["class"], *tomb(row["id"], row["body"], opened)) for row in page]
+    await contents.bury(connection, rows, asked.actor, asked.reason)
+    moments = [datetime.fromtimestamp(seconds_of(row["id"]), UTC) for row in page]
+    await purges.count(connection, of.tenant, "content", moments)
     return int(page[-1]["id"])
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 from smsgw.model import FIRST_FINAL, State
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
+from smsgw.store.legal_holds import HeldMeanwhile, heeding
 from smsgw.store.partitions import day_range
 
 PAGE: Final = 2_000
@@ -60,12 +61,15 @@ class Passed:
 
 
 async def keep(connection: Connection, now: float, hash_number: Callable[[str], str], limit: int = PAGE) -> Passed:
-    """Let go what has had its time, a page of each class; on one node at a time. `now`: seconds since 1970."""
+    """Let go what has had its time, a page of each class; on one node at a time. `now`: seconds since 1970.
+
+    A legal hold that is set meanwhile ends the round, and there is more to do.
+    """
     if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
         return Passed()
+    content = numbers = 0
+    more = False
     try:
-        content = numbers = 0
-        more = False
         classes = await connection.fetch("SELECT class, content_h, numbers_days FROM retention ORDER BY class")
         days = await connection.fetchval("SELECT retention_days FROM partitioned WHERE parent = 'content_0'")
         for number, hours in [(0, (days or 0) * 24), *((row["class"], row["content_h"]) for row in classes)]:
@@ -78,6 +82,8 @@ async def keep(connection: Connection, now: float, hash_number: Callable[[str], 
                 numbers += hashed
                 more = more or looked == limit
         return Passed(content, numbers, more)
+    except HeldMeanwhile:
+        return Passed(content, numbers, more=True)
     finally:
         if not connection.is_closed():
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
@@ -98,6 +104,11 @@ def _content_till(hours: int, now: float) -> int:
 
 async def _expire(connection: Connection, number: int, till: int, limit: int) -> int:
     """Delete a page of a class's content whose message needs it no more."""
+    async with heeding(connection):
+        return await _delete(connection, number, till, limit)
+
+
+async def _delete(connection: Connection, number: int, till: int, limit: int) -> int:
     done: str = await connection.execute(
         f"DELETE FROM content WHERE class = $1 AND id = ANY (ARRAY(SELECT c.id FROM content c {_MESSAGE}"
         " WHERE c.class = $1 AND c.id < $2 AND coalesce(m.state, $3) >= $3 AND NOT legally_held(m.tenant, m.account, m.id)"
@@ -114,7 +125,7 @@ async def _hash(
     connection: Connection, number: int, before: float, hash_number: Callable[[str], str], limit: int
 ) -> tuple[int, int]:
     """Hash the numbers of a page of a class's messages; returns how many were looked at, and how many hashed."""
-    async with connection.transaction():
+    async with heeding(connection):
         row = await connection.fetchrow(
             "SELECT hashed_till, hashed_of, left_open FROM retention WHERE class = $1 FOR UPDATE", number
         )

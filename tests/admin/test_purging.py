@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,28 @@ async def test_once_nothing_holds_it_the_rest_goes(store: Connection, keys: Cont
     assert counts(second.said) == {"content": 3, "numbers": 3, "waiting": 1, "references": 1, "consents": 1, "marks": 2}
     assert (second.said["complete"], second.said["after"]) == (True, first.sha256)
     assert (await mark_chain.verify(store)).fault is None
+
+
+async def test_a_hold_that_is_set_meanwhile_holds(
+    store: Connection, keys: ContentKeys, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the purge is about to do with its page: what is held stays and is named, what is not goes."""
+    court, of, take = await connect(database), await find(store, "tenant", "acme"), purges.take
+
+    async def meanwhile(connection: Connection, kind: str, tenant: int, ids: Sequence[int]) -> int:
+        taken = await take(connection, kind, tenant, ids)
+        if kind == "numbers" and not await court.fetchval("SELECT count(*) FROM legal_hold"):
+            await contents.hold(court, of, contents.meant_of(of, from_id=NEW), actor="ann", reason="court")
+        return taken
+
+    monkeypatch.setattr(purges, "take", meanwhile)
+    said = await purged(store, keys)
+    assert counts(said) == {"content": 3, "numbers": 1}
+    assert {one["kind"]: one["rows"] for one in said["held"]} == {
+        "numbers": 2, "waiting": 1, "references": 1, "consents": 1, "marks": 2,
+    }  # fmt: skip
+    assert await store.fetchval("SELECT count(*) FROM message WHERE destination = $1 AND tenant = 1", OURS) == 2
+    await court.close()
 
 
 async def test_an_account_that_is_gone_is_held_as_the_law_may_want(store: Connection, keys: ContentKeys):
