@@ -165,6 +165,22 @@ async def test_what_the_law_keeps_waits(store: Connection, keys: ContentKeys):
     assert await store.fetchval("SELECT count(*) FROM deletion_certificate") == 1
 
 
+async def test_the_law_keeps_what_was_sent_under_it(store: Connection, keys: ContentKeys):
+    """Also where the account has come to a shorter retention since, or its retention was made another one, before the end."""
+    await retained(store, "acme", "cn_port")
+    await store.execute("SELECT set_retention('cn_port', 'custom', 1, 7, false)")
+    await store.execute("UPDATE account SET settings = '{}' WHERE system_id = 'acme1'")
+    assert await store.fetchval("SELECT count(*) FROM retention_span WHERE account = 1") == 4
+    sent = least_id_at((NOW - timedelta(days=20)).timestamp())
+    await store.execute("UPDATE account_retention SET since_id = $1 WHERE account = 1 AND class = 1", sent)
+    said = await purged(store, keys)
+    held = {one["kind"]: (one["rows"], one["why"]) for one in said["held"]}
+    assert held == dict.fromkeys(("content", "numbers"), (2, "by law: cn_port")) | {
+        "consents": (1, "by law: cn_port"), "marks": (2, "by law: cn_port"),
+    }  # fmt: skip
+    assert counts(said)["numbers"] == 1
+
+
 async def test_once_nothing_holds_it_the_rest_goes(store: Connection, keys: ContentKeys):
     """Asked again, a new certificate counts all that went, and names the one before it."""
     of = await find(store, "tenant", "acme")
