@@ -60,4 +60,4 @@ def test_it_takes_no_longer_than_the_text_is(piece: str):
         line_of_long_key(text)
         return time.perf_counter() - started
 
-    assert taken(160_000) < 40 * max(min(taken(20_000) for _ in range(3)), 0.001)
+    assert min(taken(160_000) for _ in range(3)) < 32 * max(min(taken(20_000) for _ in range(3)), 0.002)
