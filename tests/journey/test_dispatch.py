@@ -228,7 +228,7 @@ async def test_what_expires_in_memory_is_not_sent(database: str):
 
 @plain_only
 async def test_a_message_that_finds_no_room_once_durable_is_told_of_the_next(database: str):
-    """A slot that became free before it was durable, and is taken since, is not the last: the next one is its own, no tick needed."""
+    """A slot that became free before it was durable, and is taken since, is not the last: the next is its own, without a tick."""
     async with Scene(database, text=lambda *ports: provisioning(*ports).replace("window = 500", "window = 1")).playing() as scene:
         scene.daemon.due.tick = lambda: None  # type: ignore[method-assign]
         scene.smsc.late = True
