@@ -9,6 +9,7 @@ Never here: SQL (the store reads the rows), the process's own settings.
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar
@@ -229,7 +230,7 @@ async def load_policies(
                 made[policy.name] = await asyncio.to_thread(
                     _compiled, policy.name, content, number_key, old, starting=previous is None
                 )
-        except (PolicyFault, EngineFailed, msgspec.DecodeError) as error:
+        except (PolicyFault, EngineFailed, msgspec.DecodeError, zlib.error) as error:
             faults.append((policy.name, f"{type(error).__name__}: {error}"))
             if old is not None:
                 made[policy.name] = old
