@@ -51,7 +51,7 @@ async def exported(connection: Connection, tenant: str, since: datetime) -> list
 
 
 def _export(row: Any) -> Export:
-    said = json.loads(row["new"])
+    said = json.loads(row["new"] or "{}")
     span = None
     if "from" in said and "until" in said:
         span = datetime.fromisoformat(said["from"]), min(datetime.fromisoformat(said["until"]), row["at"])

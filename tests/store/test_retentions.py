@@ -254,7 +254,7 @@ async def test_what_was_before_is_taken_to_have_been_always(store: Connection):
     await provisioning.delete(store, ("account", "eu1"))
     await store.execute(
         "DROP VIEW retention_span; DROP TABLE account_retention; DROP TRIGGER note_retention ON account;"
-        " DROP TRIGGER note_retention ON retention; DROP FUNCTION note_retention, note_retention_of, note_retentions;"
+        " DROP TRIGGER note_retention ON retention; DROP FUNCTION note_retention, id_now, note_retentions;"
         " DROP FUNCTION set_retention; ALTER TABLE retention DROP COLUMN law_till, DROP COLUMN law_open;"
         " UPDATE retention SET hashed_of = '{1,2}' WHERE class = 1"
     )

@@ -35,3 +35,10 @@ async def test_exports_are_read_from_the_audit(connection: Connection):
     first, second = await returns.exported(connection, "acme", AT)
     assert (first.span, first.content, second.span) == ((AT, first.at), True, None)
     assert await returns.exported(connection, "acme", datetime.now(UTC) + timedelta(minutes=1)) == []
+
+
+async def test_an_export_counts_from_the_end_on(connection: Connection):
+    """One from before the contract ended does not give all back; one of which the audit says nothing else has nothing."""
+    await connection.execute("INSERT INTO audit (at, actor, kind, name) VALUES ($1, 'ann', 'export', 'acme')", AT)
+    assert await returns.exported(connection, "acme", AT + timedelta(seconds=1)) == []
+    assert await returns.exported(connection, "acme", AT) == [Export(1, AT, None, content=False)]

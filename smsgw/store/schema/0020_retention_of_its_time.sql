@@ -9,26 +9,33 @@ CREATE TABLE account_retention (
 );
 CREATE INDEX account_retention_class ON account_retention (class);
 
-CREATE FUNCTION note_retention(p_account int4) RETURNS void LANGUAGE sql AS $$
--- Note which class an account (NULL: each) is of now, where that is another one than before.
-    INSERT INTO account_retention AS h (account, since_id, class)
-    SELECT a.id, greatest(0, (extract(epoch FROM now()) * 1000)::int8 - 1735689600000) << 22, coalesce(r.class, 0)
-    FROM account a LEFT JOIN retention r ON r.name = a.settings ->> 'retention'
-    LEFT JOIN LATERAL (SELECT l.class FROM account_retention l WHERE l.account = a.id ORDER BY l.since_id DESC LIMIT 1) n ON true
-    WHERE (p_account IS NULL OR a.id = p_account) AND n.class IS DISTINCT FROM coalesce(r.class, 0)
-    ON CONFLICT (account, since_id) DO UPDATE SET class = excluded.class
+CREATE FUNCTION id_now() RETURNS int8 LANGUAGE sql STABLE AS $$
+-- The least message id of this transaction's moment.
+    SELECT greatest(0, (extract(epoch FROM now()) * 1000)::int8 - 1735689600000) << 22
 $$;
-CREATE FUNCTION note_retention_of() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION note_retention() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Note which class an account is of now, where that is another one than before.
+DECLARE
+    present int2 := coalesce((SELECT r.class FROM retention r WHERE r.name = NEW.settings ->> 'retention'), 0);
 BEGIN
-    PERFORM note_retention(NEW.id);
+    IF present IS DISTINCT FROM (SELECT h.class FROM account_retention h WHERE h.account = NEW.id ORDER BY h.since_id DESC LIMIT 1) THEN
+        INSERT INTO account_retention (account, since_id, class) VALUES (NEW.id, id_now(), present)
+        ON CONFLICT (account, since_id) DO UPDATE SET class = excluded.class;
+    END IF;
     RETURN NULL;
 END $$;
 CREATE FUNCTION note_retentions() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The same for each account: a name may mean another class now.
 BEGIN
-    PERFORM note_retention(NULL);
+    INSERT INTO account_retention (account, since_id, class)
+    SELECT a.id, id_now(), coalesce(r.class, 0)
+    FROM account a LEFT JOIN retention r ON r.name = a.settings ->> 'retention'
+    LEFT JOIN LATERAL (SELECT h.class FROM account_retention h WHERE h.account = a.id ORDER BY h.since_id DESC LIMIT 1) n ON true
+    WHERE n.class IS DISTINCT FROM coalesce(r.class, 0)
+    ON CONFLICT (account, since_id) DO UPDATE SET class = excluded.class;
     RETURN NULL;
 END $$;
-CREATE TRIGGER note_retention AFTER INSERT OR UPDATE OF settings ON account FOR EACH ROW EXECUTE FUNCTION note_retention_of();
+CREATE TRIGGER note_retention AFTER INSERT OR UPDATE OF settings ON account FOR EACH ROW EXECUTE FUNCTION note_retention();
 CREATE TRIGGER note_retention AFTER INSERT OR UPDATE OF name ON retention FOR EACH STATEMENT EXECUTE FUNCTION note_retentions();
 
 -- Nobody knows what was before: the present one always was.
