@@ -1,8 +1,8 @@
 """Connections of the HTTP API: how many there are at the same time, and how long the head of a request may take.
 
 Each stands before the protocol of aiohttp, which knows no limit of either kind, and hands everything on. Over the limit the one
-that has been idle for longest makes room; where all are at work, or bring a head, the new one is closed. The time of idle
-connections is aiohttp's own (its keep-alive), and so is HTTP; that of bodies is the server's.
+that has been idle for longest makes room, else the oldest one whose head has not come; where all are at work the new one is closed.
+The time of idle connections is aiohttp's own (its keep-alive), and so is HTTP; that of bodies is the server's.
 
 Never here: what a request says.
 """
@@ -55,10 +55,11 @@ class Connections:
         """Count a new connection in, if there is room or can be made."""
         if len(self._all) >= self._most:
             self._refused["connections",] += 1
-            idle = next((key for key, one in self._all.items() if one.idle), None)
-            if idle is None:
+            spare = next((key for key, one in self._all.items() if one.idle), None)
+            spare = spare or next((key for key, one in self._all.items() if not one.working), None)
+            if spare is None:
                 return False
-            self._all.pop(idle).close()
+            self._all.pop(spare).close()
         self._all[inner] = connection
         return True
 
@@ -72,7 +73,7 @@ class Connections:
 class _Connection(asyncio.Protocol):
     """One connection: what comes goes on to `inner`, which answers by the transport itself."""
 
-    __slots__ = ("_all", "_head_s", "_inner", "_let_in", "_timer", "_transport", "_working")
+    __slots__ = ("_all", "_head_s", "_inner", "_let_in", "_timer", "_transport", "working")
 
     def __init__(self, connections: Connections, inner: Any, head_s: float) -> None:
         self._all = connections
@@ -80,21 +81,21 @@ class _Connection(asyncio.Protocol):
         self._head_s = head_s
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._let_in = self._working = False
+        self._let_in = self.working = False
 
     @property
     def idle(self) -> bool:
         """Nothing of a request has come that was not answered."""
-        return not self._working and self._timer is None
+        return not self.working and self._timer is None
 
     def head_is_whole(self) -> None:
         """A request is being answered."""
-        self._working = True
+        self.working = True
         self._stop_timer()
 
     def is_idle(self) -> None:
         """It was answered."""
-        self._working = False
+        self.working = False
 
     def close(self) -> None:
         """End it at once."""

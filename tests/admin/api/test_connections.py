@@ -94,11 +94,20 @@ async def test_the_one_idle_for_longest_makes_room(api: Api):
     assert api.client.daemon.meters.gauges["smsgw_api_connections"][2]() == 3
 
 
-async def test_where_none_is_idle_the_new_one_is_closed(api: Api):
+async def test_heads_that_do_not_come_keep_nobody_out(api: Api):
+    """Where none is idle the oldest one without its head makes room."""
+    slow = [await api.connect(HEAD) for _ in range(3)]
+    await until(lambda: all(not one.idle for one in api.connections._all.values()))
+    assert await answered(await api.connect())
+    assert await ended(slow[0][0])
+    assert api.refused["connections",] == 1
+
+
+async def test_where_all_are_at_work_the_new_one_is_closed(api: Api):
     """Connections that bring a body are at work; once one of them is over, there is room."""
     head = f"PUT /v1/policies/content HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nAuthorization: Bearer {api.client.token}\r\n\r\n"
     busy = [await api.connect(head.encode()) for _ in range(3)]
-    await until(lambda: all(not one.idle for one in api.connections._all.values()))
+    await until(lambda: all(one.working for one in api.connections._all.values()))
     refused = await api.connect()
     assert not await answered(refused)
     assert api.refused["connections",] == 1
