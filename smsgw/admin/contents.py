@@ -17,9 +17,10 @@ from smsgw.model import State
 from smsgw.policy.handset import content_of, shown
 from smsgw.smpp.const import V50
 from smsgw.smpp.pdu import BadPdu, encode
-from smsgw.store import contents, provisioning, retentions
+from smsgw.store import contents, legal_holds, provisioning, retentions
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
+from smsgw.store.legal_holds import HeldMeanwhile, heeding
 from smsgw.store.sealed import Opener, Unreadable
 from smsgw.store.standing import Subject
 
@@ -87,8 +88,15 @@ async def preview(connection: Connection, meant: Filter) -> dict[str, int]:
 
 
 async def purge(connection: Connection, of: Subject, meant: Filter, opened: Opener, *, actor: str, reason: str) -> dict[str, int]:
-    """Purge content, all or nothing; returns the counts. Raises NotAllowed where there are too many for one purge."""
-    async with connection.transaction():
+    """Purge content, all or nothing; returns the counts. Raises NotAllowed for too many at once, or a legal hold meanwhile."""
+    try:
+        return await _purge(connection, of, meant, opened, actor=actor, reason=reason)
+    except HeldMeanwhile:
+        raise NotAllowed(f"a legal hold on {of.tenant_name} was set meanwhile: nothing was purged; ask again") from None
+
+
+async def _purge(connection: Connection, of: Subject, meant: Filter, opened: Opener, *, actor: str, reason: str) -> dict[str, int]:
+    async with heeding(connection, of.tenant):
         counts = await contents.counted(connection, meant)
         if counts["content"] > MAX_PURGED:
             raise NotAllowed(f"{counts['content']} are more than the {MAX_PURGED} that one purge takes: give it days")
@@ -117,7 +125,7 @@ def tomb(number: int, stored: bytes, opened: Opener) -> tuple[int, bytes]:
 async def hold(connection: Connection, of: Subject, meant: Filter, *, actor: str, reason: str) -> int:
     """Let nothing of these messages go until somebody releases them; returns the hold's number."""
     async with connection.transaction():
-        number = await contents.hold(connection, meant, reason, actor)
+        number = await legal_holds.hold(connection, meant, reason, actor)
         said = _said(of, hold=number, from_id=meant.from_id, until_id=meant.until_id)
         await provisioning.audit(connection, actor, ("legal_hold", of.name), None, said, reason)
     return number
@@ -126,7 +134,7 @@ async def hold(connection: Connection, of: Subject, meant: Filter, *, actor: str
 async def release(connection: Connection, number: int, *, actor: str, reason: str) -> None:
     """End a legal hold. Raises NotFound."""
     async with connection.transaction():
-        tenant = await contents.release(connection, number)
+        tenant = await legal_holds.release(connection, number)
         if tenant is None:
             raise NotFound(f"there is no legal hold {number} that still holds")
         await retentions.look_again(connection)

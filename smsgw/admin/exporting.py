@@ -72,10 +72,11 @@ async def export(
     tenant = await statements.contract(connection, name)
     _prepare(out)
     tables = [table for table in exports.TABLES if content or table != "content"]
-    span = (start.timestamp(), end.timestamp())
+    between = (start.timestamp(), end.timestamp())
+    taken = datetime.now(UTC)
     async with connection.transaction(isolation="repeatable_read"):
         (of,) = await books.balances(connection, name)
-        written = [await _write(connection, out, table, tenant.id, span, opened) for table in tables]
+        written = [await _write(connection, out, table, tenant.id, between, opened) for table in tables]
         entries = [one.entry() for one in written]
         manifest = {
             "version": VERSION,
@@ -88,7 +89,9 @@ async def export(
             "key": fingerprint(signer.public),
             "files": entries,
         }
-    said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content}
+    # What was given back, when a contract ends (store.returns): nothing that came after the snapshot.
+    span = {"from": start.astimezone(UTC).isoformat(), "until": min(end, taken).astimezone(UTC).isoformat()}
+    said = {"files": {entry["file"]: entry["sha256"] for entry in entries}, "content": content, **span}
     # In a transaction of its own: one that has read an old snapshot may not add to the audit's chain.
     await provisioning.audit(connection, actor, ("export", name), None, said)
     text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()

@@ -4,15 +4,16 @@ A person asks, after the contract was closed and the tenant's data given back (`
 its count; the certificate is made last, of these counts, in the transaction that puts its hash into the audit. So a kill in between
 certifies nothing, and whoever asks again goes on where it ended. What is held is named with its reason and until when; once that is
 over, asking again takes it, and a new certificate follows the old one. Books stay: ledger, refunds, statements, and messages
-without numbers and words.
+without numbers and words. What was given back is certified too: each export with its span, and how much was in none of them.
 
-Must never: certify what was not deleted; delete what is held; say a number.
+Must never: certify what was not deleted, or given back; delete what is held; say a number.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -26,16 +27,18 @@ from smsgw.admin.contents import tomb
 from smsgw.admin.signing import Signer
 from smsgw.admin.standing import NotAllowed, find
 from smsgw.model import Standing
-from smsgw.store import audits, contents, mark_chain, provisioning, purges
+from smsgw.store import audits, contents, mark_chain, provisioning, purges, returns
 from smsgw.store import standing as standings
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
 from smsgw.store.ids import seconds_of
+from smsgw.store.legal_holds import HeldMeanwhile, heeding
 from smsgw.store.purges import Certified, Found
+from smsgw.store.returns import Export
 from smsgw.store.sealed import Opener
 from smsgw.store.standing import Subject
 
-VERSION: Final = 1
+VERSION: Final = 2
 ROUNDS: Final = 3
 """So often it is looked again whether something came meanwhile: a late receipt, an export's last message."""
 KEPT: Final[Mapping[str, str]] = {
@@ -45,12 +48,13 @@ KEPT: Final[Mapping[str, str]] = {
     "contract": "its name, profile, term, notices: whom the books are about",
 }
 DETAILS: Final = "detail files of closed cycles, in which numbers stand: documents of the books, kept as they were closed"
+_MISSED: Final = {"messages": "messages", "mo": "messages of handsets", "content": "what messages say"}
 NOT_REACHED: Final = "backups of the database, the gateway's logs, what carriers, handsets and the tenant have"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who wants it and why; `unreturned`: though nothing was exported since the contract ended."""
+    """Who wants it and why; `unreturned`: though not all of it was exported since the contract ended."""
 
     actor: str
     reason: str
@@ -71,12 +75,9 @@ async def purge(connection: Connection, name: str, opened: Opener, signer: Signe
     if not asked.reason.strip():
         raise ValueError("say why: --reason")
     of, ended = await _ended(connection, name)
-    returned = await purges.exported(connection, name, ended)
-    if returned is None and not asked.unreturned:
-        raise NotAllowed(
-            f"nothing of {name} was exported since it was closed: smsgw export {name} --content --out DIR, or --unreturned where"
-            " it is not wanted"
-        )
+    returned = await _returned(connection, of, ended)
+    if not (returned.whole or asked.unreturned):
+        raise NotAllowed(returned.told(name))
     if not await purges.alone(connection, of.tenant):
         raise NotAllowed(f"somebody else is purging {name}")
     for _ in range(ROUNDS):
@@ -85,6 +86,48 @@ async def purge(connection: Connection, name: str, opened: Opener, signer: Signe
         if not any(found.free for found in left):
             return await _certify(connection, of, signer, asked, (ended, returned, left))
     raise NotAllowed(f"something of {name} still comes in: ask again once its last receipts are there")
+
+
+@dataclass(frozen=True, slots=True)
+class _Returned:
+    """What a tenant was given back: by which exports, and how much, by kind, that was there had been in none of them."""
+
+    made: list[Export]
+    missed: Mapping[str, int]
+
+    @property
+    def whole(self) -> bool:
+        return bool(self.made) and not any(self.missed.values())
+
+    def told(self, name: str) -> str:
+        """Say what is still to be given back."""
+        again = f"smsgw export {name} --content --out DIR, or --unreturned where it is not wanted"
+        if not self.made:
+            return f"nothing of {name} was exported since it was closed: {again}"
+        rest = ", ".join(f"{_MISSED[kind]} ({count})" for kind, count in self.missed.items() if count)
+        return f"some of {name} was in no export since it was closed, {rest}: {again}"
+
+    @property
+    def said(self) -> dict[str, Any] | None:
+        """What the certificate says of it."""
+        if not self.made:
+            return None
+        exports = [
+            {
+                "audit": one.number,
+                "at": _at(one.at),
+                "from": _at(one.span[0]) if one.span is not None else "",
+                "until": _at(one.span[1]) if one.span is not None else "",
+                "content": one.content,
+            }
+            for one in self.made
+        ]
+        return {"whole": self.whole, "exports": exports, "in_none": dict(self.missed)}
+
+
+async def _returned(connection: Connection, of: Subject, ended: datetime) -> _Returned:
+    made = await returns.exported(connection, of.name, ended)
+    return _Returned(made, await returns.missed(connection, of.tenant, made))
 
 
 async def _ended(connection: Connection, name: str) -> tuple[Subject, datetime]:
@@ -96,38 +139,49 @@ async def _ended(connection: Connection, name: str) -> tuple[Subject, datetime]:
 
 
 async def _take_all(connection: Connection, of: Subject, ended: datetime, opened: Opener, asked: Asked) -> None:
-    after = 0
-    while after >= 0:
-        after = await _bury(connection, of, after, opened, asked)
-    for kind in purges.KINDS[1:]:
+    for kind in purges.KINDS:
         after = 0
-        while ids := await purges.page_of(connection, kind, of.tenant, ended, after):
-            async with connection.transaction():
-                if kind == "marks":
-                    page, digest = await purges.let_go(connection, ids)
-                    said = {"tenant": of.tenant_name, "page": page, "rows": len(ids), "digest": digest}
-                    await provisioning.audit(connection, asked.actor, (mark_chain.PURGED, of.name), None, said, asked.reason)
-                await purges.take(connection, kind, of.tenant, ids)
-            after = ids[-1]
+        while after >= 0:
+            with suppress(HeldMeanwhile):  # the page is taken again, without what is held now
+                async with heeding(connection, of.tenant):
+                    if kind == "content":
+                        last = await _bury(connection, of, after, opened, asked)
+                    else:
+                        last = await _take(connection, kind, of, ended, after, asked)
+                after = last
+
+
+async def _take(  # noqa: PLR0917 - whose, what and from where on
+    connection: Connection, kind: str, of: Subject, ended: datetime, after: int, asked: Asked
+) -> int:
+    """Delete a page of a kind; returns the last id of it, -1 after the last page."""
+    ids = await purges.page_of(connection, kind, of.tenant, ended, after)
+    if not ids:
+        return -1
+    if kind == "marks":
+        page, digest = await purges.let_go(connection, ids)
+        said = {"tenant": of.tenant_name, "page": page, "rows": len(ids), "digest": digest}
+        await provisioning.audit(connection, asked.actor, (mark_chain.PURGED, of.name), None, said, asked.reason)
+    await purges.take(connection, kind, of.tenant, ids)
+    return ids[-1]
 
 
 async def _bury(connection: Connection, of: Subject, after: int, opened: Opener, asked: Asked) -> int:
     """Bury a page of content; returns the last id of it, -1 after the last page."""
-    async with connection.transaction():
-        page = await contents.purgeable(connection, Filter(of.tenant), after)
-        if not page:
-            return -1
-        rows = [(row["id"], row["class"], *tomb(row["id"], row["body"], opened)) for row in page]
-        await contents.bury(connection, rows, asked.actor, asked.reason)
-        moments = [datetime.fromtimestamp(seconds_of(row["id"]), UTC) for row in page]
-        await purges.count(connection, of.tenant, "content", moments)
+    page = await contents.purgeable(connection, Filter(of.tenant), after)
+    if not page:
+        return -1
+    rows = [(row["id"], row["class"], *tomb(row["id"], row["body"], opened)) for row in page]
+    await contents.bury(connection, rows, asked.actor, asked.reason)
+    moments = [datetime.fromtimestamp(seconds_of(row["id"]), UTC) for row in page]
+    await purges.count(connection, of.tenant, "content", moments)
     return int(page[-1]["id"])
 
 
 # ---- the certificate ----------------------------------------------------------------------------------------------------------
 
 
-_Seen = tuple[datetime, tuple[int, datetime] | None, list[Found]]
+_Seen = tuple[datetime, _Returned, list[Found]]
 
 
 async def _certify(connection: Connection, of: Subject, signer: Signer, asked: Asked, seen: _Seen) -> Certified:
@@ -166,7 +220,7 @@ async def _body(connection: Connection, of: Subject, seen: _Seen) -> dict[str, A
     return {
         "tenant": of.name,
         "closed": _at(ended),
-        "returned": {"audit": returned[0], "at": _at(returned[1])} if returned is not None else None,
+        "returned": returned.said,
         "deleted": [{"kind": one.kind, "rows": one.rows, "from": _at(one.first_at), "until": _at(one.last_at)} for one in gone],
         "held": held,
         "complete": not held,

@@ -3,7 +3,7 @@
 Never here: what may go (`admin.purging`).
 
 Exit codes: 0, 1 a certificate does not hold, 2 called wrongly, 3 no such tenant or no certificate, 4 the contract is not closed,
-nothing was given back yet, or somebody else is at it, 69 and 78 as in sysexits.h.
+not everything was given back yet, or somebody else is at it, 69 and 78 as in sysexits.h.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def purge(
     config: face.ConfigPath = face.CONFIG,
     reason: stored.Reason = "",
     unreturned: Annotated[
-        bool, typer.Option("--unreturned", help="Though nothing was exported since it was closed: nobody wants it.")
+        bool, typer.Option("--unreturned", help="Though not all of it was exported since it was closed: nobody wants it.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only what may go and what is held is shown.")] = False,
     json: stored.Json = False,

@@ -148,13 +148,13 @@ def holds(config: face.ConfigPath = face.CONFIG, *, json: stored.Json = False, c
     """Show all legal holds, the newest first."""
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
-        from smsgw.store import contents
+        from smsgw.store import legal_holds
         from smsgw.store.ids import MAX_ID, seconds_of
 
         def at(number: int) -> datetime | None:
             return datetime.fromtimestamp(seconds_of(number), UTC) if 0 < number < MAX_ID else None
 
-        rows = [dict(row) for row in await contents.holds(connection)]
+        rows = [dict(row) for row in await legal_holds.holds(connection)]
         return [{**row, "from_id": at(row["from_id"]), "until_id": at(row["until_id"])} for row in rows]
 
     rows = [{_HEADS.get(key, key): value for key, value in row.items()} for row in stored.ask(config, run)]

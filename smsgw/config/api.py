@@ -15,7 +15,9 @@ _Few = Annotated[int, Meta(ge=1, le=64)]
 
 
 class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`listen`: "" is off. `requests`: at the same time; `checks`, `replays`: those of them that judge whole sets, or stored texts.
+    """`listen`: "" is off. `connections`: at the same time; `idle_s`: of one without a request; `head_s`: until a head has come.
+
+    `requests`: at the same time; `checks`, `replays`: those of them that judge whole sets, or stored texts.
 
     `max_body`: octets; `body_s`: until a body has come; `failures`: of one address in a minute before it is asked to wait.
     """
@@ -25,6 +27,9 @@ class Api(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls_key: str = ""
     max_body: _Some = 16_777_216
     body_s: Annotated[float, Meta(ge=1, le=3_600)] = 30.0
+    connections: _Some = 256
+    head_s: Annotated[float, Meta(ge=1, le=3_600)] = 10.0
+    idle_s: Annotated[float, Meta(ge=1, le=3_600)] = 30.0
     requests: _Some = 64
     checks: _Few = 1
     replays: _Few = 1

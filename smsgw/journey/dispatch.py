@@ -79,7 +79,11 @@ class Dispatch:
         bind.submit(message, self._desk.clock.time())
 
     def queue(self, message: Message) -> None:
-        """A durable message that no link could take yet: wait in memory behind its link."""
+        """A durable message that no link could take yet: wait in memory behind its link.
+
+        It asks for a slot, although the link may have none: whoever found none is told of the next, and what was asked for
+        before the message was durable has been told by now, and in vain.
+        """
         if message.state is not State.QUEUED or message.spilled:
             return
         link = message.link
@@ -88,8 +92,7 @@ class Dispatch:
             queue = self._queues[link] = deque()
         queue.append(message)
         self._queued += 1
-        if self._carriers.room(link) > 0:
-            self.on_room(link)
+        self.on_room(link)
 
     def spill_if_unsendable(self, message: Message) -> None:
         """A new message without a slot: to the store at once when no link here can take it, or memory is full."""

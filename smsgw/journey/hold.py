@@ -213,7 +213,8 @@ class Hold:
                 if text.fate is Fate.REVIEW:
                     await self._audit_expired(connection, text)
                 if decided.deferred:
-                    self.fates["deferred", "rules"] += 1
+                    if not decided.unable:
+                        self.fates["deferred", "rules"] += 1
                     continue
                 by = "person" if text.actor and decided.fate is text.fate else "rules"
                 text.fate, text.error, text.reason, text.rule = decided.fate, decided.error, decided.reason, decided.rule

@@ -15,13 +15,14 @@ import msgspec
 
 from smsgw.journey.accept import NOT_FILED
 from smsgw.model import Account, Message, Rejected, State
-from smsgw.policy.docket import blocked, refused
+from smsgw.policy.docket import BROKEN, blocked, refused
 from smsgw.policy.statuses import refusal
 from smsgw.policy.verdict import Action, Verdict
 from smsgw.smpp.pdu import encode
 from smsgw.store import holds
 from smsgw.store.batch import FREQUENCY
 from smsgw.store.holds import Capped, Decision, Fate, Text
+from smsgw.store.ids import seconds_of
 
 if TYPE_CHECKING:
     from smsgw.config import Hold as HoldSettings
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 LEASE_S: Final = 5.0
 """How long whoever has a text at hand has it for himself."""
+UNABLE_S: Final = 10.0
+"""How often a set that could not be asked is asked again."""
 KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
 """States of messages on whose text a verdict may still fall."""
 
@@ -74,6 +77,8 @@ class Weigh:
         barred = self.barred(held[0], verdict)
         if barred is not None:
             return self._refused(text, barred)
+        if released and verdict.uncounted and not text.counted and verdict.objection is not None:
+            return self._unable(text, account, now, expires)
         if not text.complete and not released and not self._docket.releases_missing(account):
             return self._refuse(text, account, "parts_missing", "text.missing")
         if objection is not None:
@@ -89,6 +94,15 @@ class Weigh:
             return None if text.counted else self._decided(text, Fate.RELEASED)
         rules = " ".join(self._docket.rule_of(account, flag) for flag in verdict.flags)
         return self._decided(text, Fate.RELEASED, rule=rules)
+
+    def _unable(self, text: Text, account: Account, now: float, expires: float) -> Decision:
+        """A person has let a text go, and nobody can tell by which caps it is counted: it waits for its set, not for ever."""
+        until = seconds_of(text.id) + 2 * self._settings.review_s
+        if now >= until:
+            return self._refuse(text, account, BROKEN, "fail")
+        due = min(now + UNABLE_S, until, expires or until)
+        forget = int((due + self._settings.late_s) * 1000)
+        return Decision(text, text.fate, int(due * 1000), forget, reason=text.reason, rule=text.rule, deferred=True, unable=True)
 
     def judge(self, text: Text, loaded: dict[int, Message], now: float) -> Verdict:
         """Judge the parts that are there, each once, in their order."""

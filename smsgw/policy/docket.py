@@ -4,6 +4,8 @@ A set that breaks (an engine's exception, a canary that is not found, files that
 `hold` if it says nothing else: never does a message pass because nobody could look at it. Parts of a long text are judged twice:
 at the door by what needs no text, and, joined, by everything.
 
+What a person lets go nevertheless is still counted by the set's caps, and where not even they can be told it waits (journey/weigh).
+
 Must never: await, keep content.
 """
 
@@ -187,8 +189,8 @@ class Docket:
         if not name:
             return Verdict()  # it is judged no longer
         if found is None:
-            return self._failed(name, None, EngineFailed("it is not loaded"))
-        policy, steps = found.policy, found.steps
+            return msgspec.structs.replace(self._failed(name, None, EngineFailed("it is not loaded")), uncounted=True)
+        policy, steps, submission = found.policy, found.steps, None
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(
@@ -209,7 +211,7 @@ class Docket:
             elif verdict.added and (verdict.objection is None or verdict.objection.action is not Action.REJECT):
                 verdict = _lacking(verdict)
         except Exception as error:  # noqa: BLE001 - as above
-            return self._failed(name, policy, error)
+            return _with_caps(self._failed(name, policy, error), policy, submission)
         self._count(name, verdict)
         return verdict
 
@@ -286,6 +288,23 @@ class Docket:
         found = self._steps.get(account.policy)
         version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"
+
+
+def _with_caps(verdict: Verdict, policy: RuleSet, submission: Submission | None) -> Verdict:
+    """Return what a set that fails says of what is held, with its caps, which a person cannot waive.
+
+    They are asked of what tells the kind and the template of a message, if that is whole; else nobody can tell them.
+    """
+    if policy.caps is None:
+        return verdict
+    try:
+        for engine in (policy.templates, policy.category_words):
+            if engine is not None:
+                engine.check()
+        caps = policy.caps(submission) if submission is not None else None
+    except Exception:  # noqa: BLE001 - whatever an engine raises, it is broken, which is told already
+        caps = None
+    return msgspec.structs.replace(verdict, caps=caps or (), uncounted=caps is None)
 
 
 def _source_in(pdu: bytes, command: int) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from smsgw.policy.dotted import MOST_PARTS, line_of_long_key
 from smsgw.policy.shape import Misshapen, shaped
 
 Mode = Literal["enforce", "shadow"]
@@ -374,6 +375,8 @@ def _read(source: Source) -> Read:
 
 
 def _parsed(source: Source) -> Read:
+    if line := line_of_long_key(source.text):
+        return Read(PolicyFile(), frozenset(), {}, [f"{source.name}:{line}: a key has more than {MOST_PARTS} parts (a.b.c…)"])
     try:
         raw = tomllib.loads(source.text)
     except tomllib.TOMLDecodeError as error:

@@ -1,4 +1,4 @@
-"""What messages said, for people who may read it or have it gone: one message's content, purges with their tombstones, legal holds.
+"""What messages said, for people who may read it or have it gone: one message's content, purges with their tombstones.
 
 Every write happens in the caller's transaction, which leaves an audit row. A purge removes no content that an open message needs,
 none that a legal hold means, and none that the law keeps (cn_port). Content comes and goes as it is stored: sealed or plain.
@@ -111,37 +111,3 @@ async def bury(connection: Connection, rows: Sequence[tuple[int, int, int, bytes
         "DELETE FROM content c USING unnest($1::int2[], $2::int8[]) AS u(class, id) WHERE c.class = u.class AND c.id = u.id",
         classes, ids,
     )  # fmt: skip
-
-
-# ---- legal holds --------------------------------------------------------------------------------------------------------------
-
-
-async def hold(connection: Connection, meant: Filter, reason: str, actor: str) -> int:
-    """Let nothing of these messages go until it is released; returns the hold's number."""
-    return int(
-        await connection.fetchval(
-            "INSERT INTO legal_hold (tenant, account, from_id, until_id, reason, actor) VALUES ($1, $2, $3, $4, $5, $6)"
-            " RETURNING id",
-            meant.tenant, meant.account, meant.from_id, meant.until_id, reason, actor,
-        )
-    )  # fmt: skip
-
-
-async def release(connection: Connection, number: int) -> str | None:
-    """End a legal hold; returns whose it was, None if there is none of this number that holds."""
-    tenant: str | None = await connection.fetchval(
-        "UPDATE legal_hold h SET released_at = clock_timestamp() WHERE id = $1 AND released_at IS NULL"
-        " RETURNING coalesce((SELECT t.name FROM tenant t WHERE t.id = h.tenant), 'tenant ' || h.tenant)",
-        number,
-    )
-    return tenant
-
-
-async def holds(connection: Connection) -> list[asyncpg.Record]:
-    """Return all legal holds, the newest first; also those that were released."""
-    rows: list[asyncpg.Record] = await connection.fetch(
-        "SELECT h.id, coalesce(t.name, 'tenant ' || h.tenant) AS tenant, coalesce(a.system_id, '') AS account, h.from_id,"
-        " h.until_id, h.reason, h.actor, h.at, h.released_at FROM legal_hold h LEFT JOIN tenant t ON t.id = h.tenant"
-        " LEFT JOIN account a ON a.id = h.account ORDER BY h.id DESC"
-    )
-    return rows

@@ -46,9 +46,10 @@ TABLES: Final[Mapping[str, str]] = {
         SELECT m.id AS message, m.state, m.error, m.done_ms,
                EXISTS (SELECT 1 FROM owed o WHERE o.message = m.id AND o.account = m.account AND o.kind = 0) AS waiting
         FROM message m WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 AND m.state >= 10 ORDER BY m.id""",
-    "mo": """
-        SELECT o.id, a.system_id AS account, o.command, o.tries, o.body FROM owed o JOIN account a ON a.id = o.account
-        WHERE a.tenant = $1 AND o.id >= $2 AND o.id < $3 AND o.kind = 2 ORDER BY o.id""",
+    "mo": f"""
+        SELECT o.id, coalesce(a.system_id, 'account ' || o.account) AS account, o.command, o.tries, o.body
+        FROM owed o LEFT JOIN account a ON a.id = o.account
+        WHERE o.account IN {ACCOUNTS} AND o.id >= $2 AND o.id < $3 AND o.kind = 2 ORDER BY o.id""",
     "ledger": """
         SELECT id, day, kind, amount, messages, actor, reason, reference, at FROM ledger
         WHERE tenant = $1 AND $2::int8 IS NOT NULL AND $3::int8 IS NOT NULL ORDER BY id""",

@@ -52,7 +52,10 @@ class Text(msgspec.Struct):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What is decided of a text as it was read. `due_ms`: when somebody has to look at it again; `deferred`: only that."""
+    """What is decided of a text as it was read. `due_ms`: when somebody has to look at it again; `deferred`: only that.
+
+    `unable`: because its set cannot be asked now.
+    """
 
     text: Text
     fate: Fate
@@ -62,6 +65,7 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str = ""
     rule: str = ""
     deferred: bool = False
+    unable: bool = False
 
     @property
     def counts(self) -> bool:

@@ -14,14 +14,16 @@ from __future__ import annotations
 import asyncio
 import datetime
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
 from smsgw.model import EPOCH_MS, FIRST_FINAL, State
+from smsgw.store.legal_holds import wait_with_new
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -117,18 +119,18 @@ async def drop_old(connection: Connection, now: datetime.datetime) -> Upkeep:
             for name, day in sorted((await _partitions(connection, parent)).items()):
                 if day is None or (today - day).days <= parent.retention_days:
                     continue
-                if _HELD_BY_MESSAGE.fullmatch(parent.name):
-                    if await _is_legally_held(connection, parent, name, day):
-                        kept.append(name)
-                        continue
-                    if await _has_open(connection, parent, name, day):
-                        held.append(name)
-                        continue
+                legally_held = partial(_is_legally_held, connection, parent, name, day)
+                if await legally_held():
+                    kept.append(name)
+                    continue
+                if await _has_open(connection, parent, name, day):
+                    held.append(name)
+                    continue
                 try:
                     _, after = day_range(day)
                     since = f"UPDATE partitioned SET kept_from = greatest(kept_from, {after}) WHERE parent = '{parent.name}'"
-                    await _patiently(connection, [f"DROP TABLE {name}", since])
-                    dropped.append(name)
+                    done = await _patiently(connection, [f"DROP TABLE {name}", since], unless=legally_held)
+                    (kept if done is None else dropped).append(name)
                 except asyncpg.LockNotAvailableError:
                     busy.append(name)
     return Upkeep(dropped=tuple(dropped), held=tuple(held), kept=tuple(kept), busy=tuple(busy))
@@ -154,7 +156,7 @@ async def empty_default(connection: Connection, parent: str) -> int:
                     f"WITH gone AS (DELETE FROM {entry.default} WHERE {key} >= {first} AND {key} < {after} "
                     f"RETURNING *) INSERT INTO {entry.partition(day)} SELECT * FROM gone"
                 )
-                moved += await _patiently(connection, [create, move, attach], counted=move)
+                moved += await _patiently(connection, [create, move, attach], counted=move) or 0
     return moved
 
 
@@ -181,13 +183,22 @@ async def _alone(connection: Connection) -> AsyncIterator[bool]:
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK)
 
 
-async def _patiently(connection: Connection, statements: Sequence[str], *, counted: str = "") -> int:
-    """Run the statements in one transaction, again if a lock is not free at once; the rows that `counted` touched."""
+async def _patiently(
+    connection: Connection, statements: Sequence[str], *, counted: str = "", unless: Callable[[], Awaitable[bool]] | None = None
+) -> int | None:
+    """Run the statements in one transaction, again if a lock is not free at once; the rows that `counted` touched.
+
+    `unless`: asked in it first, and no legal hold is set until it ends; None where it says yes, and nothing was done.
+    """
     touched = 0
     for left in reversed(range(TRIES)):
         try:
             async with connection.transaction():
                 await connection.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
+                if unless is not None:
+                    await wait_with_new(connection)
+                    if await unless():
+                        return None
                 for statement in statements:
                     said = await connection.execute(statement)
                     if statement == counted:
@@ -237,6 +248,8 @@ async def _key(connection: Connection, parent: _Parent) -> str:
 async def _has_open(connection: Connection, parent: _Parent, name: str, day: datetime.date) -> bool:
     """Whether a message of the day is open; of a class's own content, whether one that it says something of needs it still."""
     first, after = day_range(day)
+    if not _HELD_BY_MESSAGE.fullmatch(parent.name):
+        return False
     if parent.content_class:
         return bool(
             await connection.fetchval(
@@ -256,6 +269,8 @@ async def _has_open(connection: Connection, parent: _Parent, name: str, day: dat
 
 async def _is_legally_held(connection: Connection, parent: _Parent, name: str, day: datetime.date) -> bool:
     """Whether a legal hold means a message of the day, of which this partition says something."""
+    if not _HELD_BY_MESSAGE.fullmatch(parent.name):
+        return False
     said = "" if parent.content_class is None else f" JOIN {name} c ON c.class = {parent.content_class} AND c.id = m.id"
     return bool(
         await connection.fetchval(

@@ -8,8 +8,8 @@
     marks        what recipients said to it: opt-outs, block lists, consents as they are in force, and what happened to them
 
 What the law keeps: content of `cn_port` for its time, numbers of its messages for 150 days at least, and what recipients said until
-five months after the end (Order 31); of an account that was deleted nobody knows its retention any more, so the law is taken to
-keep what was its own. A legal hold keeps all that it means, and any legal hold what recipients said.
+five months after the end (Order 31). That is what was sent while its account was of `cn_port`, and all of one that is now or was
+deleted. A legal hold keeps all that it means, and any legal hold what recipients said.
 
 Promises: a page and the count of it are one transaction. Must never: delete a message, a booking, or what is held.
 """
@@ -27,6 +27,7 @@ from smsgw.store import contents, marks
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
 from smsgw.store.exports import ACCOUNTS
+from smsgw.store.ids import MAX_ID
 from smsgw.store.mark_chain import digest_of
 from smsgw.store.retentions import HASHED
 
@@ -54,10 +55,11 @@ _MESSAGES: Final = f"""
            CASE WHEN m.state < {int(FIRST_FINAL)} AND NOT (m.state = {int(State.SENT)} AND m.done_ms > 0) THEN '{_OPEN}'
                 WHEN legally_held(m.tenant, m.account, m.id) THEN '{_COURT}'
                 WHEN k.until > clock_timestamp() THEN '{_LAW}' ELSE '' END AS why, k.until
-    FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN retention r ON r.name = a.settings ->> 'retention'
-    CROSS JOIN LATERAL (SELECT CASE WHEN a.id IS NULL OR r.profile = 'cn_port'
-        THEN {_at("m.id")} + make_interval(hours => greatest(coalesce(r.content_h, 0), 3600))
-        END AS until) k
+    FROM message m LEFT JOIN account a ON a.id = m.account
+    CROSS JOIN LATERAL (SELECT CASE WHEN a.id IS NULL OR bool_or(s.by_law)
+        THEN {_at("m.id")} + make_interval(hours => greatest(max(s.content_h) FILTER (WHERE s.by_law), 3600))
+        END AS until
+        FROM retention_span s WHERE s.account = m.account AND (s.until_id = {MAX_ID} OR m.id >= s.from_id AND m.id < s.until_id)) k
     WHERE m.tenant = $1 AND m.destination <> '{PURGED}'"""
 _OWED: Final = f"""
     SELECT o.id, {_at("o.id")} AS at,
@@ -76,8 +78,7 @@ _SAID: Final = f"""
          WHEN k.until > clock_timestamp() THEN '{_LAW}' ELSE '' END AS why, k.until"""
 _UNTIL: Final = """
     CROSS JOIN (SELECT CASE WHEN
-        EXISTS (SELECT FROM account a JOIN retention r ON r.name = a.settings ->> 'retention' AND r.profile = 'cn_port'
-                WHERE a.tenant = $1)
+        EXISTS (SELECT FROM account a JOIN retention_span s ON s.account = a.id AND s.by_law WHERE a.tenant = $1)
         OR EXISTS (SELECT FROM retired d WHERE d.kind = 'account' AND d.owner = $1
                    AND NOT EXISTS (SELECT FROM account a WHERE a.id = d.id))
         THEN $2::timestamptz + interval '5 months' END AS until) k"""
@@ -240,14 +241,6 @@ async def details(connection: Connection, name: str) -> int:
             name,
         )
     )
-
-
-async def exported(connection: Connection, tenant: str, since: datetime) -> tuple[int, datetime] | None:
-    """Return the place in the audit and the moment of a tenant's newest export since then; None without one."""
-    row = await connection.fetchrow(
-        "SELECT number, at FROM audit WHERE kind = 'export' AND name = $1 AND at >= $2 ORDER BY id DESC LIMIT 1", tenant, since
-    )
-    return None if row is None else (row["number"], row["at"])
 
 
 # ---- certificates -------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,9 @@ from smsgw.admin.standing import NotAllowed, NotFound, find
 from smsgw.contracts.standing import NotAllowed as Forbidden
 from smsgw.smpp.pdu import sm_body
 from smsgw.store import audits, provisioning
+from smsgw.store import contents as stored
 from smsgw.store.contents import Filter
-from smsgw.store.database import Connection
+from smsgw.store.database import Connection, connect
 from smsgw.store.sealed import ContentKeys
 
 BODY = sm_body(source=b"ACME", dest=b"4915112345678", short_message="Grüße, 张三".encode("utf-16-be"), data_coding=8)
@@ -96,6 +98,25 @@ async def test_a_legal_hold_is_stronger_than_a_purge(store: Connection, keys: Co
     with pytest.raises(NotFound):
         await contents.release(store, number, actor="ann", reason="again")
     assert [row["reason"] for row in await audits.find(store, "legal_hold", None, None, None, 9)] == ["over", "court"]
+
+
+async def test_a_legal_hold_that_comes_meanwhile_undoes_a_purge(
+    store: Connection, keys: ContentKeys, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever it had buried by then is there again, and it says so."""
+    court, acme, bury = await connect(database), await find(store, "tenant", "acme"), stored.bury
+
+    async def meanwhile(*given: Any) -> None:
+        await bury(*given)
+        await contents.hold(court, acme, Filter(1), actor="ann", reason="court")
+
+    monkeypatch.setattr(stored, "bury", meanwhile)
+    with pytest.raises(NotAllowed, match="a legal hold on acme was set meanwhile"):
+        await contents.purge(store, acme, Filter(1), keys.open, actor="bob", reason="x")
+    counted = await store.fetchrow("SELECT (SELECT count(*) FROM content) AS left, (SELECT count(*) FROM tombstone) AS gone")
+    assert tuple(counted or ()) == (4, 0)
+    assert await audits.find(store, "content", None, None, None, 9) == []
+    await court.close()
 
 
 async def test_a_purge_is_bounded(store: Connection, keys: ContentKeys, monkeypatch: pytest.MonkeyPatch):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -76,6 +76,19 @@ async def test_content_leaves_only_when_asked_for(year: Year, tmp_path: Path):
     row = await year.connection.fetchrow("SELECT actor, name, new FROM audit WHERE kind = 'export'")
     assert (row["actor"], row["name"]) == ("ann", "acme")
     assert json.loads(row["new"])["content"] is False
+
+
+async def test_the_audit_says_which_span_it_has(year: Year, tmp_path: Path):
+    """From when until when, and no further than the moment at which it was taken."""
+    await export(year, tmp_path / "a")
+    till = datetime.now(UTC) + timedelta(days=3)
+    await exporting.export(year.connection, "acme", tmp_path / "b", SIGNER, start=AT, end=till, content=False, actor="ann")
+    said = [
+        json.loads(row["new"]) for row in await year.connection.fetch("SELECT new FROM audit WHERE kind = 'export' ORDER BY id")
+    ]
+    assert (said[0]["from"], said[0]["until"]) == (START.isoformat(), END.isoformat())
+    assert said[1]["from"] == AT.isoformat()
+    assert datetime.now(UTC) - timedelta(minutes=1) < datetime.fromisoformat(said[1]["until"]) <= datetime.now(UTC)
 
 
 async def test_sealed_content_leaves_opened(year: Year, tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -80,8 +81,14 @@ async def store(connection: Connection, keys: ContentKeys) -> Connection:
     await message(connection, NEW + 3, 1, body=sealed)
     await standing.change_state(connection, "tenant", "acme", "frozen", actor="ann", reason="ends")
     await standing.change_state(connection, "tenant", "acme", "closed", actor="ann", reason="ended")
-    await provisioning.audit(connection, "ann", ("export", "acme"), None, {"files": {}})
+    await exported(connection)
     return connection
+
+
+async def exported(connection: Connection, since: datetime = NOW - timedelta(days=500), till: datetime = NOW, **said: Any) -> None:
+    """Acme has got what an export of this span has."""
+    span = {"from": since.isoformat(), "until": till.isoformat(), "content": True, **said}
+    await provisioning.audit(connection, "ann", ("export", "acme"), None, {"files": {}, **span})
 
 
 async def retained(connection: Connection, tenant: str, profile: str) -> None:
@@ -158,6 +165,22 @@ async def test_what_the_law_keeps_waits(store: Connection, keys: ContentKeys):
     assert await store.fetchval("SELECT count(*) FROM deletion_certificate") == 1
 
 
+async def test_the_law_keeps_what_was_sent_under_it(store: Connection, keys: ContentKeys):
+    """Also where the account has come to a shorter retention since, or its retention was made another one, before the end."""
+    await retained(store, "acme", "cn_port")
+    await store.execute("SELECT set_retention('cn_port', 'custom', 1, 7, false)")
+    await store.execute("UPDATE account SET settings = '{}' WHERE system_id = 'acme1'")
+    assert await store.fetchval("SELECT count(*) FROM retention_span WHERE account = 1") == 4
+    sent = least_id_at((NOW - timedelta(days=20)).timestamp())
+    await store.execute("UPDATE account_retention SET since_id = $1 WHERE account = 1 AND class = 1", sent)
+    said = await purged(store, keys)
+    held = {one["kind"]: (one["rows"], one["why"]) for one in said["held"]}
+    assert held == dict.fromkeys(("content", "numbers"), (2, "by law: cn_port")) | {
+        "consents": (1, "by law: cn_port"), "marks": (2, "by law: cn_port"),
+    }  # fmt: skip
+    assert counts(said)["numbers"] == 1
+
+
 async def test_once_nothing_holds_it_the_rest_goes(store: Connection, keys: ContentKeys):
     """Asked again, a new certificate counts all that went, and names the one before it."""
     of = await find(store, "tenant", "acme")
@@ -170,6 +193,28 @@ async def test_once_nothing_holds_it_the_rest_goes(store: Connection, keys: Cont
     assert counts(second.said) == {"content": 3, "numbers": 3, "waiting": 1, "references": 1, "consents": 1, "marks": 2}
     assert (second.said["complete"], second.said["after"]) == (True, first.sha256)
     assert (await mark_chain.verify(store)).fault is None
+
+
+async def test_a_hold_that_is_set_meanwhile_holds(
+    store: Connection, keys: ContentKeys, database: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the purge is about to do with its page: what is held stays and is named, what is not goes."""
+    court, of, take = await connect(database), await find(store, "tenant", "acme"), purges.take
+
+    async def meanwhile(connection: Connection, kind: str, tenant: int, ids: Sequence[int]) -> int:
+        taken = await take(connection, kind, tenant, ids)
+        if kind == "numbers" and not await court.fetchval("SELECT count(*) FROM legal_hold"):
+            await contents.hold(court, of, contents.meant_of(of, from_id=NEW), actor="ann", reason="court")
+        return taken
+
+    monkeypatch.setattr(purges, "take", meanwhile)
+    said = await purged(store, keys)
+    assert counts(said) == {"content": 3, "numbers": 1}
+    assert {one["kind"]: one["rows"] for one in said["held"]} == {
+        "numbers": 2, "waiting": 1, "references": 1, "consents": 1, "marks": 2,
+    }  # fmt: skip
+    assert await store.fetchval("SELECT count(*) FROM message WHERE destination = $1 AND tenant = 1", OURS) == 2
+    await court.close()
 
 
 async def test_an_account_that_is_gone_is_held_as_the_law_may_want(store: Connection, keys: ContentKeys):
@@ -225,6 +270,54 @@ async def test_it_is_for_contracts_that_ended_and_have_their_data(store: Connect
     await store.execute("SELECT pg_advisory_lock(hashtext('smsgw_purge'), 2)")
     made = await purging.purge(store, "borg", keys.open, SIGNER, Asked("bea", "no answer", unreturned=True))
     assert (made.said["returned"], made.said["complete"]) == (None, True)
+
+
+@pytest.fixture
+async def unexported(store: Connection) -> Connection:
+    """The same, but none of it was given back."""
+    await store.execute("SET session_replication_role = replica; DELETE FROM audit WHERE kind = 'export'")
+    await store.execute("SET session_replication_role = origin")
+    await store.execute(
+        "INSERT INTO owed (id, account, message, kind, command, expires_ms, body) VALUES ($1, 1, 0, 2, 5, 0, 'from a handset')",
+        NEW + 20,
+    )
+    return store
+
+
+async def test_a_part_is_not_taken_for_the_whole(unexported: Connection, keys: ContentKeys):
+    """An export of some days, or without content, is not all there is; a purge in spite of it certifies what was given back."""
+    middle = NOW - timedelta(days=60)
+    await exported(unexported, middle)
+    with pytest.raises(NotAllowed, match=r"closed, messages \(1\), what messages say \(1\): smsgw export acme --content"):
+        await purged(unexported, keys)
+    await exported(unexported, NOW - timedelta(days=500), middle, content=False)
+    with pytest.raises(NotAllowed, match=r"closed, what messages say \(1\): "):
+        await purged(unexported, keys)
+    said = (await purged(unexported, keys, Asked("bea", "no answer", unreturned=True)))["returned"]
+    assert (said["whole"], said["in_none"]) == (False, {"messages": 0, "mo": 0, "content": 1})
+    assert [(one["from"][:10], one["until"][:10], one["content"]) for one in said["exports"]] == [
+        (f"{middle:%Y-%m-%d}", f"{NOW:%Y-%m-%d}", True), (f"{NOW - timedelta(days=500):%Y-%m-%d}", f"{middle:%Y-%m-%d}", False),
+    ]  # fmt: skip
+
+
+async def test_parts_that_together_are_the_whole_count(unexported: Connection, keys: ContentKeys):
+    """Two exports that meet have it all, and the certificate names both."""
+    middle = NOW - timedelta(days=60)
+    await exported(unexported, NOW - timedelta(days=500), middle)
+    await exported(unexported, middle)
+    said = (await purged(unexported, keys))["returned"]
+    assert (said["whole"], len(said["exports"]), sum(said["in_none"].values())) == (True, 2, 0)
+
+
+async def test_an_export_has_nothing_that_came_later_nor_of_an_unknown_span(unexported: Connection, keys: ContentKeys):
+    """Nothing that came after it was taken, whatever span it was asked for; one whose span the audit does not tell has nothing."""
+    await provisioning.audit(unexported, "ann", ("export", "acme"), None, {"files": {}, "content": True})
+    with pytest.raises(NotAllowed, match=r"messages \(3\), messages of handsets \(1\), what messages say \(3\): "):
+        await purged(unexported, keys)
+    await exported(unexported, till=NOW + timedelta(days=9))
+    await unexported.execute("UPDATE owed SET id = $1 WHERE kind = 2", least_id_at((NOW + timedelta(days=1)).timestamp()))
+    with pytest.raises(NotAllowed, match=r"closed, messages of handsets \(1\): "):
+        await purged(unexported, keys)
 
 
 async def test_what_is_open_or_on_its_way_stays(store: Connection, keys: ContentKeys):

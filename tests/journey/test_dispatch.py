@@ -9,7 +9,9 @@ import pytest
 from smsgw.model import State
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
+from tests.builds import plain_only
 from tests.journey.scene import Scene, id_of
+from tests.rig import provisioning
 from tests.smsc import Smsc
 
 RELAY = 'mode = "relay"'
@@ -222,6 +224,30 @@ async def test_what_expires_in_memory_is_not_sent(database: str):
         assert (came.message_id, came.stat) == (ours, b"EXPIRED")
         assert (await scene.row(ours))["refund"] == PRICE
         assert len(scene.smsc.submits) == 1
+
+
+@plain_only
+async def test_a_message_that_finds_no_room_once_durable_is_told_of_the_next(database: str):
+    """A slot that became free before it was durable, and is taken since, is not the last: the next is its own, without a tick."""
+    async with Scene(database, text=lambda *ports: provisioning(*ports).replace("window = 500", "window = 1")).playing() as scene:
+        scene.daemon.due.tick = lambda: None  # type: ignore[method-assign]
+        scene.smsc.late = True
+        tenant = await scene.tenant()
+        await tenant.submit()
+        await scene.smsc.submit()
+        async with scene.stalled():
+            waiting = tenant.send(const.SUBMIT_SM, _BODY)
+            await scene.until(lambda: scene.daemon.carriers._runners[1].line.starved)
+            scene.smsc.answer_late()
+            await scene.until(lambda: scene.daemon.carriers.room(1) and not scene.daemon.carriers._runners[1].line.starved)
+            faster = tenant.send(const.SUBMIT_SM, _BODY)
+            await scene.until(lambda: not scene.daemon.carriers.room(1))
+        await tenant.answer_to(waiting)
+        await tenant.answer_to(faster)
+        await scene.smsc.submit()
+        assert len(scene.smsc.submits) == 2
+        scene.smsc.answer_late()
+        await scene.smsc.submit()
 
 
 async def test_submitting_is_durable_before_the_first_octet(database: str):

@@ -169,10 +169,11 @@ async def test_a_new_version_takes_over_and_the_old_one_comes_back(database: str
         assert await status_of(tenant, "【某某】彩票") == const.ESME_ROK
 
 
-async def test_a_policy_that_is_not_loaded_lets_nothing_pass(database: str, tmp_path: Path):
+@pytest.mark.parametrize("content", [b"x\x9c\x03\x00\x00\x00\x00\x01", b"nonsense"])
+async def test_a_policy_that_is_not_loaded_lets_nothing_pass(database: str, tmp_path: Path, content: bytes):
     """Content that cannot be compiled any more: what its accounts send is held, all others go on, and it is told."""
     async with scene_of(database, tmp_path).playing() as scene:
-        await scene.connection.execute("UPDATE policy_content SET content = $1", b"x\x9c\x03\x00\x00\x00\x00\x01")
+        await scene.connection.execute("UPDATE policy_content SET content = $1", content)
         await scene.stop()
         await scene.start()
         tenant = await scene.tenant()

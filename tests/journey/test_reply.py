@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 from smsgw.admin.exporting import export
 from smsgw.model import State
 from smsgw.smpp import const
-from smsgw.smpp.pdu import sm_body
+from smsgw.smpp.pdu import read_sm, sm_body
 from tests.admin.test_exporting import SIGNER, rows
 from tests.journey.scene import Scene
+from tests.journey.test_hold import second
 from tests.rig import provisioning
 
 OUT, AGAIN = "You get no more offers of ACME. START takes it back.", "您将再次收到优惠信息"
@@ -147,6 +149,31 @@ async def test_killed_at_any_moment_nobody_is_answered_twice(database: str, tmp_
         await scene.turns()
         assert bodies(scene) == [answer(OUT)]
         assert scene.daemon.opt_outs.replies.counted["refuse", "limited"] == 2
+
+
+async def test_two_nodes_answer_a_handset_once_between_them(database: str, tmp_path: Path):
+    """What both hear at once, the same keyword or another one, is answered by one of them, and again after the interval."""
+    handsets = [b"86138001380%02d" % number for number in range(20)]
+    async with scene_of(database, tmp_path).playing() as scene, second(scene) as (other, _):
+        nodes = await scene.smsc.bound(2)
+        for turn in (1, 2):
+            heard = [
+                scene.smsc.deliver(mo(text, handset), session=node)
+                for handset in handsets
+                for node, text in zip(nodes, (b"help", b"info" if handset < handsets[10] else b"STOP"), strict=True)
+            ]
+            assert {(await scene.smsc.delivered(one)).status for one in heard} == {const.ESME_ROK}
+            await scene.smsc.submitted(turn * len(handsets))
+            await scene.turns()
+            answered = Counter(read_sm(submit.pdu.octets).dest for submit in scene.smsc.submits)
+            assert answered == dict.fromkeys(handsets, turn)
+            await scene.later(601)
+        counted = scene.daemon.opt_outs.replies.counted + other.opt_outs.replies.counted
+        assert {result: sum(counted[means, result] for means in ("help", "refuse")) for result in ("accepted", "limited")} == {
+            "accepted": 40,
+            "limited": 40,
+        }
+        assert min(sum(node.opt_outs.replies.counted.values()) for node in (scene.daemon, other)) == 40
 
 
 async def test_an_answer_in_doubt_is_not_sent_again(database: str, tmp_path: Path):

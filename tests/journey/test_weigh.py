@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
+
+import pytest
 
 from smsgw.admin.standing import change_state
 from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from tests.admin.test_reviewing import accept, in_review, submitted
+from tests.builds import plain_only
 from tests.journey.parted import POLICY, part, put_all, scene_of
 from tests.journey.scene import Scene
 from tests.journey.test_capped import counted
@@ -17,6 +21,7 @@ from tests.smsc import Submit
 ONE_A_DAY = '[[cap]]\nid = "day"\nlimit = 1\n'
 BAIT = "快加微信，有惊喜"
 FREQUENCY = STATUSES["frequency"][0]
+NONSENSE = zlib.compress(b"")
 
 
 async def refused_by_receipt(scene: Scene, each: bytes, reason: str) -> None:
@@ -58,6 +63,63 @@ async def test_what_a_person_lets_go_over_a_cap_is_refused_by_receipt(database: 
         assert scene.daemon.docket.hits["set", "cap.day", "reject"] == 1
         assert scene.daemon.hold.fates["refused", "rules"] == 1
         assert len(scene.smsc.submits) == 3
+
+
+@plain_only
+async def test_a_set_that_fails_still_counts_what_a_person_lets_go(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its rules cannot be asked, its caps can: the first takes the day's place, the second is over it."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    async with scene_of(database, tmp_path, POLICY + ONE_A_DAY).playing() as scene:
+        monkeypatch.setattr("smsgw.policy.docket.judge", broken)
+        tenant = await scene.tenant()
+        first, second = await submitted(tenant, "您好"), await submitted(tenant, "您好")
+        numbers = await in_review(scene, 2)
+        await accept(scene, numbers[0])
+        await scene.in_state(first, State.SENT)
+        await accept(scene, numbers[1])
+        await refused_by_receipt(scene, second, "frequency")
+        assert await counted(scene) == 1
+
+
+async def test_what_a_person_lets_go_waits_for_a_set_that_cannot_tell_its_caps(database: str, tmp_path: Path):
+    """It is not loaded any more: nothing goes uncounted; once it is there again the text goes and has its place."""
+    async with scene_of(database, tmp_path, POLICY + ONE_A_DAY).playing() as scene:
+        each = await submitted(await scene.tenant())
+        numbers = await in_review(scene)
+        content = await scene.connection.fetchval("SELECT content FROM policy_content")
+        await scene.connection.execute("UPDATE policy_content SET content = $1", NONSENSE)
+        await scene.stop()
+        await scene.start()
+        await accept(scene, *numbers)
+        await scene.until(lambda: scene.daemon.docket.failures["set",])
+        await scene.later(61)
+        await scene.turns()
+        assert ((await scene.row(each))["state"], scene.smsc.submits, await counted(scene)) == (State.HELD, [], 0)
+        assert scene.daemon.hold.fates == {}
+        await scene.connection.execute("UPDATE policy_content SET content = $1", content)
+        await scene.stop()
+        await scene.start()
+        await scene.hastened(lambda: scene.smsc.submits)
+        await scene.in_state(each, State.SENT)
+        assert await counted(scene) == 1
+
+
+async def test_it_does_not_wait_for_ever(database: str, tmp_path: Path):
+    """Twice the time that a person has to decide after it came it is refused, and says why."""
+    async with scene_of(database, tmp_path, POLICY + ONE_A_DAY, more="[hold]\nreview_s = 600").playing() as scene:
+        each = await submitted(await scene.tenant())
+        numbers = await in_review(scene)
+        await scene.connection.execute("UPDATE policy_content SET content = $1", NONSENSE)
+        await scene.stop()
+        await scene.start()
+        await accept(scene, *numbers)
+        await scene.until(lambda: scene.daemon.docket.failures["set",])
+        await scene.later(1_200)
+        await refused_by_receipt(scene, each, "policy_failed")
+        assert scene.smsc.submits == []
 
 
 async def test_a_verdict_that_was_counted_before_a_kill_is_carried_out_and_not_counted_again(database: str, tmp_path: Path):

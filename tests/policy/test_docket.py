@@ -7,7 +7,7 @@ import pytest
 
 from smsgw.model import Account
 from smsgw.policy.docket import Docket, refused
-from smsgw.policy.matcher import EngineFailed, Patterns
+from smsgw.policy.matcher import EngineFailed, Patterns, Terms
 from smsgw.policy.ruleset import RuleSet
 from smsgw.policy.selftest import pdu_of
 from smsgw.policy.statuses import STATUSES
@@ -180,3 +180,32 @@ def test_what_waits_is_not_let_go_without_a_tlv_that_has_to_be_there_by_now(dock
     assert (lacking.objection.reason, lacking.objection.rule) == ("tlv_missing", "tlv.entity")
     assert (lacking.flags, lacking.added) == ((), b"")
     assert dict(docket.hits) == {("set", "tlv.entity", "reject"): 1}
+
+
+CAPPED = f'{TEXT}[category.words]\nmarketing = ["优惠"]\n[[cap]]\nid = "day"\nlimit = 1\ncategories = ["marketing"]\n'
+
+
+def test_a_set_that_breaks_tells_its_caps_as_long_as_it_can(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """Not where what tells kinds of messages is what broke, nor where there is no set; a set without caps has none to tell."""
+
+    def held(docket: Docket, text: str = "优惠") -> tuple[list[str], bool, Action | None]:
+        ends = ("10690001", "8613800138000")
+        verdict = docket.held(ACCOUNT, *ends, [(pdu_of(text), const.SUBMIT_SM)], 0.0, owner, joined=False)
+        objection = verdict.objection
+        return [cap.rule for cap in verdict.caps], verdict.uncounted, objection.action if objection is not None else None
+
+    policy = compiled(CAPPED)
+    docket, _ = docket_of(policy)
+    docket._steps["set"] = docket._steps["set"]._replace(steps=(lambda *_: 1 / 0,), look=None)
+    assert held(docket) == (["cap.day"], False, Action.HOLD)
+    assert held(docket, "您好") == ([], False, Action.HOLD)
+    kinds, terms = policy.category_words, policy.terms_n1
+    assert isinstance(kinds, Terms)
+    assert isinstance(terms, Terms)
+    kinds._shards = [(kinds._shards[0][0], terms._shards[0][1])]
+    assert held(docket) == ([], True, Action.HOLD)
+    docket.apply({"set": compiled(TEXT)})
+    docket._steps["set"] = docket._steps["set"]._replace(steps=(lambda *_: 1 / 0,), look=None)
+    assert held(docket) == ([], False, Action.HOLD)
+    docket.apply({})
+    assert held(docket) == ([], True, Action.HOLD)

@@ -45,6 +45,13 @@ def test_a_table_that_stands_once_may_not_stand_twice():
     ]
 
 
+def test_a_key_of_very_many_parts_is_refused_unread():
+    """By its line and with the limit: to read it would take half a minute."""
+    with pytest.raises(PolicyFault) as fault:
+        parse(Source("a.toml", "[sender]\n" + ".".join(["a"] * 20_000) + " = 1"))
+    assert fault.value.errors == ["a.toml:2: a key has more than 32 parts (a.b.c…)"]
+
+
 def test_a_table_within_a_table_has_its_own_line():
     """A fault of a nested list is told at its header, or its key; tables after a faulty one keep their lines."""
     text = '[sender]\n[[sender.country]]\ncountry = "CN"\n[[sender.country]]\ncountry = 3\n'

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from smsgw.model import State
-from smsgw.store import contents
+from smsgw.store import contents, legal_holds
 from smsgw.store.contents import Filter
 from smsgw.store.database import Connection
 
@@ -46,7 +46,7 @@ async def test_what_is_counted(connection: Connection):
     await message(connection, 1)
     await message(connection, 2, state=State.QUEUED)
     await message(connection, 3)
-    await contents.hold(connection, Filter(1, from_id=3, until_id=4), "court", "ann")
+    await legal_holds.hold(connection, Filter(1, from_id=3, until_id=4), "court", "ann")
     assert await contents.counted(connection, Filter(1)) == {
         "content": 1, "open": 1, "held": 1, "sent": 1, "by_law": 0, "law_until": 0,
     }  # fmt: skip
@@ -78,11 +78,3 @@ async def test_what_is_buried_leaves_a_tombstone_for_good(connection: Connection
     assert (row["body"], row["octets"], row["sha256"]) == (None, 5, b"\1" * 32)
     with pytest.raises(asyncpg.PostgresError, match="evidence"):
         await connection.execute("DELETE FROM tombstone")
-
-
-async def test_a_hold_ends_once(connection: Connection):
-    """Released, it is still listed; again, there is none."""
-    number = await contents.hold(connection, Filter(1), "court", "ann")
-    assert (await contents.release(connection, number), await contents.release(connection, number)) == ("tenant 1", None)
-    (row,) = await contents.holds(connection)
-    assert row["released_at"] is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -67,11 +67,3 @@ async def test_what_a_court_holds_is_named(store: Connection):
     )
     found = {one.kind: one for one in await purges.survey(store, 1, ENDED)}
     assert found["numbers"] == Found("numbers", 3, (purges.Held(2, "under a legal hold"),))
-
-
-async def test_an_export_counts_from_the_end_on(store: Connection):
-    """One from before the contract ended does not give all back."""
-    await store.execute("INSERT INTO audit (at, actor, kind, name) VALUES ($1, 'ann', 'export', 'acme')", ENDED)
-    assert await purges.exported(store, "acme", ENDED + timedelta(seconds=1)) is None
-    assert await purges.exported(store, "acme", ENDED) == (1, ENDED)
-    assert await purges.exported(store, "borg", ENDED) is None

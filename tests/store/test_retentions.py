@@ -10,6 +10,7 @@ from smsgw.model import State
 from smsgw.store import partitions, provisioned, provisioning, retentions
 from smsgw.store.database import Connection
 from smsgw.store.ids import least_id_at
+from smsgw.store.migrations import read_migrations
 
 NOW = datetime.datetime.now(datetime.UTC).timestamp()
 HOUR, DAY = 3_600, 86_400
@@ -26,6 +27,7 @@ async def store(connection: Connection) -> Connection:
     await provisioning.put(connection, ("retention", "cn"), CN)
     for name, more in (("eu1", {"retention": "eu"}), ("cn1", {"retention": "cn"}), ("any1", {})):
         await provisioning.put(connection, ("account", name), {"tenant": "acme", **more})
+    await connection.execute("UPDATE account_retention SET since_id = 0")  # the messages of these tests are older than their test
     for back in (0, 2, 31, 151, 181):
         await partitions.ensure_days(connection, datetime.datetime.fromtimestamp(NOW - back * DAY, datetime.UTC), ahead=0)
     return connection
@@ -158,6 +160,108 @@ async def test_who_comes_to_a_class_brings_what_is_old(store: Connection):
     await provisioning.delete(store, ("account", "any1"))
     await retentions.look_again(store)
     assert (await keep(store)).numbers == 1
+
+
+async def moved(store: Connection, account: str, retention: str, days: float) -> None:
+    """An account is of another class, and has been for so many days ("": of none)."""
+    await provisioning.put(store, ("account", account), {"tenant": "acme", **({"retention": retention} if retention else {})})
+    newest = "SELECT max(since_id) FROM account_retention h WHERE h.account = a.id"
+    await store.execute(
+        f"UPDATE account_retention h SET since_id = $1 FROM account a WHERE a.id = h.account AND a.system_id = $2"
+        f" AND h.since_id = ({newest})",
+        least_id_at(NOW - days * DAY),
+        account,
+    )
+
+
+async def clear(store: Connection) -> set[int]:
+    """The ids of messages whose numbers are there."""
+    return {row["id"] for row in await store.fetch("SELECT id FROM message WHERE destination NOT LIKE 'h:%'")}
+
+
+async def test_what_was_sent_under_cn_port_keeps_its_numbers_for_its_time(store: Connection):
+    """An account that has come to a shorter class: its messages of before lose them after 150 days, those of since as it asks."""
+    lawful, over, since = await message(store, 2, 60 * DAY), await message(store, 2, 151 * DAY), await message(store, 2, 35 * DAY)
+    await moved(store, "cn1", "eu", 40)
+    edge = await message(store, 2, 40 * DAY - 30)  # a node that had not heard of it yet
+    assert (await keep(store)).numbers == 2
+    assert await clear(store) == {lawful, edge}
+    assert await retentions.behind(store, NOW) == []
+    later = await retentions.keep(store, NOW + 91 * DAY, hashed)
+    assert (later.numbers, await clear(store), over < lawful < since) == (1, {edge}, True)
+    await retentions.keep(store, NOW + 111 * DAY, hashed)
+    assert await clear(store) == set()
+
+
+async def test_an_open_message_that_the_law_keeps_is_hashed_later(store: Connection):
+    """Each of the two walks remembers what it left open, and doctor is told of either that is late."""
+    waiting = await message(store, 2, 151 * DAY, State.SCHEDULED)
+    await moved(store, "cn1", "eu", 10)
+    await keep(store)
+    assert await store.fetchval("SELECT law_open FROM retention WHERE name = 'eu'") == [waiting]
+    await store.execute("UPDATE message SET state = 15 WHERE id = $1", waiting)
+    await keep(store)
+    assert await clear(store) == set()
+    await store.execute("UPDATE retention SET law_till = 0")
+    await message(store, 2, 152 * DAY)
+    assert (await retentions.behind(store, NOW))[-1] == "numbers of eu are not hashed after 150 days"
+
+
+async def test_who_leaves_a_class_leaves_its_promise_behind(store: Connection):
+    """What was sent under it loses its numbers in its time; what is sent since does not; coming back brings that too."""
+    promised, since = await message(store, 1, 60 * DAY), await message(store, 1, 35 * DAY)
+    await moved(store, "eu1", "", 40)
+    assert (await keep(store)).numbers == 1
+    assert await clear(store) == {since}
+    await provisioning.delete(store, ("account", "eu1"))
+    await retentions.look_again(store)
+    await keep(store)
+    assert await clear(store) == {since}
+    await provisioning.put(store, ("account", "eu1"), {"tenant": "acme", "retention": "eu"})
+    await keep(store)
+    assert (await clear(store), promised < since) == (set(), True)
+
+
+async def test_another_profile_is_another_class(store: Connection):
+    """Under the same name: what was written and sent under the one before is kept as that promised, and nothing else is."""
+    old, older = await message(store, 2, 60 * DAY), await message(store, 2, 151 * DAY)
+    await provisioning.put(store, ("retention", "cn"), {**EU, "encrypted": False})
+    assert (await provisioning.read_entities(store))["retention", "cn"]["profile"] == "eu_min"
+    known = {row["name"]: tuple(row)[1:] for row in await store.fetch("SELECT name, class, profile, live FROM retention")}
+    assert known == {"eu": (1, "eu_min", True), "cn #2": (2, "cn_port", False), "cn": (3, "eu_min", True)}
+    read = {one.system_id: one.content_class for one in (await provisioning.read(store, str)).accounts}
+    assert read["cn1"] == 3
+    await keep(store)
+    assert (await clear(store), await kept(store)) == ({old}, {old})
+    assert older < old
+
+
+async def test_each_account_knows_what_it_was_of(store: Connection):
+    """Made, changed, by another class under its name, not changed, deleted and made again: one row for each that is another."""
+    for more in ({"retention": "eu"}, {"retention": "eu", "rate": 5}):
+        await provisioning.put(store, ("account", "any1"), {"tenant": "acme", **more})
+    await provisioning.put(store, ("retention", "eu"), {**EU, "profile": "custom"})
+    await provisioning.delete(store, ("account", "any1"))
+    await provisioning.put(store, ("account", "any1"), {"tenant": "acme"})
+    rows = await store.fetch(
+        "SELECT account, array_agg(class ORDER BY since_id) AS classes FROM account_retention GROUP BY account ORDER BY account"
+    )
+    assert [(row["account"], row["classes"]) for row in rows] == [(1, [1, 3]), (2, [2]), (3, [0, 1, 3, 0])]
+
+
+async def test_what_was_before_is_taken_to_have_been_always(store: Connection):
+    """An upgrade knows of each account its present class, and of one that was deleted the one whose numbers it hashed."""
+    await provisioning.delete(store, ("account", "eu1"))
+    await store.execute(
+        "DROP VIEW retention_span; DROP TABLE account_retention; DROP TRIGGER note_retention ON account;"
+        " DROP TRIGGER note_retention ON retention; DROP FUNCTION note_retention, id_now, note_retentions;"
+        " DROP FUNCTION set_retention; ALTER TABLE retention DROP COLUMN law_till, DROP COLUMN law_open;"
+        " UPDATE retention SET hashed_of = '{1,2}' WHERE class = 1"
+    )
+    (upgrade,) = (one for one in read_migrations() if one.number == 20)
+    await store.execute(upgrade.sql)
+    rows = await store.fetch("SELECT account, since_id, class FROM account_retention ORDER BY account")
+    assert [tuple(row) for row in rows] == [(1, 0, 1), (2, 0, 2), (3, 0, 0)]
 
 
 async def test_what_is_kept_too_long_is_told(store: Connection):

@@ -22,12 +22,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from smsgw.admin.api import shapes
+from smsgw.admin.api.connections import Connections, Site
 from smsgw.admin.api.gate import Gate
 from smsgw.admin.api.policies import Asked, Policies, Told
 from smsgw.admin.api.problems import Refused
 from smsgw.admin.api.slots import Slots
 from smsgw.admin.api.trying import Trying
-from smsgw.admin.http import KEEPALIVE_S, SHUTDOWN_S
+from smsgw.admin.http import SHUTDOWN_S
 from smsgw.admin.policy_sets import Expected, Moved
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.admin.tokens import CONTENT_READ, POLICY_READ, POLICY_WRITE
@@ -107,6 +108,7 @@ class ApiServer:
         self._gate = gate
         self._trying = trying
         self._counts = counts
+        self._connections = Connections(settings.connections, settings.head_s, counts.refused)
         self._requests = Slots("requests", settings.requests, counts.refused, again_s=1)
         self._runner: web.AppRunner | None = None
         self._log = structlog.get_logger().bind()
@@ -140,10 +142,11 @@ class ApiServer:
         )
         counter(
             "smsgw_api_refused",
-            "Requests that a limit of `[api]` refused.",
+            "Requests and connections that a limit of `[api]` refused.",
             lambda: dict[tuple[str, ...], float](counts.refused),
             ("limit",),
         )
+        gauge("smsgw_api_connections", "Connections of the HTTP API.", lambda: len(self._connections))
         gauge("smsgw_api_checks", "Rule sets that are compiled and proved for the API.", lambda: trying.checks.taken)
         gauge("smsgw_api_replays", "Replays over stored texts that run.", lambda: trying.replays.taken)
 
@@ -157,12 +160,13 @@ class ApiServer:
         app.router.add_get(DOCUMENT, told, name="openapi")
         for route in ROUTES:
             app.router.add_route(route.method, route.path, self._handler(route), name=route.id)
+        settings = self._settings
         runner = web.AppRunner(
-            app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=SHUTDOWN_S, auto_decompress=False
+            app, access_log=None, keepalive_timeout=settings.idle_s, shutdown_timeout=SHUTDOWN_S, auto_decompress=False
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host or None, port, ssl_context=tls).start()
+            await Site(runner, host or None, port, tls, self._connections, settings.head_s).start()
         except BaseException:
             await runner.cleanup()
             raise
@@ -223,7 +227,7 @@ class ApiServer:
     async def _wall(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Make an answer of whatever comes, and count it."""
         try:
-            with self._requests.take():
+            with self._connections.at_work(request.protocol), self._requests.take():
                 response = await handler(request)
         except Exception as error:  # noqa: BLE001 - one request's failure is its own
             response = self._failed(request, error)

@@ -60,6 +60,15 @@ async def test_a_list_that_is_missing_or_named_by_nobody_is_a_fault():
     assert unused.made is None
 
 
+async def test_a_key_of_very_many_parts_is_a_fault_like_any_other():
+    """It is refused before it is read, with its place; reading it would take half a minute."""
+    text = "[sender]\n" + ".".join(["a"] * 20_000) + " = 1"
+    checked = await made().check("content", [FileText("a.toml", text)], {})
+    assert [(one.file, one.line, one.message) for one in checked.faults] == [
+        ("a.toml", 2, "a key has more than 32 parts (a.b.c…)"),
+    ]  # fmt: skip
+
+
 async def test_names_of_files_are_checked():
     """None at all, out of the directory, unprintable, too long, twice."""
     assert await keys_of([], {}) == ["files"]
