@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from smsgw.admin.evidence import digests, unmodified
 from smsgw.admin.recipients import hex_of
 from smsgw.admin.signing import MANIFEST, SIGNATURE, Signer, fingerprint
 from smsgw.billing.tariff import format_money
@@ -132,7 +133,10 @@ async def _write(  # noqa: PLR0917 - what is written, where, of whom
 
 
 def _opened(row: Any, opened: Opener) -> dict[str, Any]:
-    return {**row, "body": opened(row["id"], row["body"])} if "body" in row else dict(row)
+    if "body" not in row:
+        return dict(row)
+    body = opened(row["id"], row["body"])
+    return {**row, "body": body, "digests": digests(row, body) if "transform" in row else None}
 
 
 def _at(ms: int) -> str:
@@ -171,7 +175,7 @@ _COLUMNS: Final[Mapping[str, _Shape]] = {
         "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), **_ACCEPTED, "account": _text("account"),
         "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"), "price": _money("price"),
         "refund": _money("refund"), **_ENDED, "sent": lambda row: _at(row["sent_ms"]), "transform": _text("transform"),
-        "reply": _text("reply"),
+        "unmodified": unmodified, "reply": _text("reply"),
     },
     "receipts": {"message": _text("message"), **_ENDED, "waiting": lambda row: "yes" if row["waiting"] else "no"},
     "mo": {
@@ -189,9 +193,12 @@ _COLUMNS: Final[Mapping[str, _Shape]] = {
         "account": _text("account"), **_NUMBER, "source": _text("source"), "given": _when("given"), "proof": _text("proof"),
         "registered": _when("at"), "withdrawn": _when("withdrawn"), "withdrawn_why": _text("withdrawn_why"),
     },
-    "content": {"id": _text("id"), "body_hex": lambda row: row["body"].hex()},
+    "content": {
+        "id": _text("id"), "sha256_in": lambda row: row["digests"].came, "sha256_out": lambda row: row["digests"].went,
+        "body_hex": lambda row: row["body"].hex(),
+    },
 }  # fmt: skip
-"""What each file of an export has: column → the cell of a row. Bodies are those of the PDUs, in hex."""
+"""What each file of an export has: column → the cell of a row. Bodies are those of the PDUs as they were to go out, in hex."""
 
 
 async def reconcile(connection: Connection, link: str, theirs: list[Theirs], *, start: datetime, end: datetime) -> Result:

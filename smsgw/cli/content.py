@@ -60,6 +60,10 @@ def show(
         "source": found.source,
         "destination": found.destination,
         "text": found.text,
+        "transform": found.transform,
+        "unmodified": found.unmodified,
+        "sha256_in": found.digests.came,
+        "sha256_out": found.digests.went,
         "body": found.body.hex(),
     }
     face.print_one({**row, "gone": found.gone} if found.gone else row, json=json)
