@@ -21,6 +21,7 @@ from smsgw.billing.tariff import format_money
 from smsgw.carriers.dialect import receipt_key, submit_key
 from smsgw.model import State
 from smsgw.provisioned import stored_dialect
+from smsgw.receipts.codes import error_text
 from smsgw.reports.reconcile import Ours, Result, Theirs, compare
 from smsgw.reports.table import neutral
 from smsgw.store import books, exports, provisioning, statements
@@ -158,7 +159,8 @@ def _money(key: str) -> Callable[[Mapping[str, Any]], str]:
 _Shape = Mapping[str, Callable[[Mapping[str, Any]], str]]
 _ACCEPTED: Final = {"accepted": lambda row: _at(round(seconds_of(row["id"]) * 1000))}
 _ENDED: Final[_Shape] = {
-    "state": lambda row: State(row["state"]).name, "error": _text("error"), "ended": lambda row: _at(row["done_ms"]),
+    "state": lambda row: State(row["state"]).name, "error": lambda row: error_text(row["state"], row["error"]),
+    "ended": lambda row: _at(row["done_ms"]),
 }  # fmt: skip
 _DAY: Final[_Shape] = {"day": lambda row: str((datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=row["day"])).date())}
 _BOOKED: Final[_Shape] = {"at": _when("at")}

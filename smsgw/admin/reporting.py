@@ -25,6 +25,7 @@ from smsgw.admin.recipients import hex_of
 from smsgw.admin.signing import Signer
 from smsgw.admin.standing import NotAllowed
 from smsgw.model import Standing, State
+from smsgw.receipts.codes import error_text
 from smsgw.reports import bundle
 from smsgw.reports.bundle import Broken, Writer
 from smsgw.store import audits, dossiers, provisioning, terms
@@ -230,7 +231,8 @@ _MESSAGE: Final[_Shape] = {
     "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), "accepted": lambda row: _at(row["id"]),
     "account": _text("account"), "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"),
     "link": _text("link"), "carrier_id": _text("upstream_id"), "state": lambda row: State(row["state"]).name,
-    "error": _text("error"), "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "transform": _text("transform"),
+    "error": lambda row: error_text(row["state"], row["error"]),
+    "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "transform": _text("transform"),
     "unmodified": unmodified, "sha256_in": _text("sha256_in"), "sha256_out": _text("sha256_out"), "reply": _text("reply"),
     "content": _text("content"), "text": _text("text"), "body_hex": lambda row: row["body"].hex(),
 }  # fmt: skip

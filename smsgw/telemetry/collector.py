@@ -126,6 +126,10 @@ class MeterCollector(Collector):
                 receipts[key] = receipts.get(key, 0) + count
         found = [(list(key), count) for key, count in receipts.items()]
         yield _counter("smsgw_receipts_received", "Carriers' receipts, by message_state.", "link state", found)
+        failed = [([link.name, kind], count) for link in links for kind, count in list(link.codes.items())]
+        yield _counter(
+            "smsgw_receipt_failures", "Messages not delivered, by the class of the carrier's code.", "link class", failed
+        )
 
     def _process(self) -> Iterator[Metric]:
         process = self._meters.process

@@ -88,10 +88,11 @@ class AccountMeter:
 
 
 class LinkMeter:
-    """What went over one link. `refused`: submits by command_status; `receipts`: by message_state."""
+    """What went over one link. `refused`: submits by command_status; `receipts`: by message_state; `codes`: failures by class."""
 
     __slots__ = (
         "alerts",
+        "codes",
         "connects",
         "disconnects",
         "latency",
@@ -115,6 +116,7 @@ class LinkMeter:
         self.throttled = 0
         self.timeouts = 0
         self.receipts: Counter[int] = Counter()  # the reader knows ten states, so it needs no bound
+        self.codes: Counter[str] = Counter()  # classes are those of a table
         self.mo = 0
         self.malformed = 0
         self.alerts = 0
