@@ -102,7 +102,8 @@ def purge(
     if counts["sent"]:
         print(f"{counts['sent']} of them were sent: what carriers and handsets have cannot be recalled", file=sys.stderr)
     if counts["open"]:
-        print(f"{counts['open']} are not sent yet and need it still: cancel them first, or wait", file=sys.stderr)
+        print(f"{counts['open']} are not sent yet and need it still: ask again later", file=sys.stderr)
+        print("what of them waits for a person can be refused now (smsgw review refuse)", file=sys.stderr)
     if counts["held"]:
         print(f"{counts['held']} are under a legal hold (smsgw content holds)", file=sys.stderr)
     if counts["by_law"]:
