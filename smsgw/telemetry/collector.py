@@ -166,6 +166,7 @@ class MeterCollector(Collector):
         meters = self._meters
         for name, text, histogram in (
             ("smsgw_submit_response_seconds", "From submit_sm to its response.", meters.submit_response),
+            ("smsgw_policy_judging_seconds", "How long judging a message takes, of one in 64.", meters.judging),
             ("smsgw_commit_cycle_seconds", "Cycles of the unit of work.", meters.cycle),
             ("smsgw_receipt_delay_seconds", "From a message's acceptance to its final receipt.", meters.receipt_delay),
             ("smsgw_event_loop_lag_seconds", "How late the loop was.", meters.loop_lag),
