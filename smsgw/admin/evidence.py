@@ -31,7 +31,7 @@ class Digests:
 
 
 def unmodified(row: Mapping[str, Any]) -> str:
-    """Return whether a message goes out with the octets with which it came: yes or no; "" of what no tenant has sent.
+    """Return whether no setting and no rule set changed a message: yes or no; "" of what no tenant has sent.
 
     `row` has its `transform` and `reply`, and this is known as long as the row is kept, whatever became of the content.
     """

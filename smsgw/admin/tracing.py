@@ -18,7 +18,7 @@ from smsgw.billing.tariff import format_money
 from smsgw.carriers.dialect import receipt_key, submit_key
 from smsgw.model import FIRST_FINAL, Mode, OwedKind, State
 from smsgw.provisioned import stored_dialect
-from smsgw.receipts.codes import error_text
+from smsgw.receipts.codes import TOLD_BY_CARRIER, error_text, look_up
 from smsgw.store import exports, traces
 from smsgw.store.database import Connection
 from smsgw.store.holds import Fate
@@ -59,7 +59,9 @@ async def trace(connection: Connection, number: int) -> Rows:
             raise NotFound(f"there is no message {number}")
         owed = await traces.owed(connection, row["account"], number)
         complaints = await traces.complaints(connection, number)
-    rows = [*_way(dict(row)), *_after(dict(row))]
+        link = await exports.link(connection, row["link"]) if row["link"] else None
+    table = stored_dialect(link[1].get("dialect", {})).codes if link is not None else ""
+    rows = [*_way(dict(row), table), *_after(dict(row))]
     for one in owed:
         till = f"until {_ms(one['expires_ms']):%Y-%m-%dT%H:%M:%SZ}"
         rows.append(_row(_ms(one["due_ms"]), "owed", f"{_OWED[OwedKind(one['kind'])]}, {one['tries']} tries, {till}"))
@@ -67,8 +69,8 @@ async def trace(connection: Connection, number: int) -> Rows:
     return [{"message": str(number), **one} for one in sorted(rows, key=lambda one: (one["at"] is None, one["at"] or 0))]
 
 
-def _way(row: Mapping[str, Any]) -> Rows:
-    """Return its acceptance, what held it, what took it, how it ended."""
+def _way(row: Mapping[str, Any], codes: str) -> Rows:
+    """Return its acceptance, what held it, what took it, how it ended; `codes` explains the errors of its link."""
     accepted = datetime.fromtimestamp(seconds_of(row["id"]), UTC)
     price = f"{row['parts']} part{'s' if row['parts'] > 1 else ''}, {format_money(row['price'])} {row['currency']}"
     ends = f"{mask(row['source'])} to {mask(row['destination'])}"
@@ -89,7 +91,9 @@ def _way(row: Mapping[str, Any]) -> Rows:
     state = State(row["state"])
     error = f" {error_text(state, row['error'])}" if row["error"] else ""
     final = state >= FIRST_FINAL or row["done_ms"]
-    rows.append(_row(_ms(row["done_ms"]), "ended" if final else "stands", f"{state.name}{error}"))
+    code = look_up(codes, row["error"]) if state in TOLD_BY_CARRIER and row["sent_ms"] else None
+    why = f": {code.meaning} ({code.kind}, fault of {code.fault}{', may get through later' if code.again else ''})" if code else ""
+    rows.append(_row(_ms(row["done_ms"]), "ended" if final else "stands", f"{state.name}{error}{why}"))
     return rows
 
 

@@ -43,7 +43,10 @@ async def test_a_failed_message_is_told_to_its_refund(database: str):
         assert steps["accepted"] == "acme1 of acme, mode store: 10** to 8613****8000, 1 part, 0.038 CNY"
         assert steps["octets"] == "as they came"
         assert steps["taken"] == f"by alpha-1 as {scene.smsc.submits[0].message_id.decode()}, attempt 1"
-        assert (steps["ended"], steps["refunded"]) == ("FAILED MK:0001", "0.038 CNY by smsgw")
+        assert (steps["ended"], steps["refunded"]) == (
+            "FAILED MK:0001: no such user (perm_number, fault of handset)",
+            "0.038 CNY by smsgw",
+        )
         assert "8613800138000" not in str(rows)
 
 
