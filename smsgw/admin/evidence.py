@@ -15,11 +15,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from smsgw.journey.transform import as_it_came
 from smsgw.smpp.pdu import BadPdu
+from smsgw.store.ids import seconds_of
 from smsgw.store.retentions import HASHED
+
+KEPT_MS: Final = 1_000
+"""So long after its acceptance a message leaves with its relative validity_period as it was; later with what is left of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,18 @@ class Digests:
 
 
 def unmodified(row: Mapping[str, Any]) -> str:
-    """Return whether no setting and no rule set changed a message: yes or no; "" of what no tenant has sent.
+    """Return whether a message went out as it came: yes, no, or validity: but for that, as far as is known; "" of no tenant's.
 
-    `row` has its `transform` and `reply`, and this is known as long as the row is kept, whatever became of the content.
+    Of a message with a validity_period that left later than a relative one is kept (a second after it was accepted) only its
+    octets tell whether it was relative, and so shorter. `row`: id, transform, reply, expires_ms, sent_ms, done_ms, which are kept
+    as long as the row, whatever became of the content.
     """
     if row["reply"]:
         return ""
-    return "no" if row["transform"] else "yes"
+    if row["transform"]:
+        return "no"
+    left = row["sent_ms"] or row["done_ms"]
+    return "validity" if row["expires_ms"] and left - seconds_of(row["id"]) * 1000 > KEPT_MS else "yes"
 
 
 def digests(row: Mapping[str, Any], body: bytes) -> Digests:

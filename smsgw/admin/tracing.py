@@ -26,6 +26,12 @@ from smsgw.store.ids import least_id_at, seconds_of
 from smsgw.telemetry import mask
 
 Rows = list[dict[str, Any]]
+_OCTETS: Final = {
+    "yes": "as they came",
+    "validity": "as they came, but for the validity_period if it is relative",
+    "no": "changed: {}",
+    "": "",
+}
 _OWED: Final = {OwedKind.RECEIPT: "its receipt", OwedKind.INTERMEDIATE: "an intermediate notification", OwedKind.MO: "a message"}
 
 
@@ -76,7 +82,7 @@ def _way(row: Mapping[str, Any], codes: str) -> Rows:
     ends = f"{mask(row['source'])} to {mask(row['destination'])}"
     whose = f"{row['system_id']} of {row['tenant']}, mode {Mode(row['mode']).name.lower()}"
     rows = [_row(accepted, "accepted", f"{whose}: {ends}, {price.rstrip()}")]
-    rows.append(_row(accepted, "octets", f"changed: {row['transform']}" if unmodified(row) == "no" else "as they came"))
+    rows.append(_row(accepted, "octets", _OCTETS[unmodified(row)].format(row["transform"])))
     if row["reply"]:
         rows[-1] = _row(accepted, "octets", f"the platform's own, an answer to a keyword: {row['reply']}")
     if row["held"] is not None:

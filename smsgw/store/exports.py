@@ -37,7 +37,7 @@ def _marks(kind: str) -> str:
 TABLES: Final[Mapping[str, str]] = {
     "messages": """
         SELECT m.id, coalesce(a.system_id, 'account ' || m.account) AS account, m.source, m.destination, m.parts, m.price, m.refund,
-               m.state, m.error, m.sent_ms, m.done_ms, m.short_id, coalesce(x.words, '') AS transform,
+               m.state, m.error, m.sent_ms, m.done_ms, m.expires_ms, m.short_id, coalesce(x.words, '') AS transform,
                coalesce(r.means, '') AS reply
         FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN transform x ON x.message = m.id
              LEFT JOIN reply r ON r.message = m.id

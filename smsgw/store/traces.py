@@ -15,7 +15,7 @@ from smsgw.store.messages import ANY_CLASS
 
 _TRACE: Final = f"""
     SELECT m.id, m.account, m.short_id, m.mode, m.state, m.source, m.destination, m.parts, m.price, m.attempt, m.resends, m.error,
-           m.sent_ms, m.done_ms, m.upstream_id, coalesce(l.name, '') AS link,
+           m.sent_ms, m.done_ms, m.expires_ms, m.upstream_id, coalesce(l.name, '') AS link,
            coalesce(a.system_id, 'account ' || m.account) AS system_id, coalesce(t.name, 'tenant ' || m.tenant) AS tenant,
            coalesce(t.currency, '') AS currency, coalesce(x.words, '') AS transform, coalesce(y.means, '') AS reply,
            h.id AS held, p.part, h.total, h.since_ms, h.state AS verdict, h.rule, h.reason, h.actor AS decided_by,

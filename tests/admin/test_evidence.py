@@ -14,7 +14,9 @@ from smsgw.smpp.pdu import sm_body
 CAME = sm_body(source=b"FOREIGN", source_ton=5, dest=b"86138", short_message=b"hello")
 WENT = sm_body(source=b"10691234", source_ton=1, source_npi=1, dest=b"86138", short_message=b"hello") + tlv.append(0x1400, b"7")
 ROW: dict[str, Any] = {"command": const.SUBMIT_SM, "registered": 0, "source": "FOREIGN", "transform": "", "reply": ""}
-ROW |= {"ton": None, "npi": None}
+ROW |= {"ton": None, "npi": None, "id": 0, "expires_ms": 0, "sent_ms": 0, "done_ms": 0}
+AT = 1_735_689_600_000
+"""When ids begin (ms since 1970): the moment of id 0."""
 REPLACED: dict[str, Any] = {**ROW, "transform": "source_replaced tlv_0x1400", "ton": 5, "npi": 0}
 
 
@@ -31,6 +33,21 @@ def test_what_nobody_changed_has_one_hash():
 def test_what_was_changed_has_two():
     """The hash of what came is made of what went, the words and the tenant's own source."""
     assert (unmodified(REPLACED), digests(REPLACED, WENT)) == ("no", Digests(digest(CAME), digest(WENT)))
+
+
+@pytest.mark.parametrize(
+    ("times", "found"),
+    [
+        ({"sent_ms": AT + 5_000}, "yes"),
+        ({"sent_ms": AT + 900, "expires_ms": AT + 60_000}, "yes"),
+        ({"expires_ms": AT + 60_000}, "yes"),
+        ({"sent_ms": AT + 5_000, "expires_ms": AT + 60_000}, "validity"),
+        ({"done_ms": AT + 5_000, "expires_ms": AT + 60_000}, "validity"),
+    ],
+)
+def test_what_waited_is_not_called_unmodified(times: dict[str, int], found: str):
+    """With a validity_period that may have been shortened, because it left over a second later, a message is only nearly so."""
+    assert unmodified({**ROW, **times}) == found
 
 
 @pytest.mark.parametrize(

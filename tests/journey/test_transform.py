@@ -151,6 +151,27 @@ async def test_what_a_setting_changes_is_noted_and_what_is_refused_leaves_nothin
         await scene.in_state(none, State.DELIVERED)
 
 
+async def test_a_validity_that_waited_is_told(database: str, tmp_path: Path):
+    """The carrier is told what is left of it; the export does not call it unmodified, and one that left at once it does."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        await scene.in_state(id_of(await tenant.submit(validity=b"000000010000000R")), State.SENT)
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        waited = id_of(await tenant.submit(validity=b"000000010000000R"))
+        await scene.until(lambda: scene.count("waiting WHERE node = 0"))
+        await scene.later(60)
+        await scene.smsc.open()
+        await scene.in_state(waited, State.SENT)
+        first, second = scene.smsc.submits
+        assert (first.sm.validity, second.sm.validity[:10]) == (b"000000010000000R", b"0000000058")
+        out = tmp_path / "out"
+        await export(scene.connection, "acme", out, SIGNER, start=START, end=END, content=True, actor="ann")
+        assert [row["unmodified"] for row in rows(out / "messages.csv")] == ["yes", "validity"]
+        assert len({row["sha256_in"] for row in rows(out / "content.csv")}) == 1
+
+
 async def test_a_receipt_finds_its_tenant_though_the_content_is_gone(database: str):
     """Retention has taken the body before the carrier's receipt comes: it goes to the tenant by the row's addresses."""
     async with Scene(database).playing() as scene:
