@@ -181,6 +181,7 @@ class Dialect:
 
     `submit_id`, `receipt_id`: "as-is" | "hex-to-dec" | "dec-to-hex". `prefer_id`: "tlv" | "text" where a receipt has both.
     `closing_accepted`: ACCEPTD closes a message (never by default). `tlvs`: "auto" (by interface_version) | "always" | "never".
+    `codes`: the table that explains its errors (`receipts.codes`), "" for none.
     """
 
     submit_id: str = "as-is"
@@ -190,6 +191,7 @@ class Dialect:
     prefer_id: str = "tlv"
     closing_accepted: bool = False
     tlvs: str = "auto"
+    codes: str = ""
     retryable: frozenset[int] = frozenset()
     permanent: frozenset[int] = frozenset()
 

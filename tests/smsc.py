@@ -200,6 +200,7 @@ class Smsc:
         tlv_id: bytes | None = None,
         esm_class: int = 4,
         said: bytes = b"",
+        err: bytes = b"000",
     ) -> bytes:
         """Return a receipt as this carrier writes it: the id in the text and, with its state, in TLVs; b"" leaves one out.
 
@@ -209,8 +210,9 @@ class Smsc:
         in_text = ours if text_id is None else text_id
         in_tlv = ours if tlv_id is None else tlv_id
         named = b"id:%b " % in_text if in_text else b""
-        text = named + b"sub:001 dlvrd:001 submit date:2611240300 done date:2611240301 stat:%b err:000 text:%b" % (
+        text = named + b"sub:001 dlvrd:001 submit date:2611240300 done date:2611240301 stat:%b err:%b text:%b" % (
             stat.encode(),
+            err,
             said,
         )
         tlvs = b""

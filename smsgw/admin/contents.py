@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
+from smsgw.admin.evidence import Digests, digests, unmodified
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.model import State
 from smsgw.policy.handset import content_of, shown
@@ -30,7 +31,10 @@ MAX_PURGED: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Read:
-    """A message as it was read. `body`: the PDU's, after its header; b"" when it is not there any more, and `gone` says why."""
+    """A message as it was read. `body`: the PDU's, after its header; b"" when it is not there any more, and `gone` says why.
+
+    `transform`: words for what was changed in it; `unmodified` and `digests`: see admin.evidence.
+    """
 
     id: int
     tenant: str
@@ -40,6 +44,9 @@ class Read:
     state: State
     text: str
     body: bytes
+    transform: str
+    unmodified: str
+    digests: Digests
     gone: str = ""
 
 
@@ -56,9 +63,10 @@ async def read(connection: Connection, number: int, opened: Opener, *, actor: st
     """Read a message, audited. Raises NotFound; NotAllowed where it cannot be opened."""
     if not reason.strip():
         raise ValueError("say why: --reason")
-    row = await contents.find(connection, number)
-    if row is None:
+    found = await contents.find(connection, number)
+    if found is None:
         raise NotFound(f"there is no message {number}")
+    row = dict(found)
     try:
         body = b"" if row["body"] is None else opened(number, row["body"])
     except Unreadable as error:
@@ -69,7 +77,20 @@ async def read(connection: Connection, number: int, opened: Opener, *, actor: st
     said = {"tenant": row["tenant"], "account": row["system_id"], "octets": len(body)}
     await provisioning.audit(connection, actor, ("content", str(number)), None, said, reason)
     text = text_of(row["command"], body)[0] if body else ""
-    return Read(number, row["tenant"], row["system_id"], row["source"], row["destination"], State(row["state"]), text, body, gone)
+    return Read(
+        number,
+        row["tenant"],
+        row["system_id"],
+        row["source"],
+        row["destination"],
+        State(row["state"]),
+        text,
+        body,
+        row["transform"],
+        unmodified(row),
+        digests(row, body),
+        gone,
+    )
 
 
 def meant_of(of: Subject, **more: Any) -> Filter:

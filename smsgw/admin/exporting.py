@@ -14,12 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from smsgw.admin.evidence import digests, unmodified
 from smsgw.admin.recipients import hex_of
 from smsgw.admin.signing import MANIFEST, SIGNATURE, Signer, fingerprint
 from smsgw.billing.tariff import format_money
 from smsgw.carriers.dialect import receipt_key, submit_key
 from smsgw.model import State
 from smsgw.provisioned import stored_dialect
+from smsgw.receipts.codes import error_text
 from smsgw.reports.reconcile import Ours, Result, Theirs, compare
 from smsgw.reports.table import neutral
 from smsgw.store import books, exports, provisioning, statements
@@ -135,7 +137,10 @@ async def _write(  # noqa: PLR0917 - what is written, where, of whom
 
 
 def _opened(row: Any, opened: Opener) -> dict[str, Any]:
-    return {**row, "body": opened(row["id"], row["body"])} if "body" in row else dict(row)
+    if "body" not in row:
+        return dict(row)
+    body = opened(row["id"], row["body"])
+    return {**row, "body": body, "digests": digests(row, body) if "transform" in row else None}
 
 
 def _at(ms: int) -> str:
@@ -157,7 +162,8 @@ def _money(key: str) -> Callable[[Mapping[str, Any]], str]:
 _Shape = Mapping[str, Callable[[Mapping[str, Any]], str]]
 _ACCEPTED: Final = {"accepted": lambda row: _at(round(seconds_of(row["id"]) * 1000))}
 _ENDED: Final[_Shape] = {
-    "state": lambda row: State(row["state"]).name, "error": _text("error"), "ended": lambda row: _at(row["done_ms"]),
+    "state": lambda row: State(row["state"]).name, "error": lambda row: error_text(row["state"], row["error"]),
+    "ended": lambda row: _at(row["done_ms"]),
 }  # fmt: skip
 _DAY: Final[_Shape] = {"day": lambda row: str((datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=row["day"])).date())}
 _BOOKED: Final[_Shape] = {"at": _when("at")}
@@ -174,7 +180,7 @@ _COLUMNS: Final[Mapping[str, _Shape]] = {
         "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), **_ACCEPTED, "account": _text("account"),
         "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"), "price": _money("price"),
         "refund": _money("refund"), **_ENDED, "sent": lambda row: _at(row["sent_ms"]), "transform": _text("transform"),
-        "reply": _text("reply"),
+        "unmodified": unmodified, "reply": _text("reply"),
     },
     "receipts": {"message": _text("message"), **_ENDED, "waiting": lambda row: "yes" if row["waiting"] else "no"},
     "mo": {
@@ -192,9 +198,12 @@ _COLUMNS: Final[Mapping[str, _Shape]] = {
         "account": _text("account"), **_NUMBER, "source": _text("source"), "given": _when("given"), "proof": _text("proof"),
         "registered": _when("at"), "withdrawn": _when("withdrawn"), "withdrawn_why": _text("withdrawn_why"),
     },
-    "content": {"id": _text("id"), "body_hex": lambda row: row["body"].hex()},
+    "content": {
+        "id": _text("id"), "sha256_in": lambda row: row["digests"].came, "sha256_out": lambda row: row["digests"].went,
+        "body_hex": lambda row: row["body"].hex(),
+    },
 }  # fmt: skip
-"""What each file of an export has: column → the cell of a row. Bodies are those of the PDUs, in hex."""
+"""What each file of an export has: column → the cell of a row. Bodies are those of the PDUs as they were to go out, in hex."""
 
 
 async def reconcile(connection: Connection, link: str, theirs: list[Theirs], *, start: datetime, end: datetime) -> Result:

@@ -46,6 +46,7 @@ _CHOICES: Final[Mapping[str, tuple[Any, ...]]] = {
     "receipt_id": ("as-is", "hex-to-dec", "dec-to-hex"),
     "prefer_id": ("tlv", "text"),
     "tlvs": ("auto", "always", "never"),
+    "codes": ("", "china", "sgip"),
     "profile": tuple(PROFILES),
     "interface_version": (0x33, 0x34, 0x50),
 }

@@ -20,10 +20,12 @@ from typing import Any, Final
 
 from smsgw.admin import standing
 from smsgw.admin.contents import text_of
+from smsgw.admin.evidence import digests, unmodified
 from smsgw.admin.recipients import hex_of
 from smsgw.admin.signing import Signer
 from smsgw.admin.standing import NotAllowed
 from smsgw.model import Standing, State
+from smsgw.receipts.codes import error_text
 from smsgw.reports import bundle
 from smsgw.reports.bundle import Broken, Writer
 from smsgw.store import audits, dossiers, provisioning, terms
@@ -181,7 +183,8 @@ def _read(row: Any, opened: Opener) -> dict[str, Any]:
         except Unreadable as error:
             said = f"sealed, {len(row['body'])} octets, SHA-256 {sha256(row['body']).hexdigest()}: {error}"
     text = text_of(row["command"], body)[0] if body else ""
-    return {**row, "body": body, "content": said, "text": text}
+    told = digests(row, body)
+    return {**row, "body": body, "content": said, "text": text, "sha256_in": told.came, "sha256_out": told.went}
 
 
 async def _csv(writer: Writer, name: str, shape: _Shape, pages: Rows) -> int:
@@ -228,8 +231,10 @@ _MESSAGE: Final[_Shape] = {
     "id": _text("id"), "text_id": lambda row: row["short_id"] or str(row["id"]), "accepted": lambda row: _at(row["id"]),
     "account": _text("account"), "source": _text("source"), "destination": _text("destination"), "parts": _text("parts"),
     "link": _text("link"), "carrier_id": _text("upstream_id"), "state": lambda row: State(row["state"]).name,
-    "error": _text("error"), "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "transform": _text("transform"),
-    "reply": _text("reply"),     "content": _text("content"), "text": _text("text"), "body_hex": lambda row: row["body"].hex(),
+    "error": lambda row: error_text(row["state"], row["error"]),
+    "sent": _ms("sent_ms"), "ended": _ms("done_ms"), "transform": _text("transform"),
+    "unmodified": unmodified, "sha256_in": _text("sha256_in"), "sha256_out": _text("sha256_out"), "reply": _text("reply"),
+    "content": _text("content"), "text": _text("text"), "body_hex": lambda row: row["body"].hex(),
 }  # fmt: skip
 _VERDICT: Final[_Shape] = {
     "message": _text("message"), "text": _text("text"), "part": _text("part"), "of": _text("total"),

@@ -9,7 +9,8 @@
     content  report                      what messages said: read, purge, hold; a bundle for an authority
     audit                                who changed what and why, as a chain of hashes
     optout  block  consent  complaint        what recipients said: who is sent what no more, and what they complained of
-    show  why  doctor  health  version   look at one
+    show  message  why                   look at a gateway; what became of a message, and what would of another
+    doctor  health  version              is it well
     demo  bench                          try it, measure it
 
 Each command lives in a module of its own and imports what it needs when it runs: `smsgw health` must not load a database
@@ -49,6 +50,7 @@ from smsgw.cli import (
     token,
     trial,
 )
+from smsgw.cli.message import message
 from smsgw.cli.why import why
 
 
@@ -87,6 +89,7 @@ def build() -> typer.Typer:
     app.add_typer(consent.app, name="consent")
     app.add_typer(complaint.app, name="complaint")
     app.command()(show.show)
+    app.command()(message)
     app.command()(why)
     app.command()(doctor.doctor)
     app.command()(serve.health)

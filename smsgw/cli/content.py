@@ -51,6 +51,10 @@ def show(
         "source": found.source,
         "destination": found.destination,
         "text": found.text,
+        "transform": found.transform,
+        "unmodified": found.unmodified,
+        "sha256_in": found.digests.came,
+        "sha256_out": found.digests.went,
         "body": found.body.hex(),
     }
     face.print_one({**row, "gone": found.gone} if found.gone else row, json=json)
@@ -89,7 +93,8 @@ def purge(
     if counts["sent"]:
         print(f"{counts['sent']} of them were sent: what carriers and handsets have cannot be recalled", file=sys.stderr)
     if counts["open"]:
-        print(f"{counts['open']} are not sent yet and need it still: cancel them first, or wait", file=sys.stderr)
+        print(f"{counts['open']} are not sent yet and need it still: ask again later", file=sys.stderr)
+        print("what of them waits for a person can be refused now (smsgw review refuse)", file=sys.stderr)
     if counts["held"]:
         print(f"{counts['held']} are under a legal hold (smsgw content holds)", file=sys.stderr)
     if counts["by_law"]:

@@ -46,7 +46,8 @@ def signature_of(policy: RuleSet, service: str) -> str:
     """Return the one signature that is filed for a service number, or the longest one that it extends; "": none, or several."""
     digits = canonical(service)
     best, found = 0, set()
-    for signature, (numbers, _) in policy.filed.items():
+    for signature, filings in policy.filed.items():  # whatever became of them: the number is known by it
+        numbers = [number for filing in filings for number in filing.numbers]
         longest = max((len(number) for number in numbers if digits.startswith(canonical(number))), default=0)
         if longest > best:
             best, found = longest, {signature}

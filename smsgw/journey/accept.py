@@ -48,6 +48,8 @@ PARTS_IN_RELAY: Final = Rejected(STATUSES["parts"][0], "parts", "text.parts")
 HOURS_IN_RELAY: Final = Rejected(STATUSES["hours"][0], "hours", "hours")
 NOT_FILED: Final = Finding(Action.REJECT, "signature", "signature.carrier")
 PARTS_REMEMBERED: Final = 10_000
+TIMED: Final = 64
+"""Of so many messages that are judged one is timed: to look at the clock twice for each would cost what it tells."""
 
 
 class Accept:
@@ -83,6 +85,7 @@ class Accept:
         self._max_undecided = max_undecided
         self._key = key
         self._observe_response = desk.meters.submit_response.observe
+        self._judged_since = 0
         self._parts: dict[tuple[int, str, str, str], int] = {}
         self.draining = False
 
@@ -144,9 +147,14 @@ class Accept:
     def _judge(self, message: Message, pdu: Pdu, version: int, now: float) -> Rejected | str:
         """Ask the account's policy for the category; the carriers with which the signature is filed are all that may have it."""
         account, directory = message.account, self._desk.directory
+        self._judged_since += 1
+        began = self._desk.clock.now() if self._judged_since >= TIMED else 0.0
         verdict = self._judged(
             account, message.source, message.destination, pdu.octets, now, directory.owner_of, pdu.command, version
         )
+        if began:
+            self._judged_since = 0
+            self._desk.meters.judging.observe(self._desk.clock.now() - began)
         if verdict.simply:
             return verdict.category
         docket = self._docket

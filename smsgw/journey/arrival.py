@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from mypy_extensions import mypyc_attr
 
+from smsgw.model import STATE_OF_RECEIPT, State
+from smsgw.receipts.codes import is_code, look_up, number_of
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
 from smsgw.smpp.pdu import read_data_sm, read_sm
@@ -91,3 +93,28 @@ def read(octets: bytes, command: int) -> tuple[Any, Receipt | PlainReceipt | Non
         return plain, plain
     sm = read_sm(octets)
     return sm, receipts.parse(octets, sm)
+
+
+def error_of(arrival: Arrival) -> int:
+    """Return the carrier's error of what was not delivered, as the row keeps it: err, or a code in place of the state's word."""
+    error = arrival.receipt.error
+    stat = _stat_of(arrival)
+    return number_of(stat if not is_code(error) and is_code(stat) else error)
+
+
+def state_of_code(arrival: Arrival) -> State:
+    """Return the state that a code in the place of the state's word stands for, by the link's table; UNKNOWN where none says."""
+    stat = _stat_of(arrival)
+    if stat in receipts.STATE_OF_STAT:
+        return State.UNKNOWN
+    code = look_up(arrival.link.dialect.codes, error_of(arrival))
+    return STATE_OF_RECEIPT[receipts.STATE_OF_STAT[code.stat.encode()]] if code is not None else State.UNKNOWN
+
+
+def _stat_of(arrival: Arrival) -> bytes:
+    receipt = arrival.receipt
+    if type(receipt) is not PlainReceipt:
+        return receipt.stat
+    octets = arrival.pdu.octets
+    at = octets.index(b" stat:", receipt.id_end) + 6
+    return octets[at : at + 7]

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from smsgw.model import Account, Message, State, Tenant
+from smsgw.model import Account, Link, Message, State, Tenant
+from smsgw.receipts.codes import TOLD_BY_CARRIER, UNKNOWN, look_up, text_of
 from smsgw.store.ids import seconds_of
 from smsgw.store.sealed import Opener, plain
 from smsgw.telemetry import Record, mask
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 _WELL: Final = frozenset({State.DELIVERED, State.SENT})
 """States that are no error to whoever has log.messages = "errors"; a carrier's FAILED may come without an error number."""
+
+
+def class_of(link: Link, error: int) -> str:
+    """Return the class of a carrier's error by the link's table; "unknown" for what it does not say."""
+    code = look_up(link.dialect.codes, error)
+    return code.kind if code is not None else UNKNOWN
 
 
 def _nobody_asks(_message: Message, _now: float) -> None:
@@ -102,7 +109,12 @@ class Desk:
     def record_final(self, message: Message) -> None:
         """Write the record line of a message that has come to its end."""
         if self._records is not None and not (self._errors_only and message.state in _WELL):
-            self._records.append(self._record(message, "final", message.error, ""))
+            if message.error and message.sent_at and message.state in TOLD_BY_CARRIER:
+                link = self.directory.link(message.link)
+                told = class_of(link, message.error) if link is not None and link.dialect.codes else ""
+                self._records.append(self._record(message, "final", text_of(message.error), told))
+            else:
+                self._records.append(self._record(message, "final", message.error, ""))
 
     def record_refused(self, message: Message, status: int, reason: str, rule: str = "") -> None:
         """Write the record line of a message that was refused at the door; `rule`: which one of its policy did so."""
@@ -110,7 +122,7 @@ class Desk:
             message.rule = rule or message.rule
             self._records.append(self._record(message, "refused", status, reason))
 
-    def _record(self, message: Message, record: str, status: int, reason: str) -> Record:
+    def _record(self, message: Message, record: str, status: int | str, reason: str) -> Record:
         now = self.clock.time()
         accepted = message.accepted_at or (seconds_of(message.id) if message.id else now)
         account = message.account

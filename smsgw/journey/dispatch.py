@@ -147,7 +147,7 @@ class Dispatch:
         links = directory.routes.choose(message.destination)
         policy = directory.policies.get(message.account.policy) if message.account.policy else None
         link = directory.link(message.link)
-        if policy is None or link is None or not any(carriers for _, carriers in policy.filed.values()):
+        if policy is None or link is None or not any(one.carriers for filings in policy.filed.values() for one in filings):
             return links
         return directory.links_of(links, {link.carrier.name}) or (message.link,)
 

@@ -16,7 +16,7 @@ from smsgw.smpp import const
 from smsgw.smpp.bodies import query_sm_resp_body, read_query_sm
 from smsgw.smpp.clock import format_absolute
 from smsgw.smpp.pdu import BadPdu
-from smsgw.store import provisioning
+from smsgw.store.database import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -65,7 +65,7 @@ class Query:
             assert account is not None
             try:
                 row = await self._look_up(account.id, text_id)
-            except provisioning.LOST:
+            except LOST:
                 session.refuse(pdu, STORE_UNAVAILABLE)
                 return
             # A NULL source asks for the messages that were sent with one: the account's default took its place.

@@ -20,7 +20,8 @@ import structlog
 from smsgw.billing.ledger import refund_due
 from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
-from smsgw.journey.arrival import Arrival, read
+from smsgw.journey.arrival import Arrival, error_of, read, state_of_code
+from smsgw.journey.desk import class_of
 from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
@@ -143,6 +144,8 @@ class ReceiptJourney:
         if state is None:
             self._intermediate(arrival, message)
             return
+        if state is State.UNKNOWN and arrival.link.dialect.codes:
+            state = state_of_code(arrival)
         if message.state >= FIRST_FINAL and (message.state is not State.UNKNOWN or state is State.UNKNOWN):
             # The second receipt of a message: nothing changes. Its answer still waits for what the first one wrote.
             desk.process.duplicate_receipts += 1
@@ -159,7 +162,9 @@ class ReceiptJourney:
         if state is State.DELIVERED:
             message.error = 0
         else:
-            message.error = _error_number(receipt.error)
+            message.error = error_of(arrival)
+            if arrival.link.dialect.codes:
+                desk.meters.link(arrival.link.name).codes[class_of(arrival.link, message.error)] += 1
             message.refund = message.refund or refund_due(message)
         if message.waiting:
             message.waiting = False
@@ -414,8 +419,3 @@ def may_mean(parked: ParkedReceipt, message: Message) -> bool:
 def _command(arrival: Arrival) -> int:
     """What the tenant gets it by: as it came, but for what had to be written anew."""
     return arrival.pdu.command if arrival.receipt.message_id else const.DELIVER_SM
-
-
-def _error_number(error: bytes) -> int:
-    """Return the carrier's error as a number where it is one, else ESME_RDELIVERYFAILURE."""
-    return int(error) if error.isdigit() and len(error) <= 9 else const.ESME_RDELIVERYFAILURE

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from smsgw.policy.numbers import canonical
-from smsgw.policy.signature import signed
+from smsgw.policy.signature import carriers_of, signed
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
 from smsgw.store.ids import least_id_at
@@ -101,7 +101,7 @@ class Replies:
         if self._marks.blocking and self._marks.block_of(heard.account, number) is not None:
             return "blocked"
         links = directory.routes.choose(number)
-        _, carriers = heard.policy.filed.get(signed(reply.text).signature, ((), frozenset()))
+        carriers = carriers_of(heard.policy.filed.get(signed(reply.text).signature, ()), heard.service)
         return (directory.links_of(links, carriers) if carriers else links) or "no_route"
 
     @property

@@ -119,11 +119,15 @@ class Hours(_Table, frozen=True):
 
 
 class Filed(_Table, frozen=True):
-    """A signature that is filed: for these numbers and their extensions, with these carriers; none given: any."""
+    """A signature that is filed: for these numbers and their extensions, with these carriers; none given: any.
+
+    One signature may have several, such as one for each carrier. `status`: only what is approved may be sent by.
+    """
 
     signature: str
     numbers: list[str] = []
     carriers: list[str] = []
+    status: Literal["draft", "filed", "approved", "rejected", "expired"] = "approved"
 
 
 class Signature(_Table, frozen=True):

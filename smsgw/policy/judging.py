@@ -15,7 +15,7 @@ from typing import Final
 
 from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
-from smsgw.policy.signature import signed
+from smsgw.policy.signature import carriers_of, signed
 from smsgw.policy.submission import DEFAULT, Submission
 from smsgw.policy.templates import Templates
 from smsgw.policy.verdict import PASSING, Action, Finding, Part, Verdict
@@ -110,8 +110,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, hel
             objection = stops = Finding(Action.REJECT, deferred.reason, deferred.rule)
     carriers = None
     if policy.filed:
-        filed = policy.filed.get(submission.signed.signature)
-        carriers = filed[1] if filed is not None and filed[1] else None
+        carriers = carriers_of(policy.filed.get(submission.signed.signature, ()), submission.source)
     templates = policy.templates
     if policy.table.category is not None or (templates is not None and templates.may_fit(submission.shown.text)):
         category = submission.category

@@ -31,6 +31,7 @@ from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms
 from smsgw.policy.normal import n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.senders import Replacement, replacements_of
+from smsgw.policy.signature import Filing
 from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
 from smsgw.spans import is_zone
@@ -143,7 +144,7 @@ class RuleSet:
     templates: Templates | None = None
     category_words: Terms | None = None
     category_names: tuple[str, ...] = ()
-    filed: Mapping[str, tuple[tuple[str, ...], frozenset[str]]] = field(default_factory=dict)
+    filed: Mapping[str, tuple[Filing, ...]] = field(default_factory=dict)
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
     opt_out_words: tuple[tuple[str, ...], ...] = ()
     keywords: Mapping[str, Wish] = field(default_factory=dict)
@@ -226,14 +227,17 @@ class _Making:
             (category, word) for category, listed in (table.category.words if table.category else {}).items() for word in listed
         ]
         category_terms = [Term(n1(word), at, _is_latin(n1(word))) for at, (_, word) in enumerate(words) if n1(word)]
-        signatures = table.signature.filed if table.signature is not None else []
+        filed: dict[str, tuple[Filing, ...]] = {}
+        for one in table.signature.filed if table.signature is not None else []:
+            filing = Filing(tuple(one.numbers), frozenset(one.carriers), one.status == "approved")
+            filed[one.signature] = (*filed.get(one.signature, ()), filing)
         return {
             **terms,
             **patterns,
             "templates": Templates(templates, self.engines) if templates and not self.errors else None,
             "category_words": Terms(category_terms, engines=self.engines) if category_terms else None,
             "category_names": tuple(category for category, _ in words),
-            "filed": {one.signature: (tuple(one.numbers), frozenset(one.carriers)) for one in signatures},
+            "filed": filed,
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
             "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
             "keywords": self._keywords(),

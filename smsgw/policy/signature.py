@@ -6,10 +6,38 @@ Never here: what a message without one gets; the choice of a carrier (filings na
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 _SIGNATURE: Final = re.compile(r"【([^【】]*)】")
 _new = tuple.__new__
+
+
+class Filing(NamedTuple):
+    """A signature as it is filed: for these numbers and their extensions (() for any), with these carriers (none for any).
+
+    `approved`: messages may go by it; else it is on its way, was rejected, or has ended.
+    """
+
+    numbers: tuple[str, ...]
+    carriers: frozenset[str]
+    approved: bool
+
+
+def fitting(filings: Iterable[Filing], source: str) -> list[Filing]:
+    """Return the filings by which a signature may be sent from a number."""
+    number = source.removeprefix("+")
+    return [one for one in filings if one.approved and (not one.numbers or number.startswith(one.numbers))]
+
+
+def carriers_of(filings: Iterable[Filing], source: str) -> frozenset[str] | None:
+    """Return the carriers with which a signature is filed for a number; None where none is named: any."""
+    found: set[str] = set()
+    for one in fitting(filings, source):
+        if not one.carriers:
+            return None
+        found |= one.carriers
+    return frozenset(found) or None
 
 
 class Signed(NamedTuple):

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 
 from smsgw.policy.content import tried_apart
 from smsgw.policy.ruleset import ACTIONS, RuleSet
+from smsgw.policy.signature import fitting
 from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
 
 
 def signature(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """There is exactly one, where it belongs, of a length that carriers take, filed for the number that it is sent from."""
+    """There is exactly one, where it belongs, of a length that carriers take, approved for the number that it is sent from."""
     rule = policy.table.signature
     assert rule is not None
     part = submission.part
@@ -40,9 +41,9 @@ def _signature_fault(policy: RuleSet, submission: Submission) -> str:
     filed = policy.filed.get(name)
     if filed is None:
         return "not_filed" if rule.only_filed else ""
-    numbers, _ = filed
-    source = submission.source.removeprefix("+")
-    return "number" if numbers and not source.startswith(numbers) else ""
+    if not any(one.approved for one in filed):
+        return "not_approved"
+    return "" if fitting(filed, submission.source) else "number"
 
 
 def templates(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

@@ -22,9 +22,12 @@ PAGE: Final = 1_000
 
 _FIND: Final = f"""
     SELECT m.id, m.account, m.command, m.state, m.source, m.destination, m.short_id, coalesce(a.system_id, 'account ' || m.account)
-           AS system_id, coalesce(t.name, 'tenant ' || m.tenant) AS tenant, c.class, c.body, b.sha256, b.octets
+           AS system_id, coalesce(t.name, 'tenant ' || m.tenant) AS tenant, c.class, c.body, b.sha256, b.octets,
+           m.registered, m.expires_ms, m.sent_ms, m.done_ms, coalesce(x.words, '') AS transform, x.ton, x.npi,
+           coalesce(y.means, '') AS reply
     FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN tenant t ON t.id = m.tenant
     LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id LEFT JOIN tombstone b ON b.message = m.id
+    LEFT JOIN transform x ON x.message = m.id LEFT JOIN reply y ON y.message = m.id
     WHERE m.id = $1"""
 
 

@@ -27,7 +27,7 @@ PAGE: Final = 1_000
 _MESSAGES: Final = f"""
     SELECT m.id, m.short_id, coalesce(a.system_id, 'account ' || m.account) AS account, m.command, m.source, m.destination, m.parts,
            m.state, m.error, m.sent_ms, m.done_ms, m.upstream_id, coalesce(l.name, '') AS link, c.body, b.sha256, b.octets,
-           coalesce(x.words, '') AS transform, coalesce(r.means, '') AS reply
+           m.registered, m.expires_ms, coalesce(x.words, '') AS transform, x.ton, x.npi, coalesce(r.means, '') AS reply
     FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN link l ON l.id = m.link
     LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = m.id LEFT JOIN tombstone b ON b.message = m.id
     LEFT JOIN transform x ON x.message = m.id LEFT JOIN reply r ON r.message = m.id

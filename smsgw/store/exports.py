@@ -37,7 +37,7 @@ def _marks(kind: str) -> str:
 TABLES: Final[Mapping[str, str]] = {
     "messages": """
         SELECT m.id, coalesce(a.system_id, 'account ' || m.account) AS account, m.source, m.destination, m.parts, m.price, m.refund,
-               m.state, m.error, m.sent_ms, m.done_ms, m.short_id, coalesce(x.words, '') AS transform,
+               m.state, m.error, m.sent_ms, m.done_ms, m.expires_ms, m.short_id, coalesce(x.words, '') AS transform,
                coalesce(r.means, '') AS reply
         FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN transform x ON x.message = m.id
              LEFT JOIN reply r ON r.message = m.id
@@ -64,8 +64,11 @@ TABLES: Final[Mapping[str, str]] = {
         FROM consent c LEFT JOIN account a ON a.id = c.account LEFT JOIN recipient_mask r ON r.number = c.number
         WHERE c.account IN {ACCOUNTS} AND $2::int8 IS NOT NULL AND $3::int8 IS NOT NULL ORDER BY c.id""",
     "content": """
-        SELECT c.id, c.body FROM message m JOIN content c ON c.id = m.id
+        SELECT c.id, c.body, m.command, m.registered, m.source, coalesce(x.words, '') AS transform, x.ton, x.npi,
+               coalesce(r.means, '') AS reply
+        FROM message m JOIN content c ON c.id = m.id
              AND c.class = ANY (ARRAY(SELECT 0::int2 UNION ALL SELECT r.class FROM retention r))
+             LEFT JOIN transform x ON x.message = m.id LEFT JOIN reply r ON r.message = m.id
         WHERE m.tenant = $1 AND m.id >= $2 AND m.id < $3 ORDER BY m.id""",
 }
 """The tables of an export: (tenant, least id, first id after) → rows. The ledger is whole: it is what the balance is made of; and

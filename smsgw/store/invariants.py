@@ -66,6 +66,10 @@ INVARIANTS: Final[Mapping[str, str]] = {
         HAVING q.used <> count(m.id) OR q.parts <> coalesce(sum(m.parts), 0)""",
     "No message says two things: waiting rows belong to open messages": """
         SELECT w.id, m.state FROM waiting w LEFT JOIN message m ON m.id = w.id WHERE m.id IS NULL OR m.state >= 10""",
+    "Nothing open is lost: it is with a carrier, in its node's memory, waiting, or held": """
+        SELECT m.id, m.state FROM message m JOIN node n ON n.id = (m.id >> 12) & 1023
+        WHERE m.state < 6 AND m.id < n.low_water AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.id = m.id)
+          AND NOT EXISTS (SELECT 1 FROM held_part p JOIN held_text t ON t.id = p.text WHERE p.message = m.id AND NOT t.done)""",
     "What is open has its content": """
         SELECT m.id, m.state FROM message m WHERE m.state < 6
           AND NOT EXISTS (SELECT 1 FROM content c WHERE c.id = m.id

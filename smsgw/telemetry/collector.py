@@ -126,6 +126,10 @@ class MeterCollector(Collector):
                 receipts[key] = receipts.get(key, 0) + count
         found = [(list(key), count) for key, count in receipts.items()]
         yield _counter("smsgw_receipts_received", "Carriers' receipts, by message_state.", "link state", found)
+        failed = [([link.name, kind], count) for link in links for kind, count in list(link.codes.items())]
+        yield _counter(
+            "smsgw_receipt_failures", "Messages not delivered, by the class of the carrier's code.", "link class", failed
+        )
 
     def _process(self) -> Iterator[Metric]:
         process = self._meters.process
@@ -162,6 +166,7 @@ class MeterCollector(Collector):
         meters = self._meters
         for name, text, histogram in (
             ("smsgw_submit_response_seconds", "From submit_sm to its response.", meters.submit_response),
+            ("smsgw_policy_judging_seconds", "How long judging a message takes, of one in 64.", meters.judging),
             ("smsgw_commit_cycle_seconds", "Cycles of the unit of work.", meters.cycle),
             ("smsgw_receipt_delay_seconds", "From a message's acceptance to its final receipt.", meters.receipt_delay),
             ("smsgw_event_loop_lag_seconds", "How late the loop was.", meters.loop_lag),

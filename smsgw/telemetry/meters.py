@@ -19,6 +19,7 @@ WORDS: Final = 64
 OTHER: Final = "other"
 OTHER_STATUS: Final = -1
 SECONDS: Final[tuple[float, ...]] = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+MOMENTS: Final[tuple[float, ...]] = (5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 0.001, 0.002, 0.005, 0.01, 0.05)
 DELAYS: Final[tuple[float, ...]] = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0, 28_800.0, 86_400.0)
 
 Word = TypeVar("Word")
@@ -88,10 +89,11 @@ class AccountMeter:
 
 
 class LinkMeter:
-    """What went over one link. `refused`: submits by command_status; `receipts`: by message_state."""
+    """What went over one link. `refused`: submits by command_status; `receipts`: by message_state; `codes`: failures by class."""
 
     __slots__ = (
         "alerts",
+        "codes",
         "connects",
         "disconnects",
         "latency",
@@ -115,6 +117,7 @@ class LinkMeter:
         self.throttled = 0
         self.timeouts = 0
         self.receipts: Counter[int] = Counter()  # the reader knows ten states, so it needs no bound
+        self.codes: Counter[str] = Counter()  # classes are those of a table
         self.mo = 0
         self.malformed = 0
         self.alerts = 0
@@ -178,6 +181,7 @@ class Meters:
         self.process = ProcessMeter()
         self.submit_response = Histogram()
         self.receipt_delay = Histogram(DELAYS)
+        self.judging = Histogram(MOMENTS)
         self.cycle = Histogram()
         self.loop_lag = Histogram()
         self.accounts: dict[str, AccountMeter] = {}

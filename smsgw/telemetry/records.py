@@ -41,9 +41,9 @@ class Record(msgspec.Struct, gc=False, tag_field="event", tag="message"):
     `ts`: Unix seconds → RFC 3339, UTC. `record`: final | refused. `mid`: our id → decimal text (many readers of JSON lose
     digits after 2⁵³), "" when refused before it had one. `cmid`: the carrier's id. `source`, `destination`: masked. `price`: Money
     (10⁻⁶ of the currency) for all parts, what was refunded taken off. `status`: a command_status → its name, where the door or the
-    carrier refused; else the error number of the carrier's receipt. `reason`: a constant word. `commit_ms`, `sent_ms`, `final_ms`:
-    milliseconds since the message was accepted, 0 for what never came. `rule`: which rule of which version of a policy refused or
-    flagged it, "policy@version:rule". `transform`: words for what was changed in it, [] for most.
+    carrier refused; else the error of the carrier's receipt, a number or a code. `reason`: a constant word. `commit_ms`, `sent_ms`,
+    `final_ms`: milliseconds since the message was accepted, 0 for what never came. `rule`: which rule of which version of a policy
+    refused or flagged it, "policy@version:rule". `transform`: words for what was changed in it, [] for most.
     `reply`: "refuse", "resume" or "help" of what the platform itself has answered to such a keyword, "" of a tenant's message.
     """
 

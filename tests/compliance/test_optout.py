@@ -21,13 +21,25 @@ signature = "第三"
 numbers = ["10690002"]
 [[signature.filed]]
 signature = "到处"
+[[signature.filed]]
+signature = "从前"
+numbers = ["10690003"]
+status = "expired"
 """
 WHOLE = Scope(OPT_OUT, "account", ACCOUNT.id)
 
 
 @pytest.mark.parametrize(
     ("number", "signature"),
-    [("10690001", "某某"), ("+1069000112", "某某"), ("106900017788", "另一"), ("10690002", ""), ("10691", ""), ("", "")],
+    [
+        ("10690001", "某某"),
+        ("+1069000112", "某某"),
+        ("106900017788", "另一"),
+        ("10690002", ""),
+        ("10690003", "从前"),
+        ("10691", ""),
+        ("", ""),
+    ],
 )
 def test_a_service_number_has_one_signature(number: str, signature: str):
     """The one filed for it, or for the longest number that it extends; of several nobody knows which."""

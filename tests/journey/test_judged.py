@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from smsgw.config import ConfigError
+from smsgw.journey.accept import TIMED
 from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const, tlv
@@ -396,3 +397,15 @@ async def test_what_waits_in_the_store_keeps_to_the_carrier_of_its_signature(dat
         await alpha.open()
         await scene.hastened(lambda: len(alpha.submits) == 1)
         assert beta.submits == []
+
+
+async def test_one_of_so_many_judgements_is_timed(database: str, tmp_path: Path):
+    """Of each 64 messages that are judged at the door the histogram gets one."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        tenant = await scene.tenant()
+        for _ in range(2 * TIMED + 1):
+            tenant.send(const.SUBMIT_SM, sm_body(source=b"10690001", dest=b"8613800138000", short_message=b"hello"))
+        await tenant.until(lambda: len(tenant.responses) > 2 * TIMED)
+        judging = scene.daemon.meters.judging
+        assert sum(judging.counts) == 2
+        assert 0 < judging.total < 1

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from smsgw.admin.exporting import export
-from smsgw.model import State
+from smsgw.journey.reading import read_submit
+from smsgw.journey.transform import as_it_came, change
+from smsgw.model import Account, Basis, Message, State, Tenant
+from smsgw.policy.senders import Replacement
+from smsgw.policy.verdict import Verdict
 from smsgw.smpp import const, tlv
-from smsgw.smpp.pdu import data_sm_body, read_sm, sm_body
+from smsgw.smpp.pdu import Pdu, data_sm_body, encode, read_sm, sm_body
 from tests.admin.test_exporting import SIGNER, rows
 from tests.admin.test_why import why
 from tests.journey.parted import part, put
@@ -83,6 +91,11 @@ async def test_a_sender_is_replaced_and_no_other_octet(database: str, tmp_path: 
         assert [(row["source"], row["transform"]) for row in rows(out / "messages.csv")] == [("FOREIGN", WORDS)] * 2 + [
             ("ACME", "")
         ]
+        sent = [sm_body(**NAME, **odd), data_sm_body(**NAME, **payload), own]
+        took = [submit.pdu.body for submit in scene.smsc.submits]
+        told_of = [(row["sha256_in"], row["sha256_out"]) for row in rows(out / "content.csv")]
+        assert told_of == [(sha256(a).hexdigest(), sha256(b).hexdigest()) for a, b in zip(sent, took, strict=True)]
+        assert [row["unmodified"] for row in rows(out / "messages.csv")] == ["no", "no", "yes"]
 
 
 async def test_after_a_restart_the_receipt_still_has_the_tenants_own_source(database: str, tmp_path: Path):
@@ -130,6 +143,27 @@ async def test_what_a_setting_changes_is_noted_and_what_is_refused_leaves_nothin
         await scene.in_state(none, State.DELIVERED)
 
 
+async def test_a_validity_that_waited_is_told(database: str, tmp_path: Path):
+    """The carrier is told what is left of it; the export does not call it unmodified, and one that left at once it does."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        await scene.in_state(id_of(await tenant.submit(validity=b"000000010000000R")), State.SENT)
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(1))
+        waited = id_of(await tenant.submit(validity=b"000000010000000R"))
+        await scene.until(lambda: scene.count("waiting WHERE node = 0"))
+        await scene.later(60)
+        await scene.smsc.open()
+        await scene.in_state(waited, State.SENT)
+        first, second = scene.smsc.submits
+        assert (first.sm.validity, second.sm.validity[:10]) == (b"000000010000000R", b"0000000058")
+        out = tmp_path / "out"
+        await export(scene.connection, "acme", out, SIGNER, start=START, end=END, content=True, actor="ann")
+        assert [row["unmodified"] for row in rows(out / "messages.csv")] == ["yes", "validity"]
+        assert len({row["sha256_in"] for row in rows(out / "content.csv")}) == 1
+
+
 async def test_a_receipt_finds_its_tenant_though_the_content_is_gone(database: str):
     """Retention has taken the body before the carrier's receipt comes: it goes to the tenant by the row's addresses."""
     async with Scene(database).playing() as scene:
@@ -142,3 +176,43 @@ async def test_a_receipt_finds_its_tenant_though_the_content_is_gone(database: s
         tenant = await scene.tenant()
         await own_addresses(scene, tenant, 0, (0, 0, b"10690001"))
         await own_addresses(scene, tenant, 1, (5, 0, b"ACME"))
+
+
+ACCOUNT = Account(1, "acme1", Tenant(1, "acme", "CNY", basis=Basis.DELIVERED), default_source="10690001")
+PUT = st.lists(st.builds(tlv.append, st.sampled_from([0x1400, 0x1401, 0x1500]), st.binary(max_size=9)), max_size=3).map(b"".join)
+SENDER = st.none() | st.builds(Replacement, st.integers(0, 6), st.integers(0, 20), st.sampled_from(["1069", "10690001", "ACME"]))
+
+
+@given(
+    source=st.binary(max_size=11).map(lambda octets: octets.replace(b"\0", b"\xe9")),
+    ends=st.tuples(st.integers(0, 6), st.integers(0, 255)),
+    registered=st.sampled_from([0, 1, 2, 4, 0x10, 0x11]),
+    own=PUT,
+    added=PUT,
+    sender=SENDER,
+    data=st.booleans(),
+)
+def test_what_came_is_told_by_what_goes(  # noqa: PLR0917 - the parts of a message
+    source: bytes,
+    ends: tuple[int, int],
+    registered: int,
+    own: bytes,
+    added: bytes,
+    sender: Replacement | None,
+    data: bool,  # noqa: FBT001 - which PDU
+):
+    """Whatever was changed, the words and the tenant's own source take it back to the octet that came."""
+    fields: dict[str, Any] = {"source": source, "source_ton": ends[0], "source_npi": ends[1], "dest": DEST}
+    if data:
+        command = const.DATA_SM
+        text = tlv.append(const.TAG_MESSAGE_PAYLOAD, b"hi")
+        body = data_sm_body(**fields, registered_delivery=registered, tlvs=text + own)
+    else:
+        command = const.SUBMIT_SM
+        body = sm_body(**fields, registered_delivery=registered, short_message=b"hi", tlvs=own)
+    message = read_submit(Pdu(encode(command, 0, 1, body), command, 0, 1), ACCOUNT, const.V34)
+    assert isinstance(message, Message)
+    change(message, Verdict(added=added, sender=sender), const.V34)
+    assert (message.body == body) is (not message.transform)
+    kept = (*message.ends[0][:2], message.source.encode("latin-1")) if message.ends is not None else None
+    assert as_it_came(command, message.body, message.transform, kept, message.registered) == body

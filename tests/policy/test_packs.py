@@ -43,6 +43,15 @@ def test_china(text: str, now: float, found: str):
     assert rule(pack("china"), text, now=now) == found
 
 
+def test_china_marks_what_turns_the_direction_of_a_text():
+    """A message with an embedding, an override or an isolate goes and is flagged; one without is not."""
+    china = pack("china")
+    for control in "\u202a\u202e\u2066\u2069":
+        found = verdict(china, CODE.replace("482913", f"{control}482913"))
+        assert (found.objection, [flag.rule for flag in found.flags]) == (None, ["pattern.direction"])
+    assert verdict(china, CODE.replace("482913", "\u200f482913")).flags == ()
+
+
 def test_china_knows_its_numbers():
     """A land line and a foreign number are no recipients."""
     china = pack("china")

@@ -45,6 +45,57 @@ def test_filings_name_the_carriers():
     assert verdict(policy, "【大家】您好").carriers is None
 
 
+SEVERAL = """
+[signature]
+[[signature.filed]]
+signature = "某某"
+numbers = ["10690001"]
+carriers = ["alpha"]
+[[signature.filed]]
+signature = "某某"
+numbers = ["10690002"]
+carriers = ["beta"]
+[[signature.filed]]
+signature = "某某"
+numbers = ["10690001"]
+carriers = ["gamma"]
+status = "filed"
+[[signature.filed]]
+signature = "大家"
+status = "expired"
+[[signature.filed]]
+signature = "别家"
+numbers = ["10690001"]
+carriers = ["alpha"]
+[[signature.filed]]
+signature = "别家"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "carriers"),
+    [
+        ("【某某】您好", "10690001", {"alpha"}),
+        ("【某某】您好", "+1069000288", {"beta"}),
+        ("【别家】您好", "10690001", None),
+        ("【谁家】您好", "10690001", None),
+    ],
+)
+def test_a_signature_has_a_filing_for_each_carrier_and_number(text: str, source: str, carriers: set[str] | None):
+    """The approved ones that are for the number count, all of them: by their carriers, by any where one names none (C38)."""
+    policy = compiled(SEVERAL)
+    assert rule(policy, text, source=source) == ""
+    assert verdict(policy, text, source=source).carriers == carriers
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "found"), [("【大家】您好", "10690001", "not_approved"), ("【某某】您好", "10690003", "number")]
+)
+def test_what_is_not_approved_does_not_go(text: str, source: str, found: str):
+    """A signature whose filings have all ended, and one whose number none is for, are refused, though others need no filing."""
+    assert rule(compiled(SEVERAL), text, source=source) == f"signature.{found}"
+
+
 def test_the_first_part_bears_the_signature():
     """Where parts are judged one by one, the later ones need none."""
     policy = compiled(FILED)

@@ -78,6 +78,8 @@ async def test_what_the_gateway_writes_holds(life: Connection):
         ),
         ("UPDATE message SET refund = 3 WHERE id = 2", {"B3 a"}),
         ("UPDATE message SET refund = 1 WHERE id = 1", {"B3 a"}),
+        ("INSERT INTO node (id, low_water) VALUES (0, 7)", {"Nothing open"}),  # 6 is SUBMITTING, and in nobody's memory
+        ("INSERT INTO node (id, low_water) VALUES (0, 5); DELETE FROM waiting", {"Nothing open"}),
         ("UPDATE quota SET used = used + 1 WHERE span = 2", {"B6 quota"}),
         ("UPDATE quota SET used = used - 1 WHERE span = 3", {"B6 quota"}),
         ("UPDATE quota SET parts = parts - 1 WHERE span = 3", {"B6 quota"}),

@@ -23,6 +23,7 @@ def meters() -> Meters:
     link.refused[0x455] += 1
     link.receipts[2] += 4
     link.receipts[44] += 1
+    link.codes["perm_number"] += 3
     link.receipts[45] += 1
     link.latency.observe(0.004)
     link.latency.observe(99.0)
@@ -60,6 +61,7 @@ def test_counts_are_exported(meters: Meters):
         "smsgw_link_submits_total{link=alpha-1,status=0x00000455}": 1,
         "smsgw_receipts_received_total{link=alpha-1,state=DELIVERED}": 4,
         "smsgw_receipts_received_total{link=alpha-1,state=other}": 2,
+        "smsgw_receipt_failures_total{class=perm_number,link=alpha-1}": 3,
         "smsgw_messages_final_total{state=DELIVERED}": 1,
         "smsgw_binds_refused_total{reason=wrong_password}": 1,
         "smsgw_open_messages": 3,

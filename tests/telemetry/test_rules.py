@@ -47,6 +47,7 @@ def exported(tmp_path: Path) -> dict[str, set[str]]:
     link = meters.link("alpha-1")
     link.refused[0x58] += 1
     link.receipts[2] += 1
+    link.codes["content"] += 1
     link.disconnects["lost"] += 1
     meters.process.ended(10)
     meters.process.binds_refused["wrong_password"] += 1
