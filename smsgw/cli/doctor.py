@@ -59,7 +59,12 @@ async def _examined(config: Config, *, books: bool) -> list[Finding]:
     if config.database.dsn != "embedded":
         return await examine(config, config.database.dsn, books=books)
     data_dir = Path(config.node.data_dir)
-    if not (data_dir / "postgres").is_dir():
+    try:
+        there = (data_dir / "postgres").is_dir()
+    except OSError as error:
+        found = f"{data_dir} cannot be read: {error.strerror}"
+        return [Finding("database", Level.CRITICAL, found, "run it as the gateway's user or root; or is --config another?")]
+    if not there:
         return [
             Finding("database", Level.CRITICAL, f"there is none under {data_dir}", "smsgw serve makes it; or is --config another?")
         ]

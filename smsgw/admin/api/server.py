@@ -31,6 +31,7 @@ from smsgw.admin.http import KEEPALIVE_S, SHUTDOWN_S
 from smsgw.admin.policy_sets import Expected, Moved
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.admin.tokens import CONTENT_READ, POLICY_READ, POLICY_WRITE
+from smsgw.config.addresses import listening_for
 from smsgw.config.api import Api as Settings
 from smsgw.store.provisioning import LOST
 from smsgw.telemetry.meters import Meters
@@ -162,7 +163,8 @@ class ApiServer:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host or None, port, ssl_context=tls).start()
+            with listening_for("api.listen", host, port):
+                await web.TCPSite(runner, host or None, port, ssl_context=tls).start()
         except BaseException:
             await runner.cleanup()
             raise
