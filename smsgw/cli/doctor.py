@@ -7,7 +7,6 @@ or 2, as Nagios reads them.
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,12 +41,8 @@ def doctor(
     columns = ["level", "what", "found", "hint"]
     if json:
         print(face.as_json(rows, columns))
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(face.as_table(rows, columns))
     else:
-        print(face.as_text(rows, columns))
+        face.print_rows(rows, columns)
     raise typer.Exit(exit_code(findings))
 
 

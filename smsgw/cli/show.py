@@ -89,12 +89,8 @@ def _print(rows: list[dict[str, Any]], form: str, wanted: str, title: str) -> No
             print(face.as_json(rows, columns), flush=True)
         case "csv":
             print(face.as_csv(rows, columns), flush=True)
-        case "table" if rows:
-            from rich.console import Console
-
-            Console().print(face.as_table(rows, columns))
         case _ if rows:
-            print(face.as_text(rows, columns), flush=True)
+            face.print_rows(rows, columns)
         case _:
             print(f"no {title}", file=sys.stderr)
 
@@ -111,9 +107,8 @@ def _watch(ask: Callable[[], list[dict[str, Any]]], form: str, wanted: str, ever
         with Live(auto_refresh=False, screen=True) as live:
             while True:
                 rows = ask()
-                live.update(
-                    face.as_table(rows, face.columns_of(rows, wanted), f"{title}  {time.strftime('%H:%M:%S')}"), refresh=True
-                )
+                said = f"{title}  {time.strftime('%H:%M:%S')}"
+                live.update(face.as_fits(rows, face.columns_of(rows, wanted), live.console.width, said), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
         return

@@ -76,12 +76,8 @@ def show(rows: Sequence[face.Row], what: str, *, json: bool, csv: bool = False) 
         print(face.as_csv(plain, columns))
     elif not plain:
         print(f"no {what}", file=sys.stderr)
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(face.as_table(plain, columns))
     else:
-        print(face.as_text(plain, columns))
+        face.print_rows(plain, columns)
 
 
 def done(*, dry_run: bool, made: bool = True) -> None:
