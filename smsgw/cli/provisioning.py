@@ -33,13 +33,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change,
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Undo what others changed since the last apply.")]
 
 
-def mount(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(check)
-    app.command()(apply)
-    app.command()(rollback)
-
-
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="Provisioning files to look at as well.")] = None,
     config: face.ConfigPath = Path(face.DEFAULT_CONFIG),

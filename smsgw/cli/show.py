@@ -29,7 +29,7 @@ _SECRET: Final = frozenset({"webhook_secret", "smtp_password"})
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="binds, links, queues, tenants, stats, config; a wrong word lists them all.")],
+    what: Annotated[str, typer.Argument(help="binds, links, queues, tenants, stats, policies, rules, stalls or config.")],
     config: face.ConfigPath = Path(face.DEFAULT_CONFIG),
     *,
     json: Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")] = False,
@@ -37,7 +37,7 @@ def show(
     columns: Annotated[str, typer.Option(help="Only these, in this order: a,b,c.")] = "",
     watch: Annotated[float, typer.Option(help="Ask again every so many seconds; 0: once.")] = 0.0,
 ) -> None:
-    """Show what a running gateway has: binds, links, queues, tenants, stats, config."""
+    """Show what a running gateway has: binds, links, queues, tenants, stats, policies, rules, stalls, config."""
     settings = face.settings(config)
     form = "json" if json else "csv" if csv else "table" if sys.stdout.isatty() else "text"
 
