@@ -228,8 +228,8 @@ def refund(
     face.print_one({**told, "balance": format_money(done.balance), "dry_run": dry_run}, json=json)
 
 
-def in_store(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
-    """Do something in the store; what the books refuse ends the command with its exit code."""
+def in_store(config: Config, work: Callable[[Connection], Awaitable[T]], undone: str = "nothing was booked") -> T:
+    """Do something in the store; what the books refuse ends the command with its exit code, and says what was not done."""
     from smsgw.admin.books import NoSuchTenant, ReferenceTaken, Refused
     from smsgw.config import ConfigError
     from smsgw.store.errors import StoreError
@@ -243,7 +243,7 @@ def in_store(config: Config, work: Callable[[Connection], Awaitable[T]]) -> T:
     except NoSuchTenant as error:
         face.fail(face.NOT_FOUND, f"there is no tenant {str(error)!r}: `smsgw balance show` lists them")
     except (ReferenceTaken, Refused) as error:
-        face.fail(face.CONFLICT, f"nothing was booked: {error}")
+        face.fail(face.CONFLICT, f"{undone}: {error}")
     except (ConfigError, StoreError) as error:
         face.fail(error.exit_code, str(error))
 

@@ -76,7 +76,7 @@ def export(
         )
 
     try:
-        rows = in_store(settings, run)
+        rows = in_store(settings, run, "nothing was written")
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
     except Unreadable as error:

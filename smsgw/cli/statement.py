@@ -52,7 +52,7 @@ def statement(
         return [write(out, name, body) for name, body in files]
 
     try:
-        rows = in_store(face.settings(config), run)
+        rows = in_store(face.settings(config), run, "nothing was closed")
     except ValueError as error:
         face.fail(2, str(error))
     except NotReconciled as error:
