@@ -8,6 +8,7 @@ Must never: accept anything; change what is provisioned.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from smsgw.store.write_ahead import make_ahead
 from smsgw.wire import Clock
 
 CLOCK_AHEAD_S: Final = 300.0
+SEAT_TOLD_S: Final = 1.0
 
 
 class Ground:
@@ -73,6 +75,7 @@ class Ground:
     async def _take_seat(self) -> None:
         node = self._config.node
         first = await self._seat_connection()
+        told = asyncio.get_running_loop().call_later(SEAT_TOLD_S, self._tell_of_the_seat)
         try:
             self.seating = await nodes.take_seat(first, node.id, int(self._clock.time() * 1000))
             ahead = (self.seating.last_ms + EPOCH_MS) / 1000 - self._clock.time()
@@ -81,9 +84,16 @@ class Ground:
         except BaseException:
             await first.close()
             raise
+        finally:
+            told.cancel()
         if self._probe is not None:
             self._probe("seated")
         self._first = first
+
+    def _tell_of_the_seat(self) -> None:
+        """Who starts a gateway is told why nothing happens."""
+        why = f"another process runs as this node, or ended a moment ago: waiting {nodes.LOCK_WAIT_S} s for it at most"
+        self._log.warning("waiting_for_seat", why=why)
 
     async def _seat_connection(self) -> Connection:
         connection = await connect(self.dsn, name="smsgw unit of work", batches=True)

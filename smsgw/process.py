@@ -8,6 +8,7 @@ Must never: know what a message is; that is the daemon's.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import resource
 import signal
@@ -18,6 +19,7 @@ import structlog
 import uvloop
 
 from smsgw import config as settings
+from smsgw.admin.control import ControlError
 from smsgw.daemon import Daemon
 from smsgw.store.commit import Fenced
 from smsgw.store.errors import StoreError
@@ -25,6 +27,7 @@ from smsgw.store.nodes import ClockAhead, SeatTaken
 from smsgw.telemetry import setup_logging
 
 CRASH_POINT: Final = "SMSGW_CRASH_POINT"
+_NOT_PERMITTED: Final = frozenset({errno.EACCES, errno.EPERM})
 
 
 def crash_point() -> Callable[[str], None] | None:
@@ -62,7 +65,7 @@ def serve(config: settings.Config, *, unsafe: bool = False) -> int:
     except (StoreError, settings.ConfigError) as error:
         log.critical("cannot_serve", why=str(error))
         return error.exit_code
-    except (SeatTaken, ClockAhead) as error:
+    except (SeatTaken, ClockAhead, ControlError) as error:
         log.critical("cannot_serve", why=str(error))
         return 78
     except Fenced as error:
@@ -70,7 +73,7 @@ def serve(config: settings.Config, *, unsafe: bool = False) -> int:
         return 1
     except OSError as error:
         log.critical("cannot_serve", why=str(error))
-        return 77 if isinstance(error, PermissionError) else 73
+        return 77 if error.errno in _NOT_PERMITTED else 73
     return 0
 
 

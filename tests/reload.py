@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,12 @@ async def _sending(load: Load, port: int, directory: Path, socket: Path, stalls:
         ended = asyncio.ensure_future(asyncio.to_thread(started.finish, load.bound_s))
         while not ended.done():
             await asyncio.wait({ended}, timeout=LOOK_S)
-            rows = [row for row in await ask(socket, "stalls") if row["at"] > seen]
-            for row in rows:
-                if row["at"] < began + load.seconds:
+            rows = [(datetime.fromisoformat(row["at"]).timestamp(), row) for row in await ask(socket, "stalls")]
+            rows = [(at, row) for at, row in rows if at > seen]
+            for at, row in rows:
+                if at < began + load.seconds:
                     stalls.add(row)
-            seen = max([seen, *(row["at"] for row in rows)])
+            seen = max([seen, *(at for at, _ in rows)])
         await ended
     return outcome_of_tenant(load, directory)
 

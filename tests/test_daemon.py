@@ -9,8 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from smsgw import config as settings
+from smsgw import ground
 from smsgw.admin import control
 from smsgw.daemon import Daemon
 from smsgw.sim.carrier import Carrier
@@ -75,13 +77,15 @@ async def test_a_drained_gateway_leaves_nothing_behind(database: str, connection
 
 
 async def test_two_processes_cannot_be_one_node(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A second process with the same node id waits for the first one's lock, then refuses to start."""
+    """A second process with the same node id says that it waits for the first one's lock, then refuses to start."""
     monkeypatch.setattr(nodes, "LOCK_WAIT_S", 1)
+    monkeypatch.setattr(ground, "SEAT_TOLD_S", 0.1)
     await provision(database, tmp_path, provisioning(1))
     async with running(database, provisioning(1)):
         daemon = Daemon(settings.parse(process_settings(database, tmp_path)))
-        with pytest.raises(nodes.SeatTaken, match="node 1 is running elsewhere"):
+        with capture_logs() as logs, pytest.raises(nodes.SeatTaken, match="node 1 is running elsewhere: stop that process"):
             await daemon.run(stop=asyncio.Event())
+    assert "waiting_for_seat" in {line["event"] for line in logs}
 
 
 @pytest.mark.parametrize("ends", ["drained", "cancelled"])

@@ -10,6 +10,7 @@ Must never: serve another user; answer with a secret, content or a full number (
 from __future__ import annotations
 
 import contextlib
+import errno
 import inspect
 import os
 import socket
@@ -163,9 +164,20 @@ async def _call(path: Path | str, method: str, target: str, body: bytes | None =
             if response.status < 400:
                 return answer
     except (aiohttp.ClientError, OSError, TimeoutError, orjson.JSONDecodeError) as error:
-        raise ControlError(f"no gateway answers at {path} ({type(error).__name__}): is it running, and yours?") from None
+        raise ControlError(f"no gateway answers at {path}: {_silence(error)}") from None
     known = f" (known: {', '.join(answer['known'])})" if "known" in answer else ""
     raise ControlError(f"{answer.get('error', 'refused')}{known}", response.status)
+
+
+def _silence(error: Exception) -> str:
+    """Say why there was no answer, and what to do."""
+    match getattr(error, "errno", None):
+        case errno.ENOENT | errno.ECONNREFUSED:
+            return "none is running with this data_dir (smsgw serve starts one; --config says which)"
+        case errno.EACCES:
+            return "this user may not ask it: its own user and root may"
+        case _:
+            return f"it is busy or not well ({type(error).__name__}): see its log"
 
 
 @web.middleware
@@ -194,9 +206,9 @@ def _listener(path: Path) -> socket.socket:
         listener.bind(str(path))
         path.chmod(0o600)  # before listen(): nobody can have connected with another mode
         listener.listen(BACKLOG)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the kernel's answer does not name it
     return listener
 
 

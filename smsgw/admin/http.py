@@ -18,6 +18,7 @@ import orjson
 import structlog
 from aiohttp import web
 
+from smsgw.config.addresses import listening_for
 from smsgw.telemetry.collector import Exposition
 from smsgw.telemetry.meters import Meters, Reading
 from smsgw.telemetry.records import RecordLog
@@ -50,7 +51,8 @@ class AdminServer:
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            with listening_for("admin.listen", host, port):
+                await web.TCPSite(runner, host, port).start()
         except BaseException:
             await runner.cleanup()
             raise

@@ -24,6 +24,7 @@ from smsgw.admin.credentials import HASHER
 from smsgw.admin.policy_files import contents, with_policies
 from smsgw.admin.prices import unannounced
 from smsgw.admin.provisioning_file import ProvisioningFile, parse_provisioning
+from smsgw.admin.remarks import remarks
 from smsgw.admin.sealing import Key as SealingKey
 from smsgw.admin.three_way import Change, Conflict, Plan, plan
 from smsgw.billing.tariff import format_money
@@ -93,7 +94,7 @@ async def _apply(
     passwords = tuple(key for key in (*hashes, *sealed) if key in live)
     refused = (*await against_the_books(connection, three_way.changes), *await _unannounced(connection, three_way.changes, live))
     conflicts = (*three_way.conflicts, *stale, *refused)
-    notes = (*three_way.notes, *await _notes(connection, file, live))
+    notes = (*three_way.notes, *await remarks(connection, file, live))
     result = Plan(three_way.changes, conflicts, passwords, notes)
     if dry_run or conflicts:
         return result
@@ -266,21 +267,3 @@ async def _link_secrets(connection: Connection, file: ProvisioningFile, seal: Se
         if not seal.same(await store.link_password(connection, name), password):
             sealed["link", name] = seal.seal(password)
     return sealed
-
-
-async def _notes(connection: Connection, file: ProvisioningFile, live: Entities) -> tuple[str, ...]:
-    """Return what an operator may stumble over although nothing is wrong."""
-    notes = []
-    former = await store.retired(connection, "tenant")
-    secrets = await credentials.all_secrets(connection)
-    for kind, name in file.entities:
-        if kind == "account" and name not in file.account_passwords:
-            if name not in secrets:
-                notes.append(f"account {name!r} has no password: it cannot bind (smsgw secret rotate makes one)")
-        elif kind == "tenant" and (kind, name) in live:
-            opened = await balances.opening_of(connection, name)
-            if opened != file.openings.get(name, 0):
-                notes.append(f"tenant {name!r} was opened with {format_money(opened)}: its balance in the file is not used again")
-        elif kind == "tenant" and name in former:
-            notes.append(f"tenant {name!r} was here before: its old balance goes on, the one in the file is not used")
-    return tuple(notes)

@@ -98,7 +98,7 @@ class Shown:
         counts = {f"link {desk.link_name(link)}": depth for link, depth in self._dispatch.depths().items()}
         counts |= {"open in memory": len(desk.transit), "receipts ready": self._deliver.ready, "unit of work": desk.commit.backlog}
         counts |= await receipts.counts(self._pool)
-        return [{"queue": name, "entries": count} for name, count in counts.items()]
+        return [{"queue": name.replace("_", " "), "entries": count} for name, count in counts.items()]
 
     def _tenants(self) -> Rows:
         desk = self._desk

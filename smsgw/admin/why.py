@@ -1,7 +1,7 @@
 """`smsgw why`: what would become of a message, by each rule and route, and what it would cost. Nothing is sent, stored or counted.
 
 The message is built as a client would build it, read as accept reads it, and judged by the set in force. Every rule is asked, also
-those behind the one that decides. Of caps it says what their counters hold at this moment.
+those behind the one that decides. Of caps, quotas and the balance it says what they hold at this moment.
 
 Never here: an answer that repeats the text (where a rule matched is told by offsets), a change of anything.
 """
@@ -18,7 +18,7 @@ from smsgw.carriers.pool import Carriers
 from smsgw.journey.desk import Desk
 from smsgw.journey.reading import count_by, read_submit
 from smsgw.journey.transform import words_of
-from smsgw.model import Account, Message, Mode, Rejected
+from smsgw.model import QUOTA_SPANS, Account, Message, Mode, Rejected
 from smsgw.numbering.plan import the_plan
 from smsgw.policy.caps import Counted
 from smsgw.policy.docket import Docket, blocked, refused
@@ -30,8 +30,10 @@ from smsgw.policy.verdict import Action, Finding, Verdict
 from smsgw.smpp import const, text, tlv
 from smsgw.smpp.pdu import Pdu, encode, read_sm, sm_body
 from smsgw.store import limits
+from smsgw.store.balances import balance_of
 from smsgw.store.batch import FREQUENCY
-from smsgw.store.database import Pool
+from smsgw.store.database import Pool, borrowed
+from smsgw.store.quotas import ROLLING, windows_of
 
 Rows = list[dict[str, Any]]
 MAX_TEXT: Final = 10_000
@@ -84,7 +86,9 @@ class Why:
             judged, verdict, caps = self._judged(account, message, octets)
             rows += judged + await self._caps(account, caps)
         changed = message.transform + words_of(verdict)
-        return [*rows, _row("transform", " ".join(changed) or "none", _sender(verdict)), *self._way(message, verdict)]
+        way, price = self._way(message, verdict)
+        rows += [_row("transform", " ".join(changed) or "none", _sender(verdict)), *way]
+        return rows if price is None else [*rows, *await self._means(message, price)]
 
     def _judged(self, account: Account, message: Message, pdu: bytes) -> tuple[Rows, Verdict, tuple[Counted, ...]]:
         """Ask every rule, and for the counters of caps."""
@@ -139,8 +143,28 @@ class Why:
         told = refused(account, objection, self._docket.rule_of(account, objection))
         return _refusal("verdict", told)
 
-    def _way(self, message: Message, verdict: Verdict) -> Rows:
-        """Return the links in their order, and the price."""
+    async def _means(self, message: Message, price: int) -> Rows:
+        """Return whether balance and quotas cover this message at this moment."""
+        account, tenant = message.account, message.account.tenant
+        async with borrowed(self._pool) as connection:
+            spendable = await balance_of(connection, tenant.name) + tenant.credit_limit
+            used = [
+                (window, await limits.used(connection, account.id, *window[1:4]))
+                for window in windows_of(account, int(self._desk.clock.time()))
+            ]
+        rows = [_durable("balance", account, spendable >= price, f"{format_money(spendable)} {tenant.currency} to spend")]
+        for (_, span, _, _, _, most, most_parts), (messages, parts) in used:
+            fits = (not most or messages < most) and (not most_parts or parts + message.parts <= most_parts)
+            counted = (
+                f"{count} of {limit} {what}"
+                for count, limit, what in ((messages, most, "messages"), (parts, most_parts, "parts"))
+                if limit
+            )
+            rows.append(_durable(f"quota {QUOTA_SPANS[span % ROLLING]}", account, fits, f"{', '.join(counted)} used"))
+        return rows
+
+    def _way(self, message: Message, verdict: Verdict) -> tuple[Rows, int | None]:
+        """Return the links in their order and the price, and what that is; None where there is none."""
         directory, carriers = self._desk.directory, verdict.carriers
         links = directory.routes.choose(message.destination)
         rows = [] if links else [_row("route", "refused", "no route has this destination: no_route")]
@@ -156,9 +180,9 @@ class Why:
         tenant, now = message.account.tenant, self._desk.clock.time()
         price = directory.tariff.price(tenant.id, message.destination, now, route, verdict.category)
         if price is None:
-            return [*rows, _row("price", "refused", "the tenant has no price for this destination: no_price")]
+            return [*rows, _row("price", "refused", "the tenant has no price for this destination: no_price")], None
         detail = f"{message.parts} × {format_money(price)} = {format_money(price * message.parts)} {tenant.currency}"
-        return [*rows, _row("price", "ok", detail)]
+        return [*rows, _row("price", "ok", detail)], price * message.parts
 
 
 def _pdu(said: str, source: str, destination: str) -> bytes:
@@ -181,6 +205,16 @@ def _sender(verdict: Verdict) -> str:
 
 def _row(step: str, result: str, detail: str) -> dict[str, Any]:
     return {"step": step, "result": result, "detail": detail}
+
+
+def _durable(step: str, account: Account, fits: bool, detail: str) -> dict[str, Any]:  # noqa: FBT001 - a row of three
+    """Return what a limit that the store keeps says: room, or the refusal that its name stands for."""
+    if fits:
+        return _row(step, "ok", detail)
+    stopped = refusal(step.partition(" ")[0], strict_34=account.strict_34)
+    assert stopped is not None
+    row = _refusal(step, stopped)
+    return {**row, "detail": f"{row['detail']} {detail}"}
 
 
 def _refusal(step: str, rejected: Rejected) -> dict[str, Any]:

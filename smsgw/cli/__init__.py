@@ -21,7 +21,8 @@ Must never: do what `smsgw.admin` does: a command asks it, and shows what it ans
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Final
 
 import typer
 
@@ -53,6 +54,30 @@ from smsgw.cli import (
 from smsgw.cli.message import message
 from smsgw.cli.why import why
 
+RUN, LOOK, MONEY, TRY = "Run a gateway", "Look at one", "Money", "Try it"
+_GROUPS: Final[Mapping[str, Mapping[str, typer.Typer]]] = {
+    "Tenants and their accounts": {
+        "tenant": tenant.tenants,
+        "account": tenant.accounts,
+        "secret": secret.app,
+        "state": state.app,
+        "notice": tenant.notices,
+        "token": token.app,
+    },
+    MONEY: {"price": price.app, "fee": fee.app, "export": export.exports},
+    "Messages and recipients": {
+        "policy": policy.app,
+        "review": review.app,
+        "content": content.app,
+        "optout": optout.app,
+        "block": optout.block,
+        "consent": consent.app,
+        "complaint": complaint.app,
+    },
+    "Evidence": {"audit": audit.app, "report": report.app},
+}
+"""Under which heading of `smsgw --help` each group of commands stands."""
+
 
 def build() -> typer.Typer:
     """Return the command line with all its commands."""
@@ -64,38 +89,19 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    app.command()(serve.serve)
-    provisioning.mount(app)
-    app.add_typer(tenant.tenants, name="tenant")
-    app.add_typer(tenant.accounts, name="account")
-    app.add_typer(secret.app, name="secret")
-    app.add_typer(state.app, name="state")
-    app.add_typer(review.app, name="review")
-    app.add_typer(tenant.notices, name="notice")
-    app.add_typer(policy.app, name="policy")
-    app.add_typer(token.app, name="token")
-    app.add_typer(price.app, name="price")
-    app.add_typer(content.app, name="content")
-    app.add_typer(report.app, name="report")
-    app.add_typer(audit.app, name="audit")
-    app.command()(quota.quota)
-    app.add_typer(balance.build())
-    app.add_typer(fee.app, name="fee")
-    app.command()(statement.statement)
-    app.command()(export.reconcile)
-    app.add_typer(export.exports, name="export")
-    app.add_typer(optout.app, name="optout")
-    app.add_typer(optout.block, name="block")
-    app.add_typer(consent.app, name="consent")
-    app.add_typer(complaint.app, name="complaint")
-    app.command()(show.show)
-    app.command()(message)
-    app.command()(why)
-    app.command()(doctor.doctor)
-    app.command()(serve.health)
-    app.command()(serve.version)
-    app.command(context_settings=trial.PASSED_ON)(trial.demo)
-    app.command(context_settings=trial.PASSED_ON)(trial.bench)
+    for panel, commands in (
+        (RUN, (serve.serve, provisioning.check, provisioning.apply, provisioning.rollback)),
+        (LOOK, (show.show, message, why, doctor.doctor, serve.health, serve.version)),
+        (MONEY, (quota.quota, statement.statement, export.reconcile)),
+    ):
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
+    for panel, groups in _GROUPS.items():
+        for name, group in groups.items():
+            app.add_typer(group, name=name, rich_help_panel=panel)
+    app.add_typer(balance.build(), rich_help_panel=MONEY)
+    for trying in (trial.demo, trial.bench):
+        app.command(context_settings=trial.PASSED_ON, rich_help_panel=TRY)(trying)
     return app
 
 

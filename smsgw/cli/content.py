@@ -100,7 +100,10 @@ def purge(
     if counts["by_law"]:
         day = datetime.fromtimestamp(counts["law_until"], UTC).date()
         print(f"{counts['by_law']} have to be kept by law (cn_port): the last of them until {day}", file=sys.stderr)
-    stored.done(dry_run=not yes, made=bool(counts["content"]))
+    if yes:
+        stored.done(dry_run=False, made=bool(counts["content"]))
+    else:
+        print("nothing was changed: --yes and --reason do it", file=sys.stderr)
 
 
 def _rest(counts: dict[str, int]) -> dict[str, Any]:

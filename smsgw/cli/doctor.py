@@ -9,7 +9,6 @@ Never here: what is looked at (`admin.doctor`).
 from __future__ import annotations
 
 import asyncio
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,12 +43,8 @@ def doctor(
     columns = ["level", "what", "found", "hint"]
     if json:
         print(face.as_json(rows, columns))
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(face.as_table(rows, columns))
     else:
-        print(face.as_text(rows, columns))
+        face.print_rows(rows, columns)
     raise typer.Exit(exit_code(findings))
 
 
@@ -61,7 +56,12 @@ async def _examined(config: Config, *, books: bool) -> list[Finding]:
     if config.database.dsn != "embedded":
         return await examine(config, config.database.dsn, books=books)
     data_dir = Path(config.node.data_dir)
-    if not (data_dir / "postgres").is_dir():
+    try:
+        there = (data_dir / "postgres").is_dir()
+    except OSError as error:
+        found = f"{data_dir} cannot be read: {error.strerror}"
+        return [Finding("database", Level.CRITICAL, found, "run it as the gateway's user or root; or is --config another?")]
+    if not there:
         return [
             Finding("database", Level.CRITICAL, f"there is none under {data_dir}", "smsgw serve makes it; or is --config another?")
         ]

@@ -69,7 +69,7 @@ def export(
         )
 
     try:
-        rows = stored.ask(config, run)
+        rows = stored.ask(config, run, "nothing was written")
     except OSError as error:
         face.fail(face.FAILED, f"{error.filename}: cannot be written: {error.strerror}")
     except Unreadable as error:

@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -41,6 +41,8 @@ CONFIG: Final = Path("/etc/smsgw/smsgw.toml")
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="SMSGW_CONFIG", help="The settings of the process.")]
 
 Row = Mapping[str, Any]
+_SENTENCE: Final = 20
+"""Columns of a terminal that a text of several words gets at least before it takes several lines."""
 _GOOD: Final = frozenset({"bound", "ok", "up"})
 _BAD: Final = frozenset({"down", "critical", "lost", "closed"})
 
@@ -113,16 +115,66 @@ def as_text(rows: Sequence[Row], columns: Sequence[str]) -> str:
     )
 
 
-def as_table(rows: Sequence[Row], columns: Sequence[str], title: str = "") -> Any:
-    """Return a table for a terminal (rich)."""
+def print_rows(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Print rows for people: on a terminal what fits it, elsewhere aligned columns without colour."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        console = Console()
+        console.print(as_fits(rows, columns, console.width))
+    else:
+        print(as_text(rows, columns), flush=True)
+
+
+def as_fits(rows: Sequence[Row], columns: Sequence[str], width: int, title: str = "") -> Any:
+    """Return rows for a terminal so wide: a table; a tighter one, in which only sentences take several lines; else, as psql does,
+    a line for each value.
+
+    A table that is squeezed further breaks every word of it over lines, and nobody can read that or copy from it.
+    """
+    from rich.cells import cell_len
+
+    cells = {name: [name, *(_cell(row.get(name)) for row in rows)] for name in columns}
+    widths = {name: max(map(cell_len, texts)) for name, texts in cells.items()}
+    if sum(widths.values()) + 3 * (len(columns) - 1) <= width - 2:
+        return as_table(rows, columns, title)
+    said = [name for name in columns if any(cells[name][1:])]
+    sentences = {name for name in said if any(" " in text for text in cells[name])}
+    least = (min(widths[name], _SENTENCE) if name in sentences else widths[name] for name in said)
+    if sum(least) + len(said) - 1 <= width - 2:
+        return as_table(rows, said, title, gap=1, words=set(said) - sentences)
+    return _as_records(rows, said, title)
+
+
+def _as_records(rows: Sequence[Row], columns: Sequence[str], title: str) -> Any:
+    """Return each row as lines of name and value, an empty line between two rows; what is empty is left out."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    parts: list[Any] = [Text(title)] if title else []
+    for row in rows:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+        table.add_column(no_wrap=True, min_width=max(map(len, columns)))
+        table.add_column(overflow="fold")
+        for name in columns:
+            if _cell(row.get(name)):
+                table.add_row(name, Text(_cell(row.get(name)), style=_style(row.get(name))))
+        parts += [table, Text()]
+    return Group(*parts[:-1])
+
+
+def as_table(rows: Sequence[Row], columns: Sequence[str], title: str = "", *, gap: int = 3, words: Collection[str] = ()) -> Any:
+    """Return a table for a terminal (rich), with so many blanks between columns: 3 or 1; `words`: which ones are never broken."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    padding = (0, 1) if gap > 1 else (0, 0)
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, padding=padding, title_justify="left")
     for name in columns:
         number = bool(rows) and all(_is_number(row.get(name)) for row in rows)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
+        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name in words)
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name)), style=_style(row.get(name))) for name in columns))
     return table
@@ -153,6 +205,8 @@ def _cell(value: Any) -> str:
             return f"{value:.3f}".rstrip("0").rstrip(".")
         case list() | tuple():
             return ", ".join(map(_cell, value))
+        case dict():
+            return dumps(value)
         case _:
             return str(value)
 

@@ -28,13 +28,6 @@ if TYPE_CHECKING:
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Undo what others changed since the last apply.")]
 
 
-def mount(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(check)
-    app.command()(apply)
-    app.command()(rollback)
-
-
 def check(
     files: Annotated[list[Path] | None, typer.Argument(help="Provisioning files to look at as well.")] = None,
     config: face.ConfigPath = face.CONFIG,

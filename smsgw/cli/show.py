@@ -26,7 +26,7 @@ _SECRET: Final = frozenset({"webhook_secret", "smtp_password"})
 
 
 def show(
-    what: Annotated[str, typer.Argument(help="binds, links, queues, tenants, stats, config; a wrong word lists them all.")],
+    what: Annotated[str, typer.Argument(help="binds, links, queues, tenants, stats, policies, rules, stalls or config.")],
     config: face.ConfigPath = face.CONFIG,
     *,
     json: face.Json = False,
@@ -34,7 +34,7 @@ def show(
     columns: Annotated[str, typer.Option(help="Only these, in this order: a,b,c.")] = "",
     watch: Annotated[float, typer.Option(help="Ask again every so many seconds; 0: once.")] = 0.0,
 ) -> None:
-    """Show what a running gateway has: binds, links, queues, tenants, stats, config."""
+    """Show what a running gateway has: binds, links, queues, tenants, stats, policies, rules, stalls, config."""
     settings = face.settings(config)
     form = "json" if json else "csv" if csv else "table" if sys.stdout.isatty() else "text"
 
@@ -85,12 +85,8 @@ def _print(rows: list[dict[str, Any]], form: str, wanted: str, title: str) -> No
             print(face.as_json(rows, columns), flush=True)
         case "csv":
             print(face.as_csv(rows, columns), flush=True)
-        case "table" if rows:
-            from rich.console import Console
-
-            Console().print(face.as_table(rows, columns))
         case _ if rows:
-            print(face.as_text(rows, columns), flush=True)
+            face.print_rows(rows, columns)
         case _:
             print(f"no {title}", file=sys.stderr)
 
@@ -107,9 +103,8 @@ def _watch(ask: Callable[[], list[dict[str, Any]]], form: str, wanted: str, ever
         with Live(auto_refresh=False, screen=True) as live:
             while True:
                 rows = ask()
-                live.update(
-                    face.as_table(rows, face.columns_of(rows, wanted), f"{title}  {time.strftime('%H:%M:%S')}"), refresh=True
-                )
+                said = f"{title}  {time.strftime('%H:%M:%S')}"
+                live.update(face.as_fits(rows, face.columns_of(rows, wanted), live.console.width, said), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
         return

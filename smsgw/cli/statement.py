@@ -53,7 +53,7 @@ def statement(
         return [write(out, name, body) for name, body in files]
 
     try:
-        rows = stored.ask(config, run)
+        rows = stored.ask(config, run, "nothing was closed")
     except NotReconciled as error:
         face.fail(face.FAILED, f"cycle {cycle} of {party} is not closed, its books do not reconcile:", *error.differences)
     except (MissingExtra, TooLarge) as error:

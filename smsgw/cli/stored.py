@@ -46,8 +46,11 @@ NAME: Final = "smsgw provisioning"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def ask(config: Path, work: Callable[[Connection], Awaitable[Answer]]) -> Answer:
-    """Do something with a connection to the store of these settings; ends the command where that fails."""
+def ask(config: Path, work: Callable[[Connection], Awaitable[Answer]], undone: str = "nothing was booked") -> Answer:
+    """Do something with a connection to the store of these settings; ends the command where that fails.
+
+    `undone`: what was not done where the books refuse it.
+    """
     from smsgw.admin.books import NoSuchTenant, ReferenceTaken, Refused
     from smsgw.admin.standing import NotAllowed, NotFound
     from smsgw.config import ConfigError
@@ -66,7 +69,7 @@ def ask(config: Path, work: Callable[[Connection], Awaitable[Answer]]) -> Answer
     except NoSuchTenant as error:
         face.fail(face.NOT_FOUND, f"there is no tenant {str(error)!r}: `smsgw balance show` lists them")
     except (ReferenceTaken, Refused) as error:
-        face.fail(face.CONFLICT, f"nothing was booked: {error}")
+        face.fail(face.CONFLICT, f"{undone}: {error}")
     except NotAllowed as error:
         face.fail(face.CONFLICT, f"nothing was changed: {error}")
     except ValueError as error:
@@ -133,12 +136,8 @@ def show(rows: Sequence[face.Row], what: str, *, json: bool, csv: bool = False) 
         print(face.as_csv(plain, columns))
     elif not plain:
         print(f"no {what}", file=sys.stderr)
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(face.as_table(plain, columns))
     else:
-        print(face.as_text(plain, columns))
+        face.print_rows(plain, columns)
 
 
 def done(*, dry_run: bool, made: bool = True) -> None:

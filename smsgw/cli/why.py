@@ -41,9 +41,5 @@ def why(
     columns = face.columns_of(rows)
     if json:
         print(face.as_json(rows, columns))
-    elif sys.stdout.isatty():
-        from rich.console import Console
-
-        Console().print(face.as_table(rows, columns))
     else:
-        print(face.as_text(rows, columns))
+        face.print_rows(rows, columns)

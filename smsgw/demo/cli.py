@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
+import shutil
 import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 from rich.console import Console
@@ -26,6 +28,7 @@ from smsgw.demo.stage import Demo, Plan
 from smsgw.store.database import StoreError, remove_scratch, scratch_directory
 from smsgw.telemetry import setup_logging
 
+INTERRUPTED: Final = 130
 _LINE_EVERY: Final = 8
 _PORTS: Final = {"port": 2775, "admin": 8080}
 
@@ -33,12 +36,26 @@ _PORTS: Final = {"port": 2775, "admin": 8080}
 def parser() -> argparse.ArgumentParser:
     """Return the options."""
     options = argparse.ArgumentParser(prog="smsgw demo", description="A whole gateway on this terminal.")
-    options.add_argument("--seconds", type=float, default=0.0, help="end after so long; without it Ctrl-C ends it")
+    options.add_argument("--seconds", type=_positive, default=0.0, help="end after so long; without it Ctrl-C ends it")
     options.add_argument("--check", action="store_true", help="exit 1 unless what was submitted and the books agree")
-    options.add_argument("--rate", type=float, default=40.0, help="messages a second of the busiest tenant")
-    options.add_argument("--port", type=int, default=0, help="where tenants bind (2775, or a free one when that is taken)")
+    options.add_argument("--rate", type=_positive, default=40.0, help="messages a second of the busiest tenant")
+    options.add_argument("--port", type=_port_number, default=0, help="where tenants bind (2775, or a free one when that is taken)")
     options.add_argument("--data-dir", type=Path, default=None, help="keep the data there (default: a directory that is removed)")
     return options
+
+
+def _positive(word: str) -> float:
+    number = float(word)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{word} is not more than 0")
+    return number
+
+
+def _port_number(word: str) -> int:
+    number = int(word)
+    if not 0 < number < 65_536:
+        raise argparse.ArgumentTypeError(f"{word} is no port: 1 to 65535")
+    return number
 
 
 def main(args: Sequence[str]) -> int:
@@ -53,15 +70,27 @@ def main(args: Sequence[str]) -> int:
                 _port(_PORTS["admin"]),
                 seconds=chosen.seconds,
                 rate=chosen.rate,
+                command=_command(),
             )
             verdict = uvloop.run(_play(plan))
     except BaseExceptionGroup as errors:
         return _say_why(_first(errors))
     except (StoreError, OSError) as error:
         return _say_why(error)
+    except asyncio.CancelledError:
+        print("left before all was settled; nothing was compared", file=sys.stderr)
+        return INTERRUPTED
     for line in verdict.lines():
         print(line)
     return 1 if chosen.check and (verdict.wrong or not verdict.submitted) else 0
+
+
+def _command() -> str:
+    """Return how smsgw was called, for who is to call it again."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return "python -m smsgw"
+    return "smsgw" if shutil.which("smsgw") == str(called) else str(called)
 
 
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
@@ -81,9 +110,19 @@ def _say_why(error: BaseException) -> int:
 async def _play(plan: Plan) -> Verdict:
     with _shown() as show:
         demo = Demo(plan, show)
+        run = asyncio.current_task()
+        assert run is not None
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, demo.stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, _interrupted, demo.stop, run)
         return await demo.play()
+
+
+def _interrupted(stop: asyncio.Event, run: asyncio.Task[Any]) -> None:
+    """Settle at the first Ctrl-C, leave at the second, and heed no third: what is left must end PostgreSQL."""
+    if not stop.is_set():
+        stop.set()
+    elif not run.cancelling():
+        run.cancel()
 
 
 @contextmanager
@@ -92,7 +131,7 @@ def _shown() -> Iterator[Callable[[View], None]]:
     console = Console()
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
-            yield lambda view: live.update(draw(view), refresh=True)
+            yield lambda view: live.update(draw(view, console.width, console.height), refresh=True)
         return
     told = {"frames": 0, "events": 0, "where": 0}
 

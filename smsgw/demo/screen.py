@@ -1,6 +1,7 @@
 """The live table: what the tenants see, what the links do, where the messages stand, and where to bind a client of
 one's own.
 
+Promises: it fits a terminal of 80 × 24; on a lower one the oldest events go first, never the states.
 Never here: a decision; a message's text or a full number.
 """
 
@@ -8,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import Any, Final
 
-from rich import box
 from rich.console import Group, RenderableType
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
@@ -20,7 +21,8 @@ from smsgw.billing.tariff import format_money
 from smsgw.demo.cast import Told
 from smsgw.model import FIRST_FINAL, State
 
-_STATE_COLOURS: Final = {"bound": "green"}
+EVENTS: Final = 4
+"""Events that are shown at most; the newest one always is."""
 
 
 @dataclass(slots=True)
@@ -56,27 +58,34 @@ class View:
         )
 
 
-def draw(view: View) -> RenderableType:
-    """Draw everything."""
-    events = Text("\n".join(view.events[-4:]), style="yellow")
-    return Group(
-        Panel(Text(view.where), title=f"smsgw demo  {view.elapsed_s:,.0f} s", title_align="left", border_style="blue"),
-        _tenants(view),
-        _links(view.links),
-        _states(view),
-        events,
-    )
+def draw(view: View, width: int = 80, height: int = 24) -> RenderableType:
+    """Draw everything, for a terminal of so many columns and lines."""
+    parts: list[RenderableType] = [
+        Rule(f"smsgw demo  {view.elapsed_s:,.0f} s  (Ctrl-C ends it)", align="left", style="blue", characters="─"),
+    ]
+    states = _states(view)
+    lines = 1 + len(wrap(states.plain, width))
+    if view.where:
+        parts.append(Text(view.where, overflow="fold"))
+        lines += sum(max(1, -(-len(line) // width)) for line in view.where.splitlines())
+    if view.told:
+        parts += [_tenants(view), Text(), _links(view.links), Text()]
+        lines += len(view.told) + bool(view.guest) + len(view.links) + 4
+    parts.append(states)
+    room = max(1, min(EVENTS, height - lines))
+    parts.append(Text("\n".join(view.events[-room:]), style="yellow", no_wrap=True, overflow="ellipsis"))
+    return Group(*parts)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, title_style="bold", pad_edge=False)
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number < 2 else "right", no_wrap=True)
     return table
 
 
 def _tenants(view: View) -> Table:
-    table = _table("tenants", "account", "client", "sent", "acked", "waiting", "DELIVRD", "other", "p99 ms", "balance")
+    table = _table("account", "client", "sent", "acked", "waiting", "DELIVRD", "other", "p99 ms", "balance")
     for told in view.told:
         delivered = told.receipts.get("DELIVRD", 0)
         table.add_row(
@@ -87,11 +96,11 @@ def _tenants(view: View) -> Table:
             str(told.unanswered),
             f"{delivered:,}",
             f"{sum(told.receipts.values()) - delivered:,}",
-            f"{told.p99_ms:.1f}" if told.p99_ms else "",
+            f"{told.p99_ms:.0f}" if told.p99_ms else "",
             _balance(view, told.account[:-1]),
         )
     if view.guest:
-        table.add_row("you", "your own client", "", f"{view.guest:,}", "", "", "", "", "")
+        table.add_row("you", "yours", "", f"{view.guest:,}", "", "", "", "", "")
     return table
 
 
@@ -101,13 +110,15 @@ def _balance(view: View, tenant: str) -> str:
 
 
 def _links(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("links", "link", "state", "window", "sent", "for s", "last error")
+    table = _table("link", "state", "window", "sent", "for s", "last error")
+    table.columns[-1].justify = "left"
+    table.columns[-1].overflow = "ellipsis"
     for row in rows:
         state = str(row["state"])
         colour = "green" if "bound" in state else "red"
         table.add_row(
             str(row["link"]),
-            f"[{colour}]{state}[/]",
+            Text(state, style=colour),
             str(row["window"]),
             f"{row['sent']:,}",
             str(row["for_s"]),
@@ -117,7 +128,7 @@ def _links(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _states(view: View) -> Text:
-    words = Text(f"messages {sum(view.states.values()):,} ({view.rate:,.0f}/s):  ", style="bold")
-    for state, count in sorted(view.states.items()):
-        words.append(f"{state.name} {count:,}  ", style="green" if state is State.DELIVERED else "default")
+    words = Text(f"{sum(view.states.values()):,} messages, {view.rate:,.0f}/s: ", style="bold")
+    for state, count in sorted(view.states.items(), key=lambda one: one[0] is not State.DELIVERED):
+        words.append(f" {state.name} {count:,} ", style="green" if state is State.DELIVERED else "default")
     return words

@@ -38,13 +38,14 @@ _SETTLE_S: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How the demo runs. `seconds` of 0: until it is stopped; then alpha is cut every minute."""
+    """How the demo runs. `seconds` of 0: until it is stopped; then alpha is cut every minute. `command`: how smsgw is called."""
 
     data_dir: Path
     port: int
     admin: int
     seconds: float = 0.0
     rate: float = 40.0
+    command: str = "smsgw"
 
     def cut(self, elapsed_s: float) -> bool:
         """Tell whether carrier alpha is to be away at this time: the third fifth of the run, or 15 s of each minute."""
@@ -120,7 +121,7 @@ class Demo:
             for tenant in bulk:
                 tenant.stop()
             plain.stop()
-            await self._say("no more messages; waiting for what is due …")
+            await self._say("no more messages; waiting for what is due (Ctrl-C again: leave at once) …")
             verdict = await self._settle(daemon, connection, bulk, plain)
             await plain.leave()
         return verdict
@@ -215,7 +216,7 @@ async def _provision(data_dir: Path, text: str) -> None:
 def _where(plan: Plan) -> str:
     system_id, password = scene.GUEST
     return (
-        f"bind a client of your own:  host 127.0.0.1  port {plan.port}  system_id {system_id}  password {password}\n"
-        f"look inside:  curl http://127.0.0.1:{plan.admin}/metrics   "
-        f"smsgw show links --config {plan.data_dir / 'smsgw.toml'}"
+        f"client  host 127.0.0.1  port {plan.port}  system_id {system_id}  password {password}   (yours)\n"
+        f"see     curl http://127.0.0.1:{plan.admin}/metrics\n"
+        f"inside  {plan.command} show links --config {plan.data_dir / 'smsgw.toml'}"
     )

@@ -140,7 +140,7 @@ class Desk:
             mask(message.destination),
             message.parts,
             message.price - message.refund,
-            STATE_NAMES[message.state],
+            STATE_NAMES[message.state] if record == "final" else "",
             status,
             reason,
             message.attempt,

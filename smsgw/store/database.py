@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias, cast
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -45,6 +46,9 @@ LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.I
 LEAST_VERSION: Final = 14
 _DURABLE: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
+_UNREADABLE: Final = (
+    "the dsn cannot be read: postgresql://user:password@host/database; in a password write %40 for @, %3F for ?, %2F for /"
+)
 _SESSION: Final[Mapping[str, str]] = {
     "timezone": "UTC",
     "jit": "off",
@@ -65,7 +69,9 @@ async def connect(dsn: str, *, name: str = "smsgw", batches: bool = False, timeo
     except _REFUSALS as error:
         raise DatabaseRefused(f"the database does not let us in: {error}") from None
     except _TROUBLE as error:
-        raise DatabaseUnavailable(f"the database does not answer: {str(error) or type(error).__name__}") from None
+        raise _unavailable(dsn, error) from None
+    except ValueError:
+        raise DatabaseRefused(_UNREADABLE) from None  # its words may repeat the password
 
 
 async def open_pool(
@@ -79,7 +85,18 @@ async def open_pool(
     except _REFUSALS as error:
         raise DatabaseRefused(f"the database does not let us in: {error}") from None
     except _TROUBLE as error:
-        raise DatabaseUnavailable(f"the database does not answer: {str(error) or type(error).__name__}") from None
+        raise _unavailable(dsn, error) from None
+    except ValueError:
+        raise DatabaseRefused(_UNREADABLE) from None  # its words may repeat the password
+
+
+def _unavailable(dsn: str, error: Exception) -> DatabaseUnavailable:
+    """Say who does not answer, and why; a password in the dsn is left out."""
+    url = urlsplit(dsn)
+    # With an "@" elsewhere the dsn is not what it seems, and what looks like a host may be a password.
+    host = url.netloc.rpartition("@")[2] if ("@" in url.netloc) == ("@" in dsn) else ""
+    where = f" at {host}" if host else ""
+    return DatabaseUnavailable(f"the database{where} does not answer: {str(error) or type(error).__name__}")
 
 
 @asynccontextmanager

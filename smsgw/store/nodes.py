@@ -48,7 +48,7 @@ async def hold_lock(connection: asyncpg.Connection[Any], node: int) -> None:
         await connection.execute(f"SET lock_timeout = '{LOCK_WAIT_S}s'")
         await connection.execute("SELECT pg_advisory_lock($1, $2)", LOCK_CLASS, node)
     except asyncpg.LockNotAvailableError as error:
-        msg = f"node {node} is running elsewhere: give this process another [node] id"
+        msg = f"node {node} is running elsewhere: stop that process, or give this one another [node] id"
         raise SeatTaken(msg) from error
     finally:
         await connection.execute("SET lock_timeout = 0")

@@ -18,6 +18,7 @@ import time
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from smsgw.telemetry.meters import STALL_S, Meters
@@ -116,7 +117,7 @@ class LagProbe:
         """Return the last stalls, newest first, for `smsgw show stalls`."""
         return [
             {
-                "at": round(stall.at, 3),
+                "at": f"{datetime.fromtimestamp(stall.at, UTC):%Y-%m-%dT%H:%M:%S}.{int(stall.at % 1 * 1000):03d}Z",
                 "lag_ms": round(stall.lag_s * 1e3, 1),
                 "cause": stall.cause,
                 "gc_ms": round(stall.gc_s * 1e3, 1),

@@ -27,6 +27,7 @@ from typing import Final, Self
 
 import structlog
 
+from smsgw.config.addresses import listening_for
 from smsgw.model import Account, Rejected, Standing
 from smsgw.smpp import const
 from smsgw.smpp.bodies import Bind, bind_resp_body, read_bind
@@ -150,7 +151,8 @@ class Listener:
     async def open(self, address: str = "", *, ssl: tls.SSLContext | None = None, sock: socket.socket | None = None) -> int:
         """Listen on one more address, or on a socket that is bound already; returns its port."""
         host, port = split_address(address) if sock is None else ("", 0)
-        server = await listen(self._wire, host or None, port, ssl=ssl, sock=sock)
+        with listening_for("smpp.tls_listen" if ssl is not None else "smpp.listen", host, port):
+            server = await listen(self._wire, host or None, port, ssl=ssl, sock=sock)
         self._servers.append(server)
         name = server.sockets[0].getsockname()
         self._log.info("listening", address=name[0], port=name[1], tls=ssl is not None)

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from smsgw.admin.control import ControlError, question
+from smsgw.smpp import const
 from tests.journey.scene import Scene
 from tests.journey.test_judged import judged_kinds, scene_of
 from tests.journey.test_restricted import put
+from tests.rig import provisioning
 
 
 async def why(scene: Scene, text: str, **asked: Any) -> dict[str, tuple[str, str]]:
@@ -50,6 +52,35 @@ async def test_the_price_is_that_of_the_hour_the_route_and_the_category(database
         assert (await why(scene, "您的验证码"))["price"] == ("ok", "1 × 0.05 = 0.05 CNY")
         assert (await why(scene, "您好"))["price"] == ("ok", "1 × 0.038 = 0.038 CNY")
         assert (await why(scene, "x" * 150))["price"] == ("ok", "2 × 0.038 = 0.076 CNY")
+
+
+async def test_a_balance_and_quotas_are_told_as_they_stand(database: str):
+    """What there is to spend, and what of each quota is used; where they do not cover it, with the status that it would get."""
+    async with Scene(database, account="quota_day = 2\nquota_parts_month = 9").playing() as scene:
+        fine = await why(scene, "hello")
+        assert fine["balance"] == ("ok", "1000000.00 CNY to spend")
+        assert fine["quota day"] == ("ok", "0 of 2 messages used")
+        assert fine["quota month"] == ("ok", "0 of 9 parts used")
+        tenant = await scene.tenant()
+        for _ in range(2):
+            assert (await tenant.submit()).status == const.ESME_ROK
+        full = await why(scene, "hello")
+        assert full["balance"] == ("ok", "999999.924 CNY to spend")
+        assert full["quota day"] == ("refused", "0x00000401 quota 2 of 2 messages used")
+        assert full["quota month"] == ("ok", "2 of 9 parts used")
+        assert (await why(scene, "x" * 1500))["quota month"] == ("refused", "0x00000401 quota 2 of 9 parts used")
+
+
+async def test_a_balance_that_does_not_cover_it_is_told(database: str):
+    """The credit limit counts as money to spend; what is dearer than both is refused as accept would."""
+    async with Scene(database, text=poor).playing() as scene:
+        assert (await why(scene, "hello"))["balance"] == ("ok", "0.05 CNY to spend")
+        assert (await why(scene, "x" * 161))["balance"] == ("refused", "0x00000400 balance 0.05 CNY to spend")
+
+
+def poor(*ports: int) -> str:
+    """A tenant that can pay one part."""
+    return provisioning(*ports, tenant='credit_limit = "0.01"').replace('balance = "1000000.00"', 'balance = "0.04"')
 
 
 async def test_a_state_that_refuses_is_told(database: str, tmp_path: Path):

@@ -23,3 +23,11 @@ def test_a_question_loads_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     for heavy in ("asyncpg", "aiohttp", "uvloop", "aiosmpplib", "prometheus_client", "argon2"):
         assert f"'{heavy}'" not in loaded
+
+
+def test_every_command_stands_under_a_heading():
+    """`smsgw --help` sorts its commands by what they are for: none is left over."""
+    told = CliRunner().invoke(build(), ["--help"]).stdout
+    for heading in ("Run a gateway", "Look at one", "Tenants and their accounts", "Money", "Evidence", "Try it"):
+        assert f"─ {heading} ─" in told
+    assert "─ Commands ─" not in told

@@ -39,6 +39,7 @@ def test_content_is_shown_purged_and_held(acme: Command, database: str):
     told = acme("content", "purge", "account", "acme1")
     assert "would be purged  1" in told.stdout
     assert "cannot be recalled" in told.stderr
+    assert "nothing was changed: --yes and --reason do it" in told.stderr
     assert acme("content", "purge", "account", "acme1", "--yes").exit_code == 2
     assert acme("content", "purge", "account", "acme1", "--since", "soon").exit_code == 2
     told = acme("content", "purge", "account", "acme1", "--yes", "--reason", "order", "--json")

@@ -45,6 +45,18 @@ def test_no_database_is_critical(tmp_path: Path):
     assert not (tmp_path / "postgres").exists()
 
 
+def test_a_data_dir_that_cannot_be_looked_into_is_critical(tmp_path: Path):
+    """What the system does not let us see is a finding with what to do, not a traceback."""
+    closed = tmp_path / ("x" * 300)
+    path = tmp_path / "smsgw.toml"
+    path.write_text(f'[node]\ndata_dir = "{closed}"\n')
+    result = CliRunner().invoke(build(), ["doctor", "--json", "--config", str(path)])
+    (found,) = json.loads(result.stdout)
+    assert result.exit_code == 2
+    assert found["found"] == f"{closed} cannot be read: File name too long"
+    assert "gateway's user" in found["hint"]
+
+
 def test_a_database_that_does_not_answer_is_critical(tmp_path: Path):
     """A server that is down is a finding, not a traceback."""
     result = CliRunner().invoke(build(), ["doctor", "--config", str(settings(tmp_path, "postgresql://nobody@127.0.0.1:1/x"))])

@@ -68,6 +68,41 @@ def test_a_table_colours_what_is_down():
     assert "links" in drawn
 
 
+def drawn_by(rows: list[dict[str, object]], width: int) -> list[str]:
+    """What a terminal so wide shows of them."""
+    console = Console(file=io.StringIO(), width=width)
+    console.print(face.as_fits(rows, face.columns_of(rows), width))
+    return console.file.getvalue().splitlines()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_terminal_too_narrow_for_a_table_gets_no_broken_words():
+    """Empty columns go and sentences take several lines; where that is not enough each value has a line of its own."""
+    rows: list[dict[str, object]] = [
+        {"what": "database", "empty": None, "found": "it does not answer at this moment", "at": "2026-11-26T07:05:14Z"},
+        {"what": "disk", "empty": None, "found": "full", "at": "2026-11-26T07:05:14Z"},
+    ]
+    wide, tight, narrow = drawn_by(rows, 100), drawn_by(rows, 60), drawn_by(rows, 40)
+    assert any("it does not answer at this moment" in line for line in wide)
+    assert "empty" in "".join(wide)
+    assert "empty" not in "".join(tight)
+    assert sum("2026-11-26T07:05:14Z" in line for line in tight) == 2
+    assert max(map(len, tight)) <= 60
+    assert [line.rstrip() for line in narrow] == [
+        "what   database",
+        "found  it does not answer at this moment",
+        "at     2026-11-26T07:05:14Z",
+        "",
+        "what   disk",
+        "found  full",
+        "at     2026-11-26T07:05:14Z",
+    ]
+
+
+def test_a_cell_of_names_and_values_is_json():
+    """What has keys is written as JSON, in tables and for programs alike."""
+    assert face.as_text([{"params": {"day": "2026-11-26", "n": 1}}], ["params"]).splitlines()[1] == '{"day": "2026-11-26", "n": 1}'
+
+
 def test_markup_in_a_value_is_only_text():
     """A value with square brackets is shown as it is: nobody draws on the operator's terminal."""
     console = Console(file=io.StringIO(), width=80)

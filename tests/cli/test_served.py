@@ -114,10 +114,12 @@ def test_a_gateway_says_when_it_is_ready_answers_and_drains(tmp_path: Path, data
 def test_a_port_that_is_taken_exits_73(tmp_path: Path, database: str):
     """Who cannot have its address says which, and ends with EX_CANTCREAT."""
     with socket.create_server(("127.0.0.1", 0)) as other:
-        config = settings(tmp_path, database, smpp=other.getsockname()[1])
+        other_port = other.getsockname()[1]
+        config = settings(tmp_path, database, smpp=other_port)
         done = run("serve", config=config)
     assert done.returncode == 73
     assert "cannot_serve" in done.stderr
+    assert f"smpp.listen: 127.0.0.1:{other_port} is taken: another program listens there" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -58,7 +58,7 @@ def test_a_draft_is_called_one(command: Command, tmp_path: Path):
     ("arguments", "code", "said"),
     [
         (("nobody", "--cycle", "2025-10"), 3, "no tenant"),
-        (("acme", "--cycle", "2999-01"), 4, "may be closed from"),
+        (("acme", "--cycle", "2999-01"), 4, "nothing was closed: cycle 2099-01 may be closed from"),
         (("acme", "--cycle", "October"), 2, "no cycle"),
         (("acme", "--cycle", "2025-10", "--format", "doc"), 2, "csv, xlsx, pdf"),
         (("bob", "--cycle", "2025-10", "--partner"), 3, "no tenant"),

@@ -68,6 +68,14 @@ def test_errors_only_leaves_out_what_went_well():
 
 
 @plain_only
+def test_what_is_refused_at_the_door_has_no_state():
+    """A refused message was never in one: its record line has none."""
+    kept = Kept()
+    desk(kept).record_refused(message(State.QUEUED), 8, "rate")
+    assert [(record.record, record.state, record.reason) for record in kept.records] == [("refused", "", "rate")]
+
+
+@plain_only
 def test_none_records_nothing():
     """With log.messages = "none" there is no line at all, refusals included."""
     kept = Kept()

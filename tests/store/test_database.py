@@ -49,6 +49,16 @@ async def test_nobody_there_is_unavailable(tmp_path: Path):
         assert "hidden" not in str(unavailable.value)
 
 
+@pytest.mark.parametrize("dsn", ["postgresql://someone:hidden@127.0.0.1:1/db", "postgresql://someone:hid?hidden@127.0.0.1:1/db"])
+async def test_who_does_not_answer_is_named_without_its_password(dsn: str):
+    """The text says which server was asked; of a dsn that is not written as it should be it repeats nothing."""
+    with pytest.raises((DatabaseUnavailable, DatabaseRefused)) as caught:
+        await connect(dsn)
+    assert "hid" not in str(caught.value)
+    if "?" not in dsn:
+        assert "at 127.0.0.1:1 does not answer" in str(caught.value)
+
+
 async def test_a_wrong_user_or_database_is_refused(database: str):
     """Not being let in, or naming a database that is not there, is a set-up to be mended: exit code 78."""
     for wrong in (database.replace("user=smsgw", "user=stranger"), database.replace("///", "///no_")):

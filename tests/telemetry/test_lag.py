@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,7 @@ def test_a_stall_of_our_own_code_is_named_so(meters: Meters):
     (row,) = probe.rows()
     assert row["lag_ms"] == 20.0
     assert row["cpu_ms"] >= 19.0
+    assert datetime.fromisoformat(row["at"]).tzinfo == UTC
 
 
 def test_a_stall_while_another_thread_ran_is_named_so(meters: Meters):

@@ -32,6 +32,7 @@ from smsgw.admin.http import SHUTDOWN_S
 from smsgw.admin.policy_sets import Expected, Moved
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.admin.tokens import CONTENT_READ, POLICY_READ, POLICY_WRITE
+from smsgw.config.addresses import listening_for
 from smsgw.config.api import Api as Settings
 from smsgw.store.database import LOST
 from smsgw.telemetry.meters import Meters
@@ -166,7 +167,8 @@ class ApiServer:
         )
         await runner.setup()
         try:
-            await Site(runner, host or None, port, tls, self._connections, settings.head_s).start()
+            with listening_for("api.listen", host, port):
+                await Site(runner, host or None, port, tls, self._connections, settings.head_s).start()
         except BaseException:
             await runner.cleanup()
             raise
