@@ -178,7 +178,7 @@ class Daemon:
             self.desk,
             ending,
             self.deliver,
-            Inbound(self.desk, self.deliver, self.opt_outs),
+            Inbound(self.desk, self.deliver, self.opt_outs, most=receipt_settings.unmatched),
             self.recall.wake,
             hold_s=receipt_settings.store_wait_s,
             unmatched_cap=receipt_settings.unmatched,

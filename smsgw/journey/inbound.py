@@ -42,16 +42,17 @@ class _Arrival(msgspec.Struct, gc=False):
 class Inbound:
     """The journey of MO messages."""
 
-    def __init__(self, desk: Desk, deliver: Deliver, opt_outs: OptOuts) -> None:
-        """Take the desk, who delivers what is owed, and who keeps what keywords say."""
+    def __init__(self, desk: Desk, deliver: Deliver, opt_outs: OptOuts, *, most: int) -> None:
+        """Take the desk, who delivers what is owed, and who keeps what keywords say; `most`: that wait for their COMMIT."""
         self._desk = desk
         self._deliver = deliver
         self._opt_outs = opt_outs
+        self._most = most
 
     def __call__(self, bind: LinkBind, pdu: Pdu) -> None:
         """Find the owner of an MO message and owe it to it."""
         desk = self._desk
-        if not desk.commit.available:
+        if not desk.commit.available or len(desk.commit.owed) >= self._most:
             bind.answer(pdu, STORE_AWAY)
             return
         try:

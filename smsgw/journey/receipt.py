@@ -93,7 +93,7 @@ class ReceiptJourney:
             self._inbound(bind, pdu)
             return
         desk = self._desk
-        if not desk.commit.available and len(self._unanswered) >= self._unmatched_cap:
+        if len(self._unanswered) >= self._unmatched_cap:
             bind.answer(pdu, const.ESME_RX_T_APPN)
             return
         bind.meter.receipts[receipt.state] += 1

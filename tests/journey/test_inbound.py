@@ -93,3 +93,24 @@ async def test_an_mo_message_is_answered_after_its_commit(database: str):
             assert (await scene.smsc.delivered(scene.smsc.deliver(MO))).status == const.ESME_RX_T_APPN
         await scene.settled()
         assert len(tenant.requests) == 1
+
+
+async def test_a_flood_waits_at_its_carrier(database: str):
+    """The store is slow, the carrier knows no window: `unmatched` messages and receipts wait here, the rest is to come again."""
+    async with Scene(database, link="enquire_link_s = 3600", more="[receipts]\nunmatched = 3").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        for _ in range(5):
+            await tenant.submit(registered_delivery=1)
+        submits = await smsc.submitted(5)
+        await scene.settled()
+        async with scene.stalled():
+            scene.daemon.commit.unwait(0)  # a cycle that is stalled; all that follows waits for the next one
+            await scene.until(lambda: not scene.daemon.commit.unwaits)
+            sent = [smsc.deliver(MO) for _ in range(5)]
+            receipts = [smsc.receipt(submit) for submit in submits]
+            for later in (*sent[3:], *receipts[3:]):
+                assert (await smsc.delivered(later)).status == const.ESME_RX_T_APPN
+            assert (len(scene.daemon.commit.owed), scene.daemon.receipt.unanswered) == (3, 3)
+        for taken in (*sent[:3], *receipts[:3]):
+            assert (await smsc.delivered(taken)).status == const.ESME_ROK
+        await tenant.until(lambda: len([one for one in tenant.requests if one.command == const.DELIVER_SM]) == 6)
