@@ -16,6 +16,7 @@ import msgspec
 from smsgw.journey.accept import NOT_FILED
 from smsgw.model import Account, Message, Rejected, State
 from smsgw.policy.docket import BROKEN, blocked, refused
+from smsgw.policy.judging import RECIPIENT_SAID
 from smsgw.policy.statuses import refusal
 from smsgw.policy.verdict import Action, Verdict
 from smsgw.smpp.pdu import encode
@@ -35,8 +36,6 @@ UNABLE_S: Final = 10.0
 """How often a set that could not be asked is asked again."""
 KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
 """States of messages on whose text a verdict may still fall."""
-RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
-"""Reasons that may come about after a person has let a text go: nobody but its recipient can decide otherwise."""
 
 
 class Weigh:
@@ -79,7 +78,7 @@ class Weigh:
         barred = self.barred(held[0], verdict)
         if barred is not None:
             return self._refused(text, barred)
-        if released and verdict.uncounted and not text.counted and verdict.objection is not None:
+        if released and verdict.unsaid and not text.counted and verdict.objection is not None:
             return self._unable(text, account, now, expires)
         if not text.complete and not released and not self._docket.releases_missing(account):
             return self._refuse(text, account, "parts_missing", "text.missing")
@@ -98,7 +97,7 @@ class Weigh:
         return self._decided(text, Fate.RELEASED, rule=rules)
 
     def _unable(self, text: Text, account: Account, now: float, expires: float) -> Decision:
-        """A person has let a text go, and nobody can tell by which caps it is counted: it waits for its set, not for ever."""
+        """A person has let a text go, and nobody can tell what it cannot waive: it waits for its set, not for ever."""
         until = seconds_of(text.id) + 2 * self._settings.review_s
         if now >= until:
             return self._refuse(text, account, BROKEN, "fail")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
@@ -20,6 +20,9 @@ from smsgw.policy.submission import DEFAULT, Submission
 from smsgw.policy.templates import Templates
 from smsgw.policy.verdict import PASSING, Action, Finding, Part, Verdict
 from smsgw.smpp import tlv
+
+if TYPE_CHECKING:
+    from smsgw.policy.caps import Counted
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
 
@@ -43,6 +46,9 @@ RULES: Final[tuple[tuple[str, Rule, Callable[[RuleSet], bool]], ...]] = (
 
 
 _DOOR: Final = frozenset({"sender", "recipient", "tlv"})
+_UNWAIVED: Final = frozenset({"consent", "hours"})
+RECIPIENT_SAID: Final = frozenset({"opted_out", "no_consent"})
+"""Reasons of which nobody but the recipient can decide otherwise, also after a person has let a text go."""
 
 
 def steps_of(policy: RuleSet) -> tuple[Rule, ...]:
@@ -116,6 +122,23 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, hel
     if objection is None and deferred is None and carriers is None and sender is None and not flags and not caps and not added:
         return PASSING[category]
     return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=sender)
+
+
+def unwaived(policy: RuleSet, submission: Submission) -> tuple[Finding | None, float, tuple[Counted, ...]]:
+    """Return what nobody can waive: that the recipient does not want it, when its hours begin (0: they have), its caps.
+
+    Raises EngineFailed where what tells the kind of a message is broken: then nobody can tell.
+    """
+    steps = tuple(rule for name, rule, there in RULES if name in _UNWAIVED and there(policy))
+    if not steps and policy.caps is None:
+        return None, 0.0, ()
+    for engine in (policy.templates, policy.category_words):
+        if engine is not None:
+            engine.check()
+    said, _, deferred = _asked(policy, steps, submission)
+    unwanted = said if said is not None and said.reason in RECIPIENT_SAID else None
+    due = kinds.opens_at(policy, submission) if deferred is not None else 0.0
+    return unwanted, due, policy.caps(submission) if policy.caps is not None else ()
 
 
 def _tlvs(submission: Submission) -> bytes:

@@ -51,7 +51,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     `part`: it is part of a text that has to be judged as a whole, so only what needs no text has been asked yet.
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
     `sender`: what the set puts in the place of the tenant's own source; None: that stays.
-    `simply`: it may go, and nothing else is said but its category. `uncounted`: its set has caps, and cannot tell them now.
+    `simply`: it may go, and nothing else is said but its category. `unsaid`: what no person can waive cannot be told now.
     """
 
     category: str = ""
@@ -64,7 +64,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     added: bytes = b""
     sender: Replacement | None = None
     simply: bool = False
-    uncounted: bool = False
+    unsaid: bool = False
 
 
 PASSING: Final = {category: Verdict(category, simply=True) for category in ("", "otp", "notice", "marketing")}
