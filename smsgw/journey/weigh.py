@@ -77,7 +77,7 @@ class Weigh:
         barred = self.barred(held[0], verdict)
         if barred is not None:
             return self._refused(text, barred)
-        if released and verdict.uncounted and not text.counted and verdict.objection is not None:
+        if released and verdict.unsaid and not text.counted and verdict.objection is not None:
             return self._unable(text, account, now, expires)
         if not text.complete and not released and not self._docket.releases_missing(account):
             return self._refuse(text, account, "parts_missing", "text.missing")
@@ -96,7 +96,7 @@ class Weigh:
         return self._decided(text, Fate.RELEASED, rule=rules)
 
     def _unable(self, text: Text, account: Account, now: float, expires: float) -> Decision:
-        """A person has let a text go, and nobody can tell by which caps it is counted: it waits for its set, not for ever."""
+        """A person has let a text go, and nobody can tell what it cannot waive: it waits for its set, not for ever."""
         until = seconds_of(text.id) + 2 * self._settings.review_s
         if now >= until:
             return self._refuse(text, account, BROKEN, "fail")

@@ -4,7 +4,8 @@ A set that breaks (an engine's exception, a canary that is not found, files that
 `hold` if it says nothing else: never does a message pass because nobody could look at it. Parts of a long text are judged twice:
 at the door by what needs no text, and, joined, by everything.
 
-What a person lets go nevertheless is still counted by the set's caps, and where not even they can be told it waits (journey/weigh).
+What no person can waive (what the recipient said, hours, caps) is asked all the same of what is held; where it cannot be told,
+what a person lets go waits (journey/weigh).
 
 Must never: await, keep content.
 """
@@ -23,7 +24,18 @@ from smsgw.policy.caps import Counted
 from smsgw.policy.content import INJECTED
 from smsgw.policy.glance import Glance, Look
 from smsgw.policy.handset import content_of, plainly
-from smsgw.policy.judging import Rule, at_door, category_by, clear_steps_of, default_alone, door_of, judge, plain_steps_of, steps_of
+from smsgw.policy.judging import (
+    Rule,
+    at_door,
+    category_by,
+    clear_steps_of,
+    default_alone,
+    door_of,
+    judge,
+    plain_steps_of,
+    steps_of,
+    unwaived,
+)
 from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.pumping import Pumping
@@ -189,7 +201,7 @@ class Docket:
         if not name:
             return Verdict()  # it is judged no longer
         if found is None:
-            return msgspec.structs.replace(self._failed(name, None, EngineFailed("it is not loaded")), uncounted=True)
+            return msgspec.structs.replace(self._failed(name, None, EngineFailed("it is not loaded")), unsaid=True)
         policy, steps, submission = found.policy, found.steps, None
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
@@ -211,7 +223,7 @@ class Docket:
             elif verdict.added and (verdict.objection is None or verdict.objection.action is not Action.REJECT):
                 verdict = _lacking(verdict)
         except Exception as error:  # noqa: BLE001 - as above
-            return _with_caps(self._failed(name, policy, error), policy, submission)
+            return _with_unwaived(self._failed(name, policy, error), policy, submission)
         self._count(name, verdict)
         return verdict
 
@@ -290,21 +302,15 @@ class Docket:
         return f"{account.policy}@{version}:{rule}"
 
 
-def _with_caps(verdict: Verdict, policy: RuleSet, submission: Submission | None) -> Verdict:
-    """Return what a set that fails says of what is held, with its caps, which a person cannot waive.
-
-    They are asked of what tells the kind and the template of a message, if that is whole; else nobody can tell them.
-    """
-    if policy.caps is None:
-        return verdict
+def _with_unwaived(verdict: Verdict, policy: RuleSet, submission: Submission | None) -> Verdict:
+    """Return what a set that fails says of what is held, with what no person can waive; `unsaid` where that cannot be told."""
     try:
-        for engine in (policy.templates, policy.category_words):
-            if engine is not None:
-                engine.check()
-        caps = policy.caps(submission) if submission is not None else None
+        if submission is None:
+            raise EngineFailed("it cannot be read")
+        stops, due, caps = unwaived(policy, submission)
     except Exception:  # noqa: BLE001 - whatever an engine raises, it is broken, which is told already
-        caps = None
-    return msgspec.structs.replace(verdict, caps=caps or (), uncounted=caps is None)
+        return msgspec.structs.replace(verdict, unsaid=True)
+    return msgspec.structs.replace(verdict, stops=stops, due=due, caps=caps)
 
 
 def _source_in(pdu: bytes, command: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from smsgw.policy import address, consent, content, kinds, wording
 from smsgw.policy.ruleset import RuleSet
@@ -20,6 +20,9 @@ from smsgw.policy.submission import DEFAULT, Submission
 from smsgw.policy.templates import Templates
 from smsgw.policy.verdict import PASSING, Action, Finding, Part, Verdict
 from smsgw.smpp import tlv
+
+if TYPE_CHECKING:
+    from smsgw.policy.caps import Counted
 
 Rule = Callable[[RuleSet, Submission], Sequence[Finding]]
 
@@ -138,6 +141,23 @@ def _whoever_lets_it_go(policy: RuleSet, submission: Submission) -> tuple[Findin
             elif finding.action is Action.REJECT:
                 return finding, deferred
     return None, deferred
+
+
+def unwaived(policy: RuleSet, submission: Submission) -> tuple[Finding | None, float, tuple[Counted, ...]]:
+    """Return what nobody can waive: what keeps a message from going, when its hours begin (0: they have), its caps.
+
+    Raises EngineFailed where what tells the kind of a message is broken: then nobody can tell.
+    """
+    if policy.caps is None and not any(there(policy) for name, _, there in RULES if name in _ASKED_ALWAYS):
+        return None, 0.0, ()
+    for engine in (policy.templates, policy.category_words):
+        if engine is not None:
+            engine.check()
+    stops, deferred = _whoever_lets_it_go(policy, submission)
+    due = kinds.opens_at(policy, submission) if deferred is not None else 0.0
+    if deferred is not None and not due:
+        stops = stops or Finding(Action.REJECT, deferred.reason, deferred.rule)
+    return stops, due, policy.caps(submission) if policy.caps is not None else ()
 
 
 def _tlvs(submission: Submission) -> bytes:

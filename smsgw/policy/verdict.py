@@ -52,7 +52,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     `due`: it may go then (Unix seconds), and not before; 0: at once. `added`: TLVs that the set puts at the end of the message.
     `sender`: what the set puts in the place of the tenant's own source; None: that stays.
     `stops`, of what is held: what keeps it from going whoever lets it go: its recipient's word, or hours that refuse.
-    `simply`: it may go, and nothing else is said but its category. `uncounted`: its set has caps, and cannot tell them now.
+    `simply`: it may go, and nothing else is said but its category. `unsaid`: what no person can waive cannot be told now.
     """
 
     category: str = ""
@@ -66,7 +66,7 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     sender: Replacement | None = None
     stops: Finding | None = None
     simply: bool = False
-    uncounted: bool = False
+    unsaid: bool = False
 
 
 PASSING: Final = {category: Verdict(category, simply=True) for category in ("", "otp", "notice", "marketing")}

@@ -192,7 +192,7 @@ def test_a_set_that_breaks_tells_its_caps_as_long_as_it_can(docket_of: Callable[
         ends = ("10690001", "8613800138000")
         verdict = docket.held(ACCOUNT, *ends, [(pdu_of(text), const.SUBMIT_SM)], 0.0, owner, joined=False)
         objection = verdict.objection
-        return [cap.rule for cap in verdict.caps], verdict.uncounted, objection.action if objection is not None else None
+        return [cap.rule for cap in verdict.caps], verdict.unsaid, objection.action if objection is not None else None
 
     policy = compiled(CAPPED)
     docket, _ = docket_of(policy)
@@ -209,3 +209,20 @@ def test_a_set_that_breaks_tells_its_caps_as_long_as_it_can(docket_of: Callable[
     assert held(docket) == ([], False, Action.HOLD)
     docket.apply({})
     assert held(docket) == ([], True, Action.HOLD)
+
+
+def test_a_set_that_breaks_tells_what_no_person_can_waive(docket_of: Callable[[RuleSet], tuple[Docket, Told]]):
+    """That the recipient does not want it, and when its hours begin; of a message of another kind neither."""
+    hours = '[[hours]]\nbegin = "09:00"\nend = "20:00"\naction = "defer"\n'
+
+    def held(text: str, more: str) -> Verdict:
+        docket, _ = docket_of(compiled(f'[category.words]\nmarketing = ["优惠"]\n{more}'))
+        docket._steps["set"] = docket._steps["set"]._replace(steps=(lambda *_: 1 / 0,), look=None)
+        ends = ("10690001", "8613800138000")
+        return docket.held(ACCOUNT, *ends, [(pdu_of(text), const.SUBMIT_SM)], 0.0, owner, joined=False)
+
+    failed = Finding(Action.HOLD, "policy_failed", "fail")
+    assert held("优惠", hours) == Verdict("", failed, due=3_600.0)
+    assert held("您好", hours) == Verdict("", failed)
+    assert held("优惠", "[consent]\nrequired = true\n").objection == Finding(Action.REJECT, "no_consent", "consent.required")
+    assert held("您好", "[consent]\nrequired = true\n") == Verdict("", failed)

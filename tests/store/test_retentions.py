@@ -229,7 +229,7 @@ async def test_another_profile_is_another_class(store: Connection):
     assert (await provisioning.read_entities(store))["retention", "cn"]["profile"] == "eu_min"
     known = {row["name"]: tuple(row)[1:] for row in await store.fetch("SELECT name, class, profile, live FROM retention")}
     assert known == {"eu": (1, "eu_min", True), "cn #2": (2, "cn_port", False), "cn": (3, "eu_min", True)}
-    read = {one.system_id: one.content_class for one in (await provisioning.read(store, str)).accounts}
+    read = {one.system_id: one.content_class for one in (await provisioned.read(store, str)).accounts}
     assert read["cn1"] == 3
     await keep(store)
     assert (await clear(store), await kept(store)) == ({old}, {old})
