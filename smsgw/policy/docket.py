@@ -21,7 +21,18 @@ from smsgw.policy.caps import Counted
 from smsgw.policy.content import INJECTED
 from smsgw.policy.glance import Glance, Look
 from smsgw.policy.handset import content_of, plainly
-from smsgw.policy.judging import Rule, at_door, category_by, clear_steps_of, default_alone, door_of, judge, plain_steps_of, steps_of
+from smsgw.policy.judging import (
+    Rule,
+    at_door,
+    category_by,
+    clear_steps_of,
+    default_alone,
+    door_of,
+    judge,
+    plain_steps_of,
+    steps_of,
+    whoever_lets_it_go,
+)
 from smsgw.policy.marks import NO_MARKS, Marks, Scope, block_word
 from smsgw.policy.matcher import EngineFailed
 from smsgw.policy.pumping import Pumping
@@ -189,6 +200,7 @@ class Docket:
         if found is None:
             return self._failed(name, None, EngineFailed("it is not loaded"))
         policy, steps = found.policy, found.steps
+        submission: Submission | None = None
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(
@@ -209,7 +221,7 @@ class Docket:
             elif verdict.added and (verdict.objection is None or verdict.objection.action is not Action.REJECT):
                 verdict = _lacking(verdict)
         except Exception as error:  # noqa: BLE001 - as above
-            return self._failed(name, policy, error)
+            return _stopped(self._failed(name, policy, error), policy, submission)
         self._count(name, verdict)
         return verdict
 
@@ -286,6 +298,17 @@ class Docket:
         found = self._steps.get(account.policy)
         version = found.policy.version[:8] if found is not None else ""
         return f"{account.policy}@{version}:{rule}"
+
+
+def _stopped(failed: Verdict, policy: RuleSet, submission: Submission | None) -> Verdict:
+    """Return the verdict of a set that has broken, with what stops a message whoever lets it go, where that can be told still."""
+    if submission is None:
+        return failed
+    try:
+        stops, _ = whoever_lets_it_go(policy, submission)
+    except Exception:  # noqa: BLE001 - what has broken may have broken this as well
+        return failed
+    return msgspec.structs.replace(failed, stops=stops)
 
 
 def _source_in(pdu: bytes, command: int) -> str:

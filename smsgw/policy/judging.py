@@ -103,7 +103,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, hel
     objection, flags, deferred = _asked(policy, steps, submission)
     due, stops = 0.0, None
     if held and objection is not None:
-        stops, deferred = _whoever_lets_it_go(policy, submission)
+        stops, deferred = whoever_lets_it_go(policy, submission)
     if deferred is not None and (held or objection is None or objection.action is Action.HOLD):
         due = kinds.opens_at(policy, submission)
         if not due:
@@ -125,7 +125,7 @@ def judge(policy: RuleSet, steps: Sequence[Rule], submission: Submission, *, hel
     return Verdict(category, objection, flags, carriers, caps, due=due, added=added, sender=sender, stops=stops)
 
 
-def _whoever_lets_it_go(policy: RuleSet, submission: Submission) -> tuple[Finding | None, Finding | None]:
+def whoever_lets_it_go(policy: RuleSet, submission: Submission) -> tuple[Finding | None, Finding | None]:
     """Return what keeps a message from going, and what wants it to wait, although a rule before them objects already."""
     deferred: Finding | None = None
     for name, rule, there in RULES:
