@@ -202,7 +202,8 @@ class Docket:
             return Verdict()  # it is judged no longer
         if found is None:
             return msgspec.structs.replace(self._failed(name, None, EngineFailed("it is not loaded")), unsaid=True)
-        policy, steps, submission = found.policy, found.steps, None
+        policy, steps = found.policy, found.steps
+        submission: Submission | None = None
         try:
             contents = [content_of(pdu, command) for pdu, command in parts] if joined else []
             submission = Submission(

@@ -11,6 +11,7 @@ from smsgw.admin.recipients import By
 from smsgw.compliance.lists import Entry
 from smsgw.journey import optout
 from smsgw.model import State
+from smsgw.policy.matcher import Term
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from smsgw.smpp.pdu import sm_body
@@ -203,6 +204,21 @@ async def test_a_refusal_stands_behind_whatever_a_person_lets_go(database: str, 
         await reviewing.decide(scene.connection, [number], accept=True, actor="ann", reason="seen")
         row = await scene.in_state(each, State.REJECTED)
         assert (row["error"], row["refund"]) == (OPTED_OUT, row["price"])
+        assert scene.smsc.submits == []
+
+
+async def test_a_refusal_stands_while_the_set_is_broken(database: str, tmp_path: Path):
+    """Its canary is not found, a person accepts what it held before: who has refused marketing meanwhile does not get it."""
+    async with scene_of(database, tmp_path, HOLDS).playing() as scene:
+        each = await submitted(await scene.tenant(), f"{OFFER}，快加微信")
+        (number,) = await in_review(scene)
+        assert await said(scene, "TD") == const.ESME_ROK
+        docket = scene.daemon.docket
+        docket.rule_sets()[0].terms_n1._shards.append(([Term("never", 0)], docket.rule_sets()[0].terms_n1._shards[0][1]))  # type: ignore[union-attr]
+        docket.check()
+        await reviewing.decide(scene.connection, [number], accept=True, actor="ann", reason="seen")
+        assert (await scene.in_state(each, State.REJECTED))["error"] == OPTED_OUT
+        assert docket.failures["china",] >= 1
         assert scene.smsc.submits == []
 
 
