@@ -1,5 +1,5 @@
 # smsgw with its embedded PostgreSQL. Data live in the volume /var/lib/smsgw; give [database] dsn to use a server of yours.
-#   docker build -t smsgw .        docker run -p 2775:2775 -p 8080:8080 -v smsgw:/var/lib/smsgw smsgw
+#   docker build -t smsgw .        docker run -p 2775:2775 -p 127.0.0.1:8080:8080 -v smsgw:/var/lib/smsgw smsgw
 ARG BASE=python:3.13-slim
 FROM ${BASE} AS build
 WORKDIR /src

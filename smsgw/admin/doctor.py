@@ -21,6 +21,8 @@ from typing import Final
 import aiohttp
 import orjson
 
+from smsgw.admin.content_keys import KEYS_FILE
+from smsgw.admin.sealing import KEY_FILE
 from smsgw.config import Config, address_of
 from smsgw.store import audits, examination, invariants, mark_chain, partitions, retentions
 from smsgw.store.database import Connection, check_durability, connect
@@ -64,7 +66,8 @@ def exit_code(findings: Iterable[Finding]) -> int:
 
 async def examine(config: Config, dsn: str, *, books: bool = True, now: datetime.datetime | None = None) -> list[Finding]:
     """Look at everything. `dsn`: where the store is; `books=False` leaves the invariants out, which read every kept message."""
-    findings = [file_limit(), disk(Path(config.node.data_dir)), await gateway(config)]
+    data_dir = Path(config.node.data_dir)
+    findings = [file_limit(), disk(data_dir), keys(data_dir), await gateway(config)]
     try:
         connection = await connect(dsn, name="smsgw doctor")
     except StoreError as error:
@@ -116,6 +119,23 @@ def disk(data_dir: Path) -> Finding:
     level = max(_below(usage.free / usage.total, DISK_SHARE), _below(usage.free, DISK_OCTETS))
     text = f"{usage.free / (1 << 30):.1f} GiB free ({usage.free / usage.total:.0%}) under {data_dir}"
     return Finding("disk", level, text, "make room, or keep messages for fewer days")
+
+
+def keys(data_dir: Path) -> Finding:
+    """Who may read the keys that open links' passwords and sealed content: the gateway's own user alone."""
+    found = []
+    for name in (KEY_FILE, KEYS_FILE):
+        try:
+            mode = (data_dir / name).stat().st_mode & 0o777
+        except OSError:
+            continue  # not made yet, or nothing is sealed; who may not look is told elsewhere
+        if mode & 0o077:
+            found.append(f"{data_dir / name} has mode {mode:04o}")
+    if found:
+        return Finding(
+            "keys", Level.WARNING, "; ".join(found), "chmod 600; others may have read it: renew the passwords that it opens"
+        )
+    return Finding("keys", Level.OK, "their owner alone may read them")
 
 
 async def gateway(config: Config) -> Finding:

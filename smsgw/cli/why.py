@@ -26,7 +26,7 @@ def why(
     *,
     json: face.Json = False,
 ) -> None:
-    """Say what would become of a message: every rule, route and price, without sending it."""
+    """Say what would become of a message: every rule, route and price, balance and quotas, without sending it."""
     from smsgw.admin.control import ControlError, question
 
     if text != "-":

@@ -69,8 +69,8 @@ def draw(view: View, width: int = 80, height: int = 24) -> RenderableType:
         parts.append(Text(view.where, overflow="fold"))
         lines += sum(max(1, -(-len(line) // width)) for line in view.where.splitlines())
     if view.told:
-        parts += [_tenants(view), Text(), _links(view.links), Text()]
-        lines += len(view.told) + bool(view.guest) + len(view.links) + 4
+        parts += [Text(), _tenants(view), Text(), _links(view.links), Text()]
+        lines += len(view.told) + bool(view.guest) + len(view.links) + 5
     parts.append(states)
     room = max(1, min(EVENTS, height - lines))
     parts.append(Text("\n".join(view.events[-room:]), style="yellow", no_wrap=True, overflow="ellipsis"))

@@ -121,7 +121,7 @@ class Demo:
             for tenant in bulk:
                 tenant.stop()
             plain.stop()
-            await self._say("no more messages; waiting for what is due (Ctrl-C again: leave at once) …")
+            await self._say("no more messages; waiting for the last receipts (Ctrl-C leaves) …")
             verdict = await self._settle(daemon, connection, bulk, plain)
             await plain.leave()
         return verdict

@@ -167,6 +167,10 @@ class EmbeddedServer:
             raise DatabaseRefused(f"cannot use {self._data_dir} for the database: {error}. {self._suggestion()}") from None
 
     def _suggestion(self) -> str:
+        with contextlib.suppress(OSError):
+            owner = self._data_dir.stat().st_uid
+            if os.geteuid() not in {0, owner}:
+                return f"It belongs to {_name_of(owner)}: run this as {' or '.join(dict.fromkeys((_name_of(owner), 'root')))}."
         best = "/var/lib/smsgw" if os.geteuid() == 0 else str(Path.home() / ".local/share/smsgw")
         return f'Set data_dir in [node] to a directory that it can enter, such as "{best}".'
 
@@ -382,3 +386,10 @@ def remove_scratch(directory: Path) -> None:
     """Take a scratch directory away, with the socket directory that its server may have had elsewhere. Blocks."""
     shutil.rmtree(EmbeddedServer(directory)._socket, ignore_errors=True)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user id {uid}"

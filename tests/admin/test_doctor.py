@@ -136,6 +136,19 @@ def test_a_data_dir_that_is_not_there_is_told(tmp_path: Path):
     assert "GiB free" in doctor.disk(tmp_path).text
 
 
+def test_keys_that_others_may_read_are_told(tmp_path: Path):
+    """A key in data_dir is for its owner alone: another mode is a warning that names the file; one that is not there is none."""
+    assert doctor.keys(tmp_path).level is Level.OK
+    key = tmp_path / "seal.key"
+    key.touch(0o600)
+    key.chmod(0o600)
+    assert doctor.keys(tmp_path).level is Level.OK
+    key.chmod(0o644)
+    found = doctor.keys(tmp_path)
+    assert (found.level, found.text) == (Level.WARNING, f"{key} has mode 0644")
+    assert "chmod 600" in found.hint
+
+
 def test_the_exit_code_is_the_worst_level():
     """0 without faults, 1 with warnings, 2 with anything critical."""
     well, look, broken = (Finding("x", level, "") for level in Level)

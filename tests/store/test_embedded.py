@@ -209,3 +209,18 @@ def test_a_scratch_directory_can_be_entered_and_only_we_fill_it():
     assert path.stat().st_uid == os.geteuid()
     remove_scratch(path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("uid", "said"), [(0, "It belongs to root: run this as root."), (4_294_000, "run this as user id 4294000 or root.")]
+)
+def test_whose_data_dir_it_is_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uid: int, said: str):
+    """Who may not use a data_dir of somebody else is told whose it is, and not to take another one."""
+    path = tmp_path / "data"
+    path.mkdir()
+    found = path.stat()
+    monkeypatch.setattr(os, "geteuid", lambda: 4_294_001)
+    monkeypatch.setattr(Path, "stat", lambda _path, **_options: os.stat_result([*found[:4], uid, *found[5:10]]))
+    told = EmbeddedServer(path)._suggestion()
+    assert said in told
+    assert "Set data_dir" not in told
