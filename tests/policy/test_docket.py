@@ -224,5 +224,5 @@ def test_a_set_that_breaks_tells_what_no_person_can_waive(docket_of: Callable[[R
     failed = Finding(Action.HOLD, "policy_failed", "fail")
     assert held("优惠", hours) == Verdict("", failed, due=3_600.0)
     assert held("您好", hours) == Verdict("", failed)
-    assert held("优惠", "[consent]\nrequired = true\n").objection == Finding(Action.REJECT, "no_consent", "consent.required")
+    assert held("优惠", "[consent]\nrequired = true\n").stops == Finding(Action.REJECT, "no_consent", "consent.required")
     assert held("您好", "[consent]\nrequired = true\n") == Verdict("", failed)
