@@ -340,7 +340,7 @@ class Daemon:
         self.carriers.apply(directory.links())
         self.docket.apply(directory.policies)
         self.limits.follow(directory)
-        self.log.info("provisioning_applied", version=directory.version)
+        self.log.info("provisioning_applied", change=directory.version)
 
     # ---- time -----------------------------------------------------------------------------------------------------
 

@@ -144,7 +144,7 @@ def _status_rows() -> list[list[str]]:
     rows += [(pair[0], status_name(pair[0]), reason, own()[reason]) for reason, pair in STATUSES.items()]
     return [
         [
-            f"`0x{code:08X}`" if code >= 0 else "as it is",
+            f"`0x{code:08x}`" if code >= 0 else "as it is",
             name,
             f"`{reason}`" if re.fullmatch(r"\w+", reason) else reason or "none",
             when,
@@ -156,7 +156,7 @@ def _status_rows() -> list[list[str]]:
 
 def _rule_rows() -> list[list[str]]:
     return [
-        [f"`{rule}`", f"`{reason}`", f"`0x{STATUSES[reason][0]:04X}`", status_name(STATUSES[reason][1])]
+        [f"`{rule}`", f"`{reason}`", f"`0x{STATUSES[reason][0]:04x}`", status_name(STATUSES[reason][1])]
         for rule, reason in sorted(findings())
     ]
 
@@ -168,7 +168,7 @@ def _command_rows() -> list[list[str]]:
     commands = sorted(set().union(*(LEGAL.get((Role.MC, state), frozenset()) for state in states)))
     return [
         [
-            f"`0x{command:08X}`",
+            f"`0x{command:08x}`",
             const.command_name(command),
             *("yes" if command in LEGAL.get((Role.MC, state), ()) else refused[command in binds] for state in states),
         ]

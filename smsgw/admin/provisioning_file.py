@@ -25,6 +25,7 @@ from smsgw.admin.retention_values import PROFILES, retention
 from smsgw.billing.tariff import parse_money
 from smsgw.config import REFERENCES, ConfigError, resolve
 from smsgw.model import Account, Dialect, Link, Tenant
+from smsgw.policy.file import PolicyFile
 from smsgw.policy.ruleset import Bundle
 from smsgw.store.prices import PriceKey
 from smsgw.store.provisioning import Entities
@@ -148,6 +149,8 @@ def parse_provisioning(text: str, filename: str = "provisioning.toml") -> Provis
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{filename}: {error}"]) from None
+    if raw and not _TABLES.keys() & raw and raw.keys() <= set(PolicyFile.__struct_encode_fields__):
+        raise ConfigError([f"{filename}: this is a rule set: name it in the files of a [[policy]], and check the file with that"])
     reading = _Reading(filename, text)
     for kind, tables in raw.items():
         if kind not in _TABLES:

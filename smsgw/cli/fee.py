@@ -62,7 +62,8 @@ def compute(config: face.ConfigPath = face.CONFIG) -> None:
     """Compute the open ones as of today; a running gateway does so by itself each day."""
     from smsgw.admin import late_fees
 
-    print(stored.ask(config, late_fees.keep_fees))
+    made = stored.ask(config, late_fees.keep_fees)
+    print(f"proposals made or changed: {made}")
 
 
 @app.command()

@@ -190,7 +190,7 @@ class Listener:
         left = list(self._all())
         for session in left:
             session.wire.abort("drain_deadline")
-        self._log.info("drained", cut=len(left))
+        self._log.info("sessions_drained", cut=len(left))
 
     async def _until(self, done: Callable[[], bool], deadline: float) -> None:
         # Once in a life: looking often is simpler than having the hot path tell when a count has come to nought.

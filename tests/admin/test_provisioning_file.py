@@ -60,6 +60,13 @@ def test_every_error_is_told_at_once():
     ]
 
 
+@pytest.mark.parametrize("pack", ["china", "china-caps", "india", "north-america"])
+def test_a_rule_set_is_told_where_it_belongs(pack: str):
+    """One sentence, not one for each of its tables."""
+    text = (Path(__file__).parents[2] / "config" / "policy" / f"{pack}.toml").read_text(encoding="utf-8")
+    assert errors(text) == ["p.toml: this is a rule set: name it in the files of a [[policy]], and check the file with that"]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -36,7 +36,7 @@ def test_a_proposal_is_listed_and_posted(proposed: Command):
     assert json.loads(proposed("fee", "list", "--json").stdout) == []
     (row,) = json.loads(proposed("fee", "list", "--all", "--json").stdout)
     assert (row["state"], row["actor"]) == ("posted", "ann")
-    assert proposed("fee", "compute").stdout.strip() == "0"
+    assert proposed("fee", "compute").stdout.strip() == "proposals made or changed: 0"
 
 
 def test_what_cannot_be_decided_exits_with_why(proposed: Command):
