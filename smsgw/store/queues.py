@@ -85,7 +85,7 @@ class Queues:
         self.put_back: dict[int, tuple[Any, ...]] = {}
         self.leases: list[tuple[int, int, Effect]] = []
         self.waits: dict[int, tuple[int, tuple[Any, ...]]] = {}
-        self.unwaits: list[int] = []
+        self.unwaits: dict[int, None] = {}
         self.claims: list[tuple[int, int, Effect]] = []
         self.refers: list[tuple[Any, ...]] = []
         self.parks: deque[tuple[Any, Effect, Any]] = deque()
@@ -144,12 +144,14 @@ class Queues:
         expires = int(message.expires_at * 1000) if message.state in {State.QUEUED, State.SCHEDULED} else 0
         row = (message.id, link, int(message.state), int(due_at * 1000), expires, node)
         self.waits[message.id] = (message.account.id, row)
+        if self.unwaits:
+            self.unwaits.pop(message.id, None)
         self._wake.set()
 
     def unwait(self, message_id: int) -> None:
         """The message waits no longer."""
         self.waits.pop(message_id, None)
-        self.unwaits.append(message_id)
+        self.unwaits[message_id] = None
         self._wake.set()
 
     def claim(self, link: int, count: int, effect: Effect) -> None:
@@ -308,7 +310,7 @@ class Queues:
         changed = self.changed
         least_id = self.new.least_id
         waits, unwaits, refers = self.waits, self.unwaits, self.refers
-        self.waits, self.unwaits, self.refers = {}, [], []
+        self.waits, self.unwaits, self.refers = {}, {}, []
         for key, place in waits.items():
             account_id, row = place
             if key in changed or key >= least_id(account_id):  # not packed yet: between the two it would be nowhere
@@ -316,9 +318,11 @@ class Queues:
             else:
                 batch.wait.append(row)
         batch.wait.sort()
+        # Of two objects the first one's change may conflict, and then its cycle takes nothing out: it is for the second one's.
+        second = {message.id for message in self._second} if self._second else None
         for key in unwaits:
-            if key in changed:
-                self.unwaits.append(key)
+            if key in changed or (second is not None and key in second):
+                self.unwaits[key] = None
             else:
                 batch.unwait.append((key,))
         for row in refers:

@@ -513,6 +513,41 @@ async def test_a_message_that_was_read_twice_is_changed_once(node: Node, connect
     assert await connection.fetchval("SELECT count(*) FROM owed") == 1
 
 
+async def test_what_waits_no_longer_is_taken_out_with_the_change_that_says_so(node: Node, connection: Connection):
+    """Another object of the message conflicts in the cycle before: that one takes nothing out, and the next one does."""
+    commit, effects = node.commit, node.effects
+    async with working(commit):
+        new = node.submit()
+        await effects.count(1)
+        stale = twin(new)
+        stale.rev = new.rev - 1
+        commit.wait(new, 7, 4e9, claimed=True)
+        commit.change(new, effects, "waits")
+        await effects.count(2)
+        assert await connection.fetchval("SELECT count(*) FROM waiting") == 1
+        commit.change(stale, effects, "stale")
+        new.state = State.SENT
+        commit.change(new, effects, "sent")
+        commit.unwait(new.id)
+        await effects.count(4)
+        assert effects.seen[2:] == [("stale", CONFLICT), ("sent", None)]
+        assert await connection.fetchval("SELECT count(*) FROM waiting") == 0
+    await whole(connection)
+
+
+async def test_what_is_said_last_of_a_place_counts(node: Node, connection: Connection):
+    """Taken out and put back before a cycle has taken either, it is there."""
+    commit, effects = node.commit, node.effects
+    async with working(commit):
+        new = node.submit()
+        await effects.count(1)
+        commit.unwait(new.id)
+        commit.wait(new, 7, 4e9, claimed=False)
+        commit.change(new, effects, "waits")
+        await effects.count(2)
+    assert await connection.fetchval("SELECT count(*) FROM waiting") == 1
+
+
 @plain_only
 async def test_rows_are_locked_in_one_order(node: Node):
     """Whatever the order in which messages changed or went to wait, a cycle writes them by id: no two can block each other."""
