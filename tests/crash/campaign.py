@@ -24,6 +24,7 @@ from smsgw.sim.texts import indexed_text
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
 from smsgw.store.database import EmbeddedServer, connect, migrate, remove_scratch, scratch_directory
+from smsgw.store.processes import gone
 from tests.crash.oracle import LEFT, WATCH, Verdict, evidence, judge, without_receipt
 from tests.rig import GatewayProcess, provision, provisioning
 
@@ -186,6 +187,7 @@ class Campaign:
         pid = self.server.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+        await gone(pid)  # one that has not died yet still answers, and would be taken for the new one
         self.killed_servers += 1
         await self.server.start()
         connection = await connect(self.server.dsn)

@@ -15,6 +15,7 @@ import pytest
 from smsgw.store.database import connect
 from smsgw.store.embedded import SOCKET_DIRECTORY_OCTETS, EmbeddedServer, remove_scratch, scratch_directory
 from smsgw.store.errors import DatabaseRefused, DatabaseUnavailable
+from smsgw.store.processes import gone
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root hands its server to another user")
 
@@ -79,6 +80,7 @@ async def test_what_was_committed_survives_a_kill_of_the_server(server: Embedded
     killed = server.pid
     assert killed
     os.kill(killed, signal.SIGKILL)
+    await gone(killed)
     await server.start()
     assert server.pid != killed
     assert await _value(server.dsn, "SELECT x FROM kept") == 1
@@ -120,14 +122,17 @@ async def test_the_server_outlives_a_killed_gateway_and_is_adopted(stopped: Path
 async def test_a_zombie_does_not_keep_the_server_down(stopped: Path, programs: Path):
     """A killed server that nobody reaps looks alive to PostgreSQL; the start clears its locks and goes on."""
     with subprocess.Popen([sys.executable, "-c", _GATEWAY, stopped, programs], stdout=subprocess.PIPE) as gateway:
-        assert gateway.stdout
-        zombie = int(await asyncio.to_thread(gateway.stdout.readline))
-        os.kill(zombie, signal.SIGKILL)
-        heir = EmbeddedServer(stopped, programs=programs)
-        await heir.start()
-        assert Path(f"/proc/{zombie}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-        assert await _value(heir.dsn, "SELECT 1") == 1
-        gateway.kill()
+        try:
+            assert gateway.stdout
+            zombie = int(await asyncio.to_thread(gateway.stdout.readline))
+            os.kill(zombie, signal.SIGKILL)
+            await gone(zombie)
+            heir = EmbeddedServer(stopped, programs=programs)
+            await heir.start()
+            assert Path(f"/proc/{zombie}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            assert await _value(heir.dsn, "SELECT 1") == 1
+        finally:
+            gateway.kill()
 
 
 async def test_a_stop_ends_open_transactions(server: EmbeddedServer):

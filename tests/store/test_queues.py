@@ -188,7 +188,7 @@ def test_where_a_message_waits_goes_with_it_whosever_turn_it_is(clock: FakeClock
 
 
 def test_the_last_word_on_waiting_counts(clock: FakeClock, ids: Ids):
-    """Waiting, then not: no row. Not waiting, then again: the row goes and comes back in one cycle."""
+    """Waiting, then not: no row. Not waiting, then again: its row is written over."""
     waiting = queues(clock)
     first, second = message(ids), message(ids, state=State.QUEUED, expires_at=9.0)
     waiting.wait(first, 7, 0.0, claimed=False)
@@ -198,7 +198,7 @@ def test_the_last_word_on_waiting_counts(clock: FakeClock, ids: Ids):
     waiting.wait(second, 8, 2.0, claimed=False)
     (batch,) = packed(waiting)
     assert batch.wait == [(second.id, 8, int(State.QUEUED), 2000, 9000, 0)]
-    assert batch.unwait == [(first.id,), (second.id,)]
+    assert batch.unwait == [(first.id,)]
 
 
 def test_rows_are_what_they_were_when_packed(clock: FakeClock, ids: Ids):

@@ -561,7 +561,7 @@ async def test_a_drain_has_a_deadline():
             await eventually(lambda: bool(front.notes.accepted))
             with capture_logs() as logs:
                 await front.listener.drain(0.1)
-            assert {"event": "drained", "cut": 1, "log_level": "info"} in logs
+            assert {"event": "sessions_drained", "cut": 1, "log_level": "info"} in logs
             await esme.closed()
         ticker.cancel()
 
