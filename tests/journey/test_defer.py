@@ -138,18 +138,23 @@ async def test_a_joined_text_waits_as_a_whole(database: str, tmp_path: Path):
             await scene.in_state(each, State.SENT)
 
 
+async def accepted_at_night(scene: Scene, window: Window, each: bytes) -> None:
+    """A person accepts a held message: it goes when the hours begin, and not before."""
+    await accept(scene, *await in_review(scene))
+    await scene.until(lambda: scene.daemon.hold.fates["deferred", "rules"] == 1)
+    assert scene.smsc.submits == []
+    await scene.later(window.opens_s + 30.0)
+    await scene.smsc.submitted(1)
+    await scene.in_state(each, State.SENT)
+
+
 async def test_what_a_person_accepts_at_night_goes_in_the_morning(database: str, tmp_path: Path):
     """A review that is accepted outside the hours releases the message when they begin."""
     window = Window()
     async with scene_of(database, tmp_path, window.policy(HELD)).playing() as scene:
         each = await submitted(await scene.tenant(), "来玩百家乐")
         assert (await scene.row(each))["state"] == State.HELD
-        await accept(scene, *await in_review(scene))
-        await scene.until(lambda: scene.daemon.hold.fates["deferred", "rules"] == 1)
-        assert scene.smsc.submits == []
-        await scene.later(window.opens_s + 30.0)
-        await scene.smsc.submitted(1)
-        await scene.in_state(each, State.SENT)
+        await accepted_at_night(scene, window, each)
 
 
 async def test_hours_hold_for_what_was_held_before_they_were_asked(database: str, tmp_path: Path):
@@ -158,12 +163,7 @@ async def test_hours_hold_for_what_was_held_before_they_were_asked(database: str
     async with scene_of(database, tmp_path, window.policy()).playing() as scene:
         tenant = await scene.tenant()
         each = id_of(await tenant.submit(b"10690001", text=b"\x4e\x00\x4e", data_coding=8, registered_delivery=1))
-        await accept(scene, *await in_review(scene))
-        await scene.until(lambda: scene.daemon.hold.fates["deferred", "rules"] == 1)
-        assert scene.smsc.submits == []
-        await scene.later(window.opens_s + 30.0)
-        await scene.smsc.submitted(1)
-        await scene.in_state(each, State.SENT)
+        await accepted_at_night(scene, window, each)
 
 
 async def test_what_a_person_accepts_out_of_hours_that_refuse_does_not_go(database: str, tmp_path: Path):

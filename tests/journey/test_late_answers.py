@@ -83,16 +83,22 @@ async def test_ids_that_differ_by_pdu_meet(database: str):
                 assert id_in(await esme.request(const.DELIVER_SM)) == response.body[:-1]
 
 
+async def sent_twice(scene: Scene, tenant: Esme) -> bytes:
+    """Submit a message whose first attempt nobody has answered in time: its second is on the way. Returns its id."""
+    scene.smsc.late = True
+    ours = id_of(await tenant.submit(registered_delivery=1))
+    await scene.smsc.submitted(1)
+    await scene.later(6)
+    await scene.smsc.submitted(2)
+    scene.smsc.late = False
+    return ours
+
+
 async def test_what_came_to_its_end_is_not_sent_again(database: str):
     """The first attempt is answered late and receipted; what the carrier then says of the second one changes nothing."""
     async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        smsc.late = True
-        ours = id_of(await tenant.submit(registered_delivery=1))
-        await smsc.submitted(1)
-        await scene.later(6)
-        await smsc.submitted(2)
-        smsc.late = False
+        ours = await sent_twice(scene, tenant)
         (session, answer), _ = smsc.kept
         session.send_raw(answer)
         await scene.in_state(ours, State.SENT)
@@ -132,12 +138,7 @@ async def test_a_receipt_of_the_second_attempt_finds_its_message_too(database: s
     """The first attempt was answered late, the second in time; the carrier reports the second one alone."""
     async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        smsc.late = True
-        ours = id_of(await tenant.submit(registered_delivery=1))
-        await smsc.submitted(1)
-        await scene.later(6)
-        await smsc.submitted(2)
-        smsc.late = False
+        ours = await sent_twice(scene, tenant)
         smsc.answer_late()
         await scene.in_state(ours, State.SENT)
         await smsc.delivered(smsc.receipt(smsc.submits[1]))
