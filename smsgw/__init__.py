@@ -21,7 +21,7 @@ Rooms, a folder for each party or station that a message passes:
     policy/          may it go? token buckets; texts judged by compiled rule sets; what a refusal says to its tenant
     numbering/       what a number tells: country, operator, zones
     routing/         which links, in which order? the longest prefix
-    receipts/        which message a receipt means; what its tenant is owed
+    receipts/        which message a receipt means, what a carrier's codes mean; what its tenant is owed
     billing/         prices by part and prefix; what a final state gives back, what paying late costs; integers
     store/           PostgreSQL, the only SQL: the unit of work, its schema, the embedded server, the invariants of the books
     model.py         the domain's words: messages, what is owed, and, from below, outcomes, states, what is provisioned

@@ -84,17 +84,22 @@ async def test_a_set_that_fails_still_counts_what_a_person_lets_go(database: str
         assert await counted(scene) == 1
 
 
+async def accepted_while_broken(scene: Scene, *numbers: int) -> None:
+    """The gateway starts with a set that cannot be made of what is stored, and a person accepts what it had held."""
+    await scene.connection.execute("UPDATE policy_content SET content = $1", NONSENSE)
+    await scene.stop()
+    await scene.start()
+    await accept(scene, *numbers)
+    await scene.until(lambda: scene.daemon.docket.failures["set",])
+
+
 async def test_what_a_person_lets_go_waits_for_a_set_that_cannot_tell_its_caps(database: str, tmp_path: Path):
     """It is not loaded any more: nothing goes uncounted; once it is there again the text goes and has its place."""
     async with scene_of(database, tmp_path, POLICY + ONE_A_DAY).playing() as scene:
         each = await submitted(await scene.tenant())
         numbers = await in_review(scene)
         content = await scene.connection.fetchval("SELECT content FROM policy_content")
-        await scene.connection.execute("UPDATE policy_content SET content = $1", NONSENSE)
-        await scene.stop()
-        await scene.start()
-        await accept(scene, *numbers)
-        await scene.until(lambda: scene.daemon.docket.failures["set",])
+        await accepted_while_broken(scene, *numbers)
         await scene.later(61)
         await scene.turns()
         assert ((await scene.row(each))["state"], scene.smsc.submits, await counted(scene)) == (State.HELD, [], 0)
@@ -112,11 +117,7 @@ async def test_it_does_not_wait_for_ever(database: str, tmp_path: Path):
     async with scene_of(database, tmp_path, POLICY + ONE_A_DAY, more="[hold]\nreview_s = 600").playing() as scene:
         each = await submitted(await scene.tenant())
         numbers = await in_review(scene)
-        await scene.connection.execute("UPDATE policy_content SET content = $1", NONSENSE)
-        await scene.stop()
-        await scene.start()
-        await accept(scene, *numbers)
-        await scene.until(lambda: scene.daemon.docket.failures["set",])
+        await accepted_while_broken(scene, *numbers)
         await scene.later(1_200)
         await refused_by_receipt(scene, each, "policy_failed")
         assert scene.smsc.submits == []
