@@ -274,33 +274,42 @@ class LinkBind:
         loop = asyncio.get_running_loop()
         self._answer, self._ended = loop.create_future(), loop.create_future()
         wire = Wire(Session(Role.ESME, settings_of(link), line.clock.now()), line.clock, self, WireLimits(pause_reading=False))
-        reason = "stopped"
         self.enter(BindState.CONNECTING)
+        reason, ended = "stopped", ""
+        failure: BaseException | None = None
         try:
-            await dial(
-                wire,
-                link.host,
-                link.port,
-                ssl=tls_context(link),
-                server_hostname=link.host,
-                local_addr=(link.source_address, 0) if link.source_address else None,
-            )
-            if self._ended.done():  # it came up and went at once
-                raise ConnectionResetError(self._ended.result())
-            self.wire = wire
-            self.enter(BindState.BINDING)
-            wire.request(self.command, bind_body(link, self.command), BIND)
-            status = await self._answer
-            if status:
-                reason = "bind_refused"
-                raise BindRefused(status)
-            self._bound()
-            return await self._ended
-        except TimeoutError:
-            reason = "bind_timeout"
-            raise
-        finally:
-            await self._close(wire, reason)
+            ended = await self._stay(wire)
+        except BaseException as error:  # noqa: BLE001 - raised again below: what is compiled must not wait while it handles one
+            failure = error
+            reason = {BindRefused: "bind_refused", TimeoutError: "bind_timeout"}.get(type(error), reason)
+        await self._close(wire, reason)
+        if failure is not None:
+            raise failure
+        return ended
+
+    async def _stay(self, wire: Wire) -> str:
+        """Be connected and bound until the session ends."""
+        link = self.link
+        assert self._answer is not None
+        assert self._ended is not None
+        await dial(
+            wire,
+            link.host,
+            link.port,
+            ssl=tls_context(link),
+            server_hostname=link.host,
+            local_addr=(link.source_address, 0) if link.source_address else None,
+        )
+        if self._ended.done():  # it came up and went at once
+            raise ConnectionResetError(self._ended.result())
+        self.wire = wire
+        self.enter(BindState.BINDING)
+        wire.request(self.command, bind_body(link, self.command), BIND)
+        status = await self._answer
+        if status:
+            raise BindRefused(status)
+        self._bound()
+        return await self._ended
 
     def _bind_answered(self, pdu: Pdu) -> None:
         """Take over what the carrier's answer says at once: its receipts may come in the same octets."""

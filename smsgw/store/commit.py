@@ -29,7 +29,7 @@ import structlog
 from smsgw.model import Effect, Message, Rejected
 from smsgw.smpp.const import ESME_RSYSERR
 from smsgw.store.batch import DUPLICATE, Batch, duplicate_of, halves_of, keys_of, statement, tell_caps
-from smsgw.store.database import heed_cancellation
+from smsgw.store.database import grouped, heed_cancellation
 from smsgw.store.errors import StoreError
 from smsgw.store.queues import HISTORY, CommitCaps, Queues, Seat
 
@@ -41,6 +41,7 @@ _RETRY_CLASSES: Final = ("40", "53", "55", "58")
 _FULL_CLASS: Final = "53"
 _LOST_CLASSES: Final = ("08", "25", "57")
 FENCED: Final = "SG001"
+_FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, UnicodeError)
 _UNREACHABLE: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, StoreError)
 
 CONFLICT: Final = Rejected(ESME_RSYSERR, "conflict")
@@ -108,41 +109,40 @@ class Commit(Queues):
         """
         try:
             await self._reconnect()
-            await self._run()
+            await grouped(self._run)
             await self._close()
         finally:
             self.available = False
             if self._connection is not None:
                 self._connection.terminate()
 
-    async def _run(self) -> None:
+    async def _run(self, group: asyncio.TaskGroup) -> None:
         finished: Batch | None = None
         answer: dict[str, Any] = {}
-        async with asyncio.TaskGroup() as group:
-            while True:
-                if finished is None and not self._has_work():
-                    if self._stopping:
-                        break
-                    self._wake.clear()
-                    self._asleep = True
-                    await self._wake.wait()
-                    self._asleep = False
-                if finished is not None and not self._busy():
-                    self._run_effects(finished, answer)
-                    finished = None
-                    await self._pace()
-                    continue
-                batch = self._pack()
-                self._started_at = batch.started_at
-                sending = group.create_task(self._send(batch))
-                if finished is not None:
-                    # The statement must be on the wire before the effects run: that is the overlap.
-                    await asyncio.sleep(0)
-                    self._run_effects(finished, answer)
-                answer = await sending
-                finished = batch
-                if answer:
-                    _disown(batch, answer)
+        while True:
+            if finished is None and not self._has_work():
+                if self._stopping:
+                    break
+                self._wake.clear()
+                self._asleep = True
+                await self._wake.wait()
+                self._asleep = False
+            if finished is not None and not self._busy():
+                self._run_effects(finished, answer)
+                finished = None
+                await self._pace()
+                continue
+            batch = self._pack()
+            self._started_at = batch.started_at
+            sending = group.create_task(self._send(batch))
+            if finished is not None:
+                # The statement must be on the wire before the effects run: that is the overlap.
+                await asyncio.sleep(0)
+                self._run_effects(finished, answer)
+            answer = await sending
+            finished = batch
+            if answer:
+                _disown(batch, answer)
 
     async def ready(self) -> None:
         """Wait until cycles can run: who is let in before would be sent back."""
@@ -180,30 +180,28 @@ class Commit(Queues):
         answer: str | None = None
         while True:
             heed_cancellation()
+            failure: Exception | None = None
             try:
                 answer = await self._statement.fetchval(*arguments, timeout=self.caps.timeout_s)
-            except asyncpg.PostgresError as error:
-                state = error.sqlstate or ""
-                if state == FENCED:
-                    raise Fenced(str(error)) from error
-                if state.startswith(_RETRY_CLASSES):
-                    # A full disk takes nothing new until it has room; a deadlock is over in a moment.
-                    self.available = self.available and not state.startswith(_FULL_CLASS)
-                    self._log.warning("cycle_retried", sqlstate=state)
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, 1.0)
-                elif state.startswith(_LOST_CLASSES) or self._connection is None or self._connection.is_closed():
-                    await self._replay_soon(state)
-                else:
-                    return await self._bisect(batch, state)
-            except UnicodeError:
-                return await self._bisect(batch, "")  # text that PostgreSQL cannot even be told
-            except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError) as error:
-                if isinstance(error, ValueError):
-                    return await self._bisect(batch, "")
-                await self._replay_soon(type(error).__name__)
-            else:
+            except _FAILURES as error:  # handled below: what is compiled must not wait while it handles an exception
+                failure = error
+            if failure is None:
                 break
+            state = (failure.sqlstate or "") if isinstance(failure, asyncpg.PostgresError) else type(failure).__name__
+            if state == FENCED:
+                raise Fenced(str(failure)) from failure
+            if isinstance(failure, ValueError):
+                return await self._bisect(batch, "")  # text that PostgreSQL cannot even be told
+            if state.startswith(_RETRY_CLASSES):
+                # A full disk takes nothing new until it has room; a deadlock is over in a moment.
+                self.available = self.available and not state.startswith(_FULL_CLASS)
+                self._log.warning("cycle_retried", sqlstate=state)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+            elif not isinstance(failure, asyncpg.PostgresError) or state.startswith(_LOST_CLASSES) or self._cut_off():
+                await self._replay_soon(state)
+            else:
+                return await self._bisect(batch, state)
         self.available = True
         if self._probe is not None:
             self._probe("after_commit")
@@ -212,6 +210,9 @@ class Commit(Queues):
         self.cycle_s = self._clock.now() - batch.started_at
         self.observe(self.cycle_s)
         return json.loads(answer) if answer else {}
+
+    def _cut_off(self) -> bool:
+        return self._connection is None or self._connection.is_closed()
 
     async def _replay_soon(self, why: str) -> None:
         """The connection died and nobody knows whether the cycle was committed: connect again; its token will tell."""
@@ -232,12 +233,12 @@ class Commit(Queues):
                 self._statement = await self._connection.prepare(statement())
             except _UNREACHABLE as error:
                 self._log.warning("store_unreachable", why=type(error).__name__)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
             else:
                 self.available = True
                 self._log.info("store_connected")
                 return
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 1.0)
 
     async def _close(self) -> None:
         if self._connection is not None:

@@ -7,7 +7,7 @@ says so before anything is served. Must never put a dsn with a password into an 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias, cast
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ __all__ = [
     "borrowed",
     "check_durability",
     "connect",
+    "grouped",
     "heed_cancellation",
     "listening",
     "migrate",
@@ -128,6 +129,16 @@ def heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def grouped(work: Callable[[asyncio.TaskGroup], Awaitable[None]]) -> None:
+    """Run `work` with a group for its tasks: for what is compiled, and so must not leave a group itself.
+
+    Code that mypyc compiled and that waits while it handles an exception, or leaves an `async with` by one, may go on with the
+    exception of somebody else.
+    """
+    async with asyncio.TaskGroup() as group:
+        await work(group)
 
 
 async def check_durability(connection: Connection, *, unsafe: bool = False) -> tuple[str, ...]:

@@ -144,3 +144,31 @@ async def test_a_unit_of_work_ends_though_its_cancellation_was_swallowed(databas
         scene._life.cancel()
         await asyncio.wait([scene._life], timeout=WAIT_S)
         assert scene._life.done()
+
+
+async def test_a_link_ends_as_it_was_told_whatever_another_task_meets(database: str, tmp_path: Path):
+    """While a cancelled link closes its session, the unit of work is refused by the store: the link's task is cancelled, no less.
+
+    Compiled code that waited while it handled an exception went on with the one that another task had met meanwhile.
+    """
+    async with scene_of(database, tmp_path).playing() as scene:
+        commit = scene.daemon.commit
+        connect, asked, refused = commit._connect, asyncio.Event(), asyncio.Event()
+
+        async def refusing() -> Any:
+            asked.set()
+            await refused.wait()
+            raise ConnectionRefusedError
+
+        commit._connect = refusing
+        await deafen(scene, "smsgw unit of work")
+        commit.unwait(0)
+        async with asyncio.timeout(WAIT_S):
+            await asked.wait()
+        commit._connect = connect
+        (runner,) = scene.daemon.carriers._runners.values()
+        (task,) = runner._tasks.values()
+        task.cancel()
+        refused.set()
+        await asyncio.wait([task], timeout=WAIT_S)
+        assert task.cancelled()
