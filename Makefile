@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN    := .venv/bin
 READY  := .venv/ready
 PYTEST_ARGS ?=
-# How many tests run at once: auto is one for each processor, 0 or 1 is one after the other, as it is for a chosen few.
+# How many tests run at once: auto is one for each processor and one more, 0 or 1 is one after the other, as it is for a chosen few.
 PYTEST_WORKERS ?= $(if $(PYTEST_ARGS),0,auto)
 DEMO_ARGS ?=
 BENCH_ARGS ?=

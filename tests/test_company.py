@@ -107,8 +107,8 @@ def test_who_is_alone_says_why(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("cores", "quota", "expected"),
-    [(2, "", 2), (2, "max 100000\n", 2), (16, "200000 100000\n", 2), (4, "50000 100000\n", 1), (64, "", MOST)],
+    [(2, "", 3), (2, "max 100000\n", 3), (16, "200000 100000\n", 3), (4, "50000 100000\n", 1), (1, "", 1), (64, "", MOST)],
 )
-def test_a_worker_for_each_processor_that_we_may_use(cores: int, quota: str, expected: int):
-    """The quota of a container counts, not the processors of its host; and there is always one worker."""
+def test_a_worker_for_each_processor_that_we_may_use_and_one_more(cores: int, quota: str, expected: int):
+    """The quota of a container counts, not the processors of its host; a single one has one worker."""
     assert workers(cores, quota) == expected

@@ -45,6 +45,8 @@ PAGE: Final = 256
 """Texts that are read, decided and carried out together: each page costs the same looks into the store, however few it holds."""
 BREATH: Final = 32
 """After so many of them the loop goes on to other things."""
+LOOK_S: Final = 1.0
+"""How often it looks into the store for texts whose time is over, and for what can be forgotten."""
 FORGOTTEN: Final = 5_000
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
@@ -88,6 +90,7 @@ class Hold:
         self._total = 0
         self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
+        self.look_s = LOOK_S
         self._overdue = False
         self._log = structlog.get_logger().bind()
         self.fates: Counter[tuple[str, ...]] = Counter()
@@ -137,7 +140,7 @@ class Hold:
         while True:
             heed_cancellation()
             with suppress(TimeoutError):
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(self.look_s):
                     await self._wake.wait()
             self._wake.clear()
             if not self._desk.commit.available:
@@ -151,7 +154,7 @@ class Hold:
 
     async def _round(self, connection: Any) -> None:
         late = set[int]()
-        if (now := self._desk.clock.now()) - self._looked_at >= 1.0:
+        if (now := self._desk.clock.now()) - self._looked_at >= self.look_s:
             self._looked_at, self._overdue = now, True
             await self._look(connection)
         if self._overdue:

@@ -128,6 +128,8 @@ class Scene:
         self._life = self._group.create_task(daemon.run(ready=ready, stop=self._stop))
         waiting = self._group.create_task(ready.wait())
         await asyncio.wait([waiting, self._life], return_when=asyncio.FIRST_COMPLETED)
+        if ready.is_set():
+            daemon.hold.look_s = 0.1  # so that nobody waits a second for what it only does now and then
         if bound and ready.is_set():
             for smsc in self.smscs:
                 await smsc.bound()
