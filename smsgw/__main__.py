@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        build()(args=given, prog_name="smsgw")
+        build(given[0] if given else "")(args=given, prog_name="smsgw")
     except SystemExit as end:
         if end.code == USAGE and given[:1] == ["serve"]:
             raise SystemExit(EX_USAGE) from None

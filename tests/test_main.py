@@ -12,7 +12,7 @@ from smsgw.config import ConfigError
 def ended(monkeypatch: pytest.MonkeyPatch, error: BaseException, *arguments: str) -> int | str | None:
     """The exit code of a command that raises."""
 
-    def build() -> object:
+    def build(_: str) -> object:
         def app(**_: object) -> None:
             raise error
 
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_said_line_by_line(monkeypatch: pytest.MonkeyPatch, cap
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch):
     """What nobody expected is not hidden."""
-    monkeypatch.setattr("smsgw.cli.build", lambda: 1 // 0)
+    monkeypatch.setattr("smsgw.cli.build", lambda _: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         __main__.main(["show"])
 

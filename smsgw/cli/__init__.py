@@ -21,7 +21,7 @@ Must never: do what `smsgw.admin` does: a command asks it, and shows what it ans
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Final
 
 import typer
@@ -55,6 +55,12 @@ from smsgw.cli.message import message
 from smsgw.cli.why import why
 
 RUN, LOOK, MONEY, TRY = "Run a gateway", "Look at one", "Money", "Try it"
+_COMMANDS: Final[Mapping[str, Sequence[Callable[..., None]]]] = {
+    RUN: (serve.serve, provisioning.check, provisioning.apply, provisioning.rollback),
+    LOOK: (show.show, message, why, doctor.doctor, serve.health, serve.version),
+    MONEY: (quota.quota, statement.statement, export.reconcile),
+    TRY: (trial.demo, trial.bench),
+}
 _GROUPS: Final[Mapping[str, Mapping[str, typer.Typer]]] = {
     "Tenants and their accounts": {
         "tenant": tenant.tenants,
@@ -64,7 +70,7 @@ _GROUPS: Final[Mapping[str, Mapping[str, typer.Typer]]] = {
         "notice": tenant.notices,
         "token": token.app,
     },
-    MONEY: {"price": price.app, "fee": fee.app, "export": export.exports},
+    MONEY: {"balance": balance.build(), "price": price.app, "fee": fee.app, "export": export.exports},
     "Messages and recipients": {
         "policy": policy.app,
         "review": review.app,
@@ -76,11 +82,14 @@ _GROUPS: Final[Mapping[str, Mapping[str, typer.Typer]]] = {
     },
     "Evidence": {"audit": audit.app, "report": report.app},
 }
-"""Under which heading of `smsgw --help` each group of commands stands."""
+"""Under which heading of `smsgw --help` each command stands, and each group of them."""
 
 
-def build() -> typer.Typer:
-    """Return the command line with all its commands."""
+def build(name: str = "") -> typer.Typer:
+    """Return the command line: with the command of this name alone, for who runs no other, or with all of them.
+
+    To take in all their options costs ten times what most commands do.
+    """
     app = typer.Typer(
         name="smsgw",
         help="A durable, billed SMPP gateway: tenants' ESMEs in, carriers' SMSCs out, every receipt back.",
@@ -89,19 +98,15 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_options)
-    for panel, commands in (
-        (RUN, (serve.serve, provisioning.check, provisioning.apply, provisioning.rollback)),
-        (LOOK, (show.show, message, why, doctor.doctor, serve.health, serve.version)),
-        (MONEY, (quota.quota, statement.statement, export.reconcile)),
-    ):
-        for command in commands:
-            app.command(rich_help_panel=panel)(command)
-    for panel, groups in _GROUPS.items():
-        for name, group in groups.items():
-            app.add_typer(group, name=name, rich_help_panel=panel)
-    app.add_typer(balance.build(), rich_help_panel=MONEY)
-    for trying in (trial.demo, trial.bench):
-        app.command(context_settings=trial.PASSED_ON, rich_help_panel=TRY)(trying)
+    commands = {command.__name__: (panel, command) for panel, of in _COMMANDS.items() for command in of}
+    groups = {group: (panel, given) for panel, of in _GROUPS.items() for group, given in of.items()}
+    known = name in commands or name in groups
+    for called, (panel, command) in commands.items():
+        if not known or called == name:
+            app.command(context_settings=trial.PASSED_ON if panel == TRY else None, rich_help_panel=panel)(command)
+    for called, (panel, given) in groups.items():
+        if not known or called == name:
+            app.add_typer(given, name=called, rich_help_panel=panel)
     return app
 
 

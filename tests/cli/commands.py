@@ -26,7 +26,7 @@ class Command:
         self.file.write_text(EXAMPLE, encoding="utf-8")
 
     def __call__(self, *arguments: str) -> Result:
-        return CliRunner().invoke(build(), [*arguments, "--config", str(self.config)])
+        return CliRunner().invoke(build(arguments[0]), [*arguments, "--config", str(self.config)])
 
     def apply(self, *options: str, text: str = EXAMPLE) -> Result:
         self.file.write_text(text, encoding="utf-8")

@@ -155,7 +155,7 @@ def test_all_tenants_are_listed(command: Command):
 
 def test_the_help_lists_them(command: Command, database: str):
     """`smsgw balance` alone tells what there is; the books hold after all of it."""
-    told = CliRunner().invoke(build(), ["balance", "--help"]).stdout
+    told = CliRunner().invoke(build("balance"), ["balance", "--help"]).stdout
     assert all(word in told for word in ("show", "history", "top-up", "adjust", "settle", "credit", "refund"))
     refused = balance(command, "settle", "acme", "--reason", "end")
     assert (refused.exit_code, "only one that is closing" in refused.stderr) == (4, True)

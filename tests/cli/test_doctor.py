@@ -20,7 +20,7 @@ def settings(directory: Path, dsn: str) -> Path:
 
 def test_findings_are_told_with_their_levels(tmp_path: Path, database: str):
     """Each finding is a row; the exit code is the worst level: here a warning, because no gateway runs."""
-    result = CliRunner().invoke(build(), ["doctor", "--json", "--config", str(settings(tmp_path, database))])
+    result = CliRunner().invoke(build("doctor"), ["doctor", "--json", "--config", str(settings(tmp_path, database))])
     found = {row["what"]: row for row in json.loads(result.stdout)}
     assert found["gateway"]["level"] == "warning"
     assert found["gateway"]["hint"]
@@ -32,14 +32,14 @@ def test_findings_are_told_with_their_levels(tmp_path: Path, database: str):
 
 def test_the_books_can_be_left_out(tmp_path: Path, database: str):
     """--no-books does not read every kept message."""
-    result = CliRunner().invoke(build(), ["doctor", "--no-books", "--config", str(settings(tmp_path, database))])
+    result = CliRunner().invoke(build("doctor"), ["doctor", "--no-books", "--config", str(settings(tmp_path, database))])
     assert "invariants" not in result.stdout
     assert result.stdout.splitlines()[0].split() == ["level", "what", "found", "hint"]
 
 
 def test_no_database_is_critical(tmp_path: Path):
     """Where there is nothing, nothing is made: the doctor only looks."""
-    result = CliRunner().invoke(build(), ["doctor", "--config", str(settings(tmp_path, "embedded"))])
+    result = CliRunner().invoke(build("doctor"), ["doctor", "--config", str(settings(tmp_path, "embedded"))])
     assert result.exit_code == 2
     assert "critical" in result.stdout
     assert not (tmp_path / "postgres").exists()
@@ -50,7 +50,7 @@ def test_a_data_dir_that_cannot_be_looked_into_is_critical(tmp_path: Path):
     closed = tmp_path / ("x" * 300)
     path = tmp_path / "smsgw.toml"
     path.write_text(f'[node]\ndata_dir = "{closed}"\n')
-    result = CliRunner().invoke(build(), ["doctor", "--json", "--config", str(path)])
+    result = CliRunner().invoke(build("doctor"), ["doctor", "--json", "--config", str(path)])
     (found,) = json.loads(result.stdout)
     assert result.exit_code == 2
     assert found["found"] == f"{closed} cannot be read: File name too long"
@@ -59,7 +59,9 @@ def test_a_data_dir_that_cannot_be_looked_into_is_critical(tmp_path: Path):
 
 def test_a_database_that_does_not_answer_is_critical(tmp_path: Path):
     """A server that is down is a finding, not a traceback."""
-    result = CliRunner().invoke(build(), ["doctor", "--config", str(settings(tmp_path, "postgresql://nobody@127.0.0.1:1/x"))])
+    result = CliRunner().invoke(
+        build("doctor"), ["doctor", "--config", str(settings(tmp_path, "postgresql://nobody@127.0.0.1:1/x"))]
+    )
     assert result.exit_code == 2
     assert "Traceback" not in result.output
 
@@ -75,7 +77,7 @@ def test_the_embedded_server_is_woken_for_the_visit(scratch: Path):
         await server.stop()
 
     asyncio.run(make())
-    result = CliRunner().invoke(build(), ["doctor", "--config", str(path)])
+    result = CliRunner().invoke(build("doctor"), ["doctor", "--config", str(path)])
     assert "schema" in result.stdout
     assert result.exit_code == 2
     assert EmbeddedServer(scratch).pid is None

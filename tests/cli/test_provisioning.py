@@ -46,7 +46,7 @@ def test_a_bad_file_changes_nothing_and_exits_78(command: Command):
 
 def test_check_is_content_with_the_shipped_files():
     """config/smsgw.toml and config/provisioning.toml are right as they are."""
-    done = CliRunner().invoke(build(), ["check", str(CONFIG / "provisioning.toml"), "-c", str(CONFIG / "smsgw.toml")])
+    done = CliRunner().invoke(build("check"), ["check", str(CONFIG / "provisioning.toml"), "-c", str(CONFIG / "smsgw.toml")])
     assert (done.exit_code, done.stdout) == (0, "ok\n")
 
 

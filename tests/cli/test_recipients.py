@@ -14,7 +14,7 @@ from tests.cli.commands import CliRunner, Command, build
 def test_a_number_may_come_by_standard_input(acme: Command):
     """With - it stands in no list of processes."""
     arguments = ["block", "add", "-", "--reason", "x", "--actor", "ops", "--config", str(acme.config)]
-    assert CliRunner().invoke(build(), arguments, input="8613800138000\n").stderr == "done\n"
+    assert CliRunner().invoke(build(arguments[0]), arguments, input="8613800138000\n").stderr == "done\n"
     assert '"active": true' in acme("block", "show", "8613800138000", "--json").stdout
 
 

@@ -23,18 +23,18 @@ def gateway(tmp_path: Path) -> Iterator[Answering]:
 
 def test_a_ready_gateway_is_healthy(gateway: Answering):
     """Nothing missing: `ok` and exit 0; quiet says nothing."""
-    told = CliRunner().invoke(build(), ["health", "--config", str(gateway.config)])
+    told = CliRunner().invoke(build("health"), ["health", "--config", str(gateway.config)])
     assert (told.stdout, told.exit_code) == ("ok\n", 0)
-    quiet = CliRunner().invoke(build(), ["health", "-q", "--config", str(gateway.config)])
+    quiet = CliRunner().invoke(build("health"), ["health", "-q", "--config", str(gateway.config)])
     assert (quiet.stdout, quiet.exit_code) == ("", 0)
 
 
 def test_what_is_missing_is_told(gateway: Answering):
     """A gateway that is not ready exits 1 and says what it lacks; it lives all the same."""
     gateway.missing[:] = ["database", "no link is bound"]
-    told = CliRunner().invoke(build(), ["health", "--config", str(gateway.config)])
+    told = CliRunner().invoke(build("health"), ["health", "--config", str(gateway.config)])
     assert (told.stdout, told.exit_code) == ("unavailable: database, no link is bound\n", 1)
-    live = CliRunner().invoke(build(), ["health", "--live", "--config", str(gateway.config)])
+    live = CliRunner().invoke(build("health"), ["health", "--live", "--config", str(gateway.config)])
     assert (live.stdout, live.exit_code) == ("ok\n", 0)
 
 
@@ -43,7 +43,7 @@ def test_where_nothing_answers_is_not_healthy():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        told = CliRunner().invoke(build(), ["health", "--address", address])
+        told = CliRunner().invoke(build("health"), ["health", "--address", address])
     assert told.exit_code == 1
     assert told.stdout.startswith(f"unreachable: {address}: ")
 
@@ -67,12 +67,12 @@ def test_something_else_at_the_address_is_not_healthy():
 
 def test_versions_are_told():
     """`version` names program, schema and what it runs on; --version is one line."""
-    facts = json.loads(CliRunner().invoke(build(), ["version", "--json"]).stdout)
+    facts = json.loads(CliRunner().invoke(build("version"), ["version", "--json"]).stdout)
     assert facts["smsgw"] == __version__
     assert facts["schema"][:4].isdigit()
     assert {"python", "uvloop", "asyncpg", "aiosmpplib"} <= facts.keys()
     assert CliRunner().invoke(build(), ["--version"]).stdout == f"smsgw {__version__}\n"
-    assert f"smsgw              {__version__}" in CliRunner().invoke(build(), ["version"]).stdout
+    assert f"smsgw              {__version__}" in CliRunner().invoke(build("version"), ["version"]).stdout
 
 
 def test_serve_takes_the_settings_to_the_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -86,7 +86,7 @@ def test_serve_takes_the_settings_to_the_daemon(tmp_path: Path, monkeypatch: pyt
         return 73
 
     monkeypatch.setattr("smsgw.process.serve", run)
-    result = CliRunner().invoke(build(), ["serve", "--unsafe", "--accept-clock", "--config", str(path)])
+    result = CliRunner().invoke(build("serve"), ["serve", "--unsafe", "--accept-clock", "--config", str(path)])
     assert result.exit_code == 73
     ((config, unsafe),) = given
     assert (config.node.id, config.node.accept_clock, unsafe) == (7, True, True)
@@ -96,6 +96,6 @@ def test_serve_with_a_bad_file_exits_78(tmp_path: Path):
     """A bad file is told and nothing is started."""
     path = tmp_path / "smsgw.toml"
     path.write_text("[nood]\nid = 7\n")
-    result = CliRunner().invoke(build(), ["serve", "--config", str(path)])
+    result = CliRunner().invoke(build("serve"), ["serve", "--config", str(path)])
     assert result.exit_code == 78
     assert "nood" in result.stderr

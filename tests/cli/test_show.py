@@ -27,7 +27,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answering]:
 
 def asked(gateway: Answering, *arguments: str) -> Result:
     """Run `smsgw show …` against it."""
-    return CliRunner().invoke(build(), ["show", *arguments, "--config", str(gateway.config)])
+    return CliRunner().invoke(build("show"), ["show", *arguments, "--config", str(gateway.config)])
 
 
 def test_rows_are_aligned_in_a_pipe(gateway: Answering):
@@ -68,7 +68,7 @@ def test_no_gateway_is_a_failure_with_a_reason(tmp_path: Path):
     """Where nothing runs, the exit code is 1 and the reason names the socket."""
     path = tmp_path / "smsgw.toml"
     path.write_text(f'[node]\ndata_dir = "{tmp_path}"\n')
-    result = CliRunner().invoke(build(), ["show", "links", "--config", str(path)])
+    result = CliRunner().invoke(build("show"), ["show", "links", "--config", str(path)])
     assert result.exit_code == 1
     assert str(tmp_path / "admin.sock") in result.stderr
 
@@ -77,7 +77,7 @@ def test_settings_are_shown_without_a_gateway(tmp_path: Path):
     """`show config` reads the file: what is set, every default, no password."""
     path = tmp_path / "smsgw.toml"
     path.write_text('[database]\ndsn = "postgresql://gw:hunter2x@db/smsgw"\n[notices]\nwebhook_secret = "hunter2x"\n')
-    result = CliRunner().invoke(build(), ["show", "config", "--json", "--config", str(path)])
+    result = CliRunner().invoke(build("show"), ["show", "config", "--json", "--config", str(path)])
     shown = {row["setting"]: row["value"] for row in json.loads(result.stdout)}
     assert shown["database.dsn"] == "postgresql://gw:***@db/smsgw"
     assert shown["smpp.enquire_link_s"] == config.Smpp().enquire_link_s

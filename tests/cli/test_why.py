@@ -28,7 +28,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answering]:
 
 def asked(gateway: Answering, *arguments: str, text: str = "您好\n") -> Result:
     """Run `smsgw why …` with a text on standard input."""
-    return CliRunner().invoke(build(), ["why", *arguments, "--config", str(gateway.config)], input=text)
+    return CliRunner().invoke(build("why"), ["why", *arguments, "--config", str(gateway.config)], input=text)
 
 
 def test_the_question_goes_to_the_gateway(gateway: Answering):
