@@ -23,7 +23,7 @@ from smsgw.store.provisioning import audit
 KIND: Final = "cancellation"
 SINCE_S: Final = 3 * 86_400
 """How far back a filter looks that does not say."""
-MOST_OPEN: Final = 100
+MOST_OPEN: Final = 20
 """Cancellations that are carried out at a time: every node looks through its messages once for each."""
 LONGEST_REASON: Final = 500
 
@@ -112,7 +112,7 @@ async def _filter(connection: Connection, wanted: Wanted) -> Filter:
 def _digits(word: str, text: str) -> str:
     """Return a number, or the beginning of one, without + and 0 in front. Raises ValueError for what is none."""
     digits = text.lstrip("+0")
-    if text and not (digits.isascii() and digits.isdecimal() and len(digits) <= 20):
+    if text and not (digits and digits.isascii() and digits.isdecimal() and len(digits) <= 20):
         raise ValueError(
             f"the {word} is no {'number' if word == 'number' else 'beginning of a number'}: digits, with the country's"
         )

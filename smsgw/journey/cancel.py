@@ -42,7 +42,11 @@ if TYPE_CHECKING:
 PAGE: Final = 256
 MOST_TAKEN: Final = 4 * PAGE
 """How many that links had claimed wait here for their end; what is claimed beyond goes on, and is caught when it comes back."""
+BREATH: Final = 2_048
+"""After so many that were looked at the loop goes on to other things."""
 EVERY_S: Final = 1.0
+SELDOM_S: Final = 16.0
+"""How often the store is looked through at last, where nothing is found any more and something is still on the wire."""
 SETTLE_S: Final = 2.0
 """A message may have been accepted before a cancellation and be in the store after it: so long one is looked for at least."""
 
@@ -64,6 +68,7 @@ class Cancel:
         self._active: list[Cancellation] = []
         self._taken: list[tuple[Cancellation, Message]] = []
         self._again: set[int] = set()
+        self._later: dict[int, tuple[float, float]] = {}
         self._wake = asyncio.Event()
         self._looked_at = 0.0
 
@@ -120,10 +125,16 @@ class Cancel:
             return
         self._looked_at = now
         self._active = await cancels.under_way(self._pool)
+        self._later = {one.id: self._later.get(one.id, (0.0, EVERY_S)) for one in self._active}
         for one in self._active:
-            began = await self._in_memory(one) + await self._in_store(one) + await self._held(one)
+            began = await self._in_memory(one)
+            due_at, pause = self._later[one.id]
+            if not began and now < due_at:
+                continue
+            began += await self._in_store(one) + await self._held(one)
             self._again.discard(one.id)
             await self._end_taken()
+            self._later[one.id] = (0.0, EVERY_S) if began else (now + pause, min(2 * pause, SELDOM_S))
             if not began and one.age_s >= SETTLE_S and not await cancels.left(self._pool, one.filter):
                 await self._finish(one)
 
@@ -131,7 +142,11 @@ class Cancel:
         """End what waits in this node's memory for a link."""
         if one.filter.rule:
             return 0  # what has met a rule was held, and what was let go and found no room waits in the store
-        meant = [message for message in self._desk.transit.oldest() if _waits(message) and means(one.filter, message)]
+        waiting = [message for message in self._desk.transit.oldest() if _waits(message)]
+        meant: list[Message] = []
+        for at in range(0, len(waiting), BREATH):
+            meant += [message for message in waiting[at : at + BREATH] if means(one.filter, message)]
+            await asyncio.sleep(0)
         ended = 0
         for at in range(0, len(meant), PAGE):
             page = meant[at : at + PAGE]
@@ -143,10 +158,11 @@ class Cancel:
 
     async def _in_store(self, one: Cancellation) -> int:
         """End what waits in the store and nobody has claimed; and what this node had claimed for it when the store was lost."""
-        desk, after, ended, again = self._desk, 0, 0, one.id in self._again
+        desk, ended, again = self._desk, 0, one.id in self._again
+        after: int | None = 0
         self._again.add(one.id)  # until the round is over
-        while ids := await cancels.claim(self._pool, one, desk.commit.seat, after, PAGE, again=again):
-            after = ids[-1]
+        while after is not None:
+            ids, after = await cancels.claim(self._pool, one, desk.commit.seat, after, PAGE, again=again)
             self._probe("cancel_claimed")
             loaded = await messages.load(self._pool, ids, desk.account_of, self._opened)
             for message in loaded:
@@ -173,15 +189,16 @@ class Cancel:
         return ended
 
     async def _end(self, ending: Sequence[Message], where: str) -> int:
-        """End messages that nobody else has, and wait until that is durable."""
+        """End messages that nobody else has, and wait until that is durable; returns of how many it is."""
         if not ending:
             return 0
-        left, done = len(ending), asyncio.Event()
+        left, ended, done = len(ending), 0, asyncio.Event()
 
         def told(word: str, verdict: Rejected | None) -> None:
-            nonlocal left
+            nonlocal left, ended
             left -= 1
             if verdict is None:
+                ended += 1
                 self.ended[word,] += 1
             if not left:
                 done.set()
@@ -195,7 +212,7 @@ class Cancel:
             self._desk.commit.change(message, told, "doubt" if doubted else where)
         await done.wait()
         self._probe("cancel_page")
-        return len(ending)
+        return ended
 
     async def _finish(self, one: Cancellation) -> None:
         """Nothing that it means is open any more: say so, once."""

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SHORT: Final = 7
 """Digits of a prefix that is no number yet; a longer one is masked like a number once nobody needs it."""
+WINDOW: Final = 4_096
+"""How many of those that wait one statement looks at, so that none takes long."""
 CANCELLED: Final = "cancelled"
 """The reason that a held text's verdict has, and that a receipt's text says: a word of `policy.statuses`."""
 
@@ -173,29 +175,37 @@ async def note(pool: Any, number: int, ids: Sequence[int]) -> None:
     await pool.execute(_NOTE.format(number="$1::int8", ids="unnest($2::int8[]) AS u(id)"), number, list(ids))
 
 
-async def claim(pool: Any, one: Cancellation, seat: Seat, after: int, limit: int, *, again: bool = False) -> list[int]:
-    """Claim a page of what waits for a link, for its hours or in doubt, and note it: above `after`.
+async def claim(
+    pool: Any, one: Cancellation, seat: Seat, after: int, limit: int, *, again: bool = False
+) -> tuple[list[int], int | None]:
+    """Claim a page of what waits for a link, for its hours or in doubt, and note it: by id, above `after`.
 
-    What somebody else has stays his. `again`: also what this node has claimed for it before, and may not know of.
+    Returns what was claimed, and above which id the next page begins; None after the last one. What somebody else has stays his.
+    `again`: also what this node has claimed for it before, and may not know of.
     """
-    rows = await pool.fetch(
-        "WITH n AS (SELECT FROM node WHERE id = $10 AND epoch = $11 FOR SHARE),"
-        " u AS (SELECT w.id FROM waiting w JOIN message m ON m.id = w.id WHERE EXISTS (SELECT FROM n) AND (w.node = 0"
-        "       OR $15 AND w.node = $10 AND m.state <> 4"
-        "          AND EXISTS (SELECT FROM cancelled d WHERE d.message = w.id AND d.cancellation = $14::int8))"
-        f"      AND w.id > $12 AND w.id >= $8 AND w.id < $9 AND m.state BETWEEN 2 AND 5 AND {_MEANT}"
-        "       ORDER BY w.id LIMIT $13 FOR UPDATE OF w SKIP LOCKED),"
-        f" o AS ({_NOTE.format(number='$14::int8', ids='u')})"
-        " UPDATE waiting w SET node = $10, epoch = $11 FROM u WHERE w.id = u.id RETURNING w.id",
-        *one.filter.arguments,
-        seat.node,
-        seat.epoch,
-        after,
-        limit,
-        one.id,
-        again,
+    row = await pool.fetchrow(
+        _CLAIM, *one.filter.arguments, seat.node, seat.epoch, max(after, one.filter.since_id - 1), limit, one.id, again, WINDOW
     )
-    return sorted(row["id"] for row in rows)
+    last = row["last"] if row["found"] == limit else row["furthest"] if row["looked"] == WINDOW else None
+    return sorted(row["claimed"]), last if last is not None and last < one.filter.until_id else None
+
+
+# By keys, in their order, whatever the planner takes the tables for: the one bound has it begin at the index, and stop.
+_CLAIM: Final = (
+    "WITH n AS MATERIALIZED (SELECT FROM node WHERE id = $10 AND epoch = $11 FOR SHARE),"
+    " s AS MATERIALIZED (SELECT w.id, w.node FROM waiting w WHERE w.id > $12::int8 AND EXISTS (SELECT FROM n)"
+    "       ORDER BY w.id LIMIT $16),"
+    " c AS MATERIALIZED (SELECT s.id FROM s, LATERAL (SELECT FROM message m WHERE m.id = s.id AND m.state BETWEEN 2 AND 5"
+    "       AND (s.node = 0 OR $15 AND s.node = $10 AND m.state <> 4 AND EXISTS ("
+    "           SELECT FROM cancelled d WHERE d.message = s.id AND d.cancellation = $14::int8))"
+    f"      AND {_MEANT} OFFSET 0) m ORDER BY s.id LIMIT $13),"
+    " u AS MATERIALIZED (SELECT w.id FROM waiting w WHERE w.id = ANY (ARRAY(SELECT c.id FROM c))"
+    "       AND (w.node = 0 OR $15 AND w.node = $10) FOR UPDATE SKIP LOCKED),"
+    f" o AS ({_NOTE.format(number='$14::int8', ids='u')}),"
+    " x AS (UPDATE waiting w SET node = $10, epoch = $11 WHERE w.id = ANY (ARRAY(SELECT u.id FROM u)) RETURNING w.id)"
+    " SELECT ARRAY(SELECT x.id FROM x) AS claimed, (SELECT count(*) FROM c) AS found, (SELECT max(c.id) FROM c) AS last,"
+    " (SELECT count(*) FROM s) AS looked, (SELECT max(s.id) FROM s) AS furthest"
+)
 
 
 async def refuse_held(pool: Any, one: Cancellation, after: int, limit: int) -> dict[int, int]:

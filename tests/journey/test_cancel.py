@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from smsgw.admin import cancelling, reviewing
+from smsgw.admin import cancelling, reviewing, tracing
 from smsgw.admin.cancelling import Wanted
 from smsgw.billing.tariff import format_money
 from smsgw.model import State
@@ -115,6 +115,8 @@ async def test_what_waits_for_a_link_that_is_down(database: str):
         assert (row["messages"], row["refund"], row["out"]) == (1, "0.038", 0)
         assert "8613800000000" not in str(await scene.connection.fetchval("SELECT filter FROM cancellation"))
         assert "8613****0000" in summary["of"]
+        (*_, ended) = [step["detail"] for step in await tracing.trace(scene.connection, one) if step["step"] == "ended"]
+        assert ended == f"CANCELLED {CANCELLED}, by cancellation 1 of ann: fraud"
 
 
 async def test_two_nodes_carry_it_out_together(database: str):
