@@ -17,7 +17,7 @@ from smsgw.billing.tariff import format_money
 from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import bodies, const, pdu
-from tests.admin.test_reviewing import in_review
+from tests.admin.test_reviewing import accept, in_review
 from tests.journey import test_defer
 from tests.journey.parted import SOURCE, put, put_all, scene_of
 from tests.journey.scene import Scene, id_of
@@ -295,3 +295,42 @@ async def test_who_asked_and_why_is_in_the_audit(database: str):
         assert [(row["actor"], row["reason"]) for row in rows] == [("ann", "fraud"), ("smsgw", "fraud")]
         assert json.loads(rows[0]["new"]) == {"number": "8613****8000", "messages": 0}
         assert json.loads(rows[1]["new"]) == {"state": "done", "messages": 0, "parts": 0, "in_doubt": 0, "out": 0, "accounts": {}}
+
+
+async def test_a_store_that_is_lost_meanwhile(database: str):
+    """What was claimed when the connection went is taken up again: nothing stays claimed by nobody."""
+    async with Scene(database).playing() as scene:
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(next(iter(scene.daemon.directory.links())).id))
+        ids = await submitted(scene, await scene.tenant(), 300)
+        losses = iter(("cancel_claimed", "cancel_claimed", "cancel_page"))
+        lose = [next(losses)]
+
+        def probe(at: str) -> None:
+            if [at] == lose:
+                lose[:] = [next(losses, "")]
+                raise ConnectionResetError
+
+        scene.daemon.cancel._probe = probe
+        _, (row,) = await done(scene, await cancel(scene))
+        assert lose == [""]
+        assert row["messages"] == 300
+        assert await each_once(scene, ids) == {State.CANCELLED: 300}
+
+
+async def test_what_a_person_let_go_out_of_hours(database: str, tmp_path: Path):
+    """It waits for its hours as HELD, and is cancelled like what nobody has seen."""
+    window = test_defer.Window()
+    async with scene_of(database, tmp_path, window.policy(test_defer.HELD)).playing() as scene:
+        tenant = await scene.tenant()
+        each = await test_defer.submitted(tenant, "来玩百家乐")
+        await scene.later(window.opens_s + 30.0)
+        await in_review(scene)
+        await scene.later(7_200.0)
+        await accept(scene, int(each))
+        await scene.until(lambda: scene.daemon.hold.fates["deferred", "rules"] == 1)
+        _, (row,) = await done(scene, await cancel(scene))
+        assert (row["messages"], row["out"]) == (1, 0)
+        assert (await scene.receipt(tenant)).stat == b"DELETED"
+        assert await scene.spent() == 0
