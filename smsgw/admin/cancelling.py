@@ -28,6 +28,9 @@ MOST_OPEN: Final = 20
 LONGEST_REASON: Final = 500
 
 
+_RESULT: Final = ("tenant", "account", "messages", "parts", "refund", "currency", "in_doubt", "out")
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What somebody wants cancelled: all that is given has to hold, and something but the times is given.
@@ -80,7 +83,7 @@ async def result(connection: Connection, number: int) -> tuple[dict[str, Any], l
     rows = await cancels.newest(connection, 1, number)
     if not rows:
         raise NotFound(f"there is no cancellation {number} (smsgw cancel list)")
-    return _summary(rows[0]), _readable(rows[0]["result"])
+    return _summary(rows[0]), _readable([{key: one[key] for key in _RESULT} for one in rows[0]["result"]])
 
 
 async def _filter(connection: Connection, wanted: Wanted) -> Filter:

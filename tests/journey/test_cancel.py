@@ -334,3 +334,31 @@ async def test_what_a_person_let_go_out_of_hours(database: str, tmp_path: Path):
         assert (row["messages"], row["out"]) == (1, 0)
         assert (await scene.receipt(tenant)).stat == b"DELETED"
         assert await scene.spent() == 0
+
+
+async def test_the_other_node_ends_what_a_dead_one_had_claimed(database: str):
+    """A node is killed with a page claimed and never comes back: the other takes that over, and the cancellation is done."""
+    async with Scene(database).playing() as scene, second(scene) as (other, _):
+        await scene.smsc.bound(2)
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not any(scene.daemon.carriers.bound(link.id) for link in scene.daemon.directory.links()))
+        ids = await submitted(scene, await scene.tenant(), 1_000)
+        reached = asyncio.Event()
+        stopped = scene.daemon.cancel
+
+        def probe(at: str) -> None:
+            if at == "cancel_claimed":
+                reached.set()
+                raise ConnectionResetError  # so that it goes no further before it is killed
+
+        stopped._probe = probe
+        number = await cancel(scene)
+        await scene.until(reached.is_set)
+        await scene.kill()
+        scene.daemon = other
+        await scene.hastened(lambda: other.recover.taken_over == 1)
+        _, (row,) = await done(scene, number)
+        assert row["messages"] == 1_000
+        assert await each_once(scene, ids) == {State.CANCELLED: 1_000}
+        assert stopped.ended.total() == 0
