@@ -17,6 +17,7 @@ from smsgw.billing.tariff import format_money
 from smsgw.model import State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import bodies, const, pdu
+from smsgw.store.sealed import Unreadable
 from tests.admin.test_reviewing import accept, in_review
 from tests.journey import test_defer
 from tests.journey.parted import SOURCE, put, put_all, scene_of
@@ -366,3 +367,22 @@ async def test_the_other_node_ends_what_a_dead_one_had_claimed(database: str):
         assert row["messages"] == 1_000
         assert await each_once(scene, ids) == {State.CANCELLED: 1_000}
         assert stopped.ended.total() == 0
+
+
+async def test_what_this_node_cannot_open_is_cancelled_all_the_same(database: str):
+    """Whose key is missing here is not sent, and need not be read to be cancelled: its receipt is told from its row."""
+    async with Scene(database).playing() as scene:
+        await scene.smsc.close()
+        scene.smsc.cut()
+        await scene.until(lambda: not scene.daemon.carriers.bound(next(iter(scene.daemon.directory.links())).id))
+        tenant = await scene.tenant()
+        (each,) = await submitted(scene, tenant, 1, registered=1)
+
+        def closed(_owner: int, _body: bytes) -> bytes:
+            raise Unreadable
+
+        scene.daemon.desk.opened = closed
+        await done(scene, await cancel(scene))
+        told = await scene.receipt(tenant)
+        assert (told.stat, int(told.message_id)) == (b"DELETED", each)
+        assert await scene.spent() == 0
