@@ -51,6 +51,7 @@ What may not go yet, in two halves joined by a durable text:
 
     accept     a part of a long text, or what a person has to see → HELD, answered → COMMIT
     hold       the text is whole, decided, or its time is over → weighed, judged once → released in order, or all refused
+    cancel     what is not to be sent, by a filter → ended where it waits, in memory, store or held → paid back
     defer      SCHEDULED until its recipient's hours begin → judged afresh → on its way, or refused
 
 Within them: `reading` makes a message of a PDU and `transform` what is changed in it, `arrival` is a receipt on the table,

@@ -33,6 +33,7 @@ from smsgw.compliance.optout import marks_of
 from smsgw.directory import Directory, follow_directory
 from smsgw.ground import Ground
 from smsgw.journey.accept import Accept
+from smsgw.journey.cancel import Cancel
 from smsgw.journey.defer import Defer
 from smsgw.journey.deliver import Deliver
 from smsgw.journey.desk import Desk
@@ -172,7 +173,9 @@ class Daemon:
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
         self._build_hold(ending)
-        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer
+        self.cancel = Cancel(self.desk, self.ground.pool, self.dispatch, ending, probe=self.probe)
+        self.cancel.register(self.meters)
+        parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer, self.cancel
         self.due = Due(*parties, spill_after_s=work.spill_after_s)
         self.receipt = ReceiptJourney(
             self.desk,
@@ -287,6 +290,7 @@ class Daemon:
             group.create_task(self.recall.run(), name="recall"),
             group.create_task(self.recover.run(), name="recover"),
             group.create_task(self.hold.run(), name="hold"),
+            group.create_task(self.cancel.run(), name="cancel"),
             group.create_task(self.jobs.run(), name="jobs"),
             group.create_task(self.limits.run(), name="limits"),
             group.create_task(self.opt_outs.run(), name="opt-outs"),

@@ -25,10 +25,12 @@ from smsgw.store.provisioning import audit
 POLICY_READ: Final = "policy.read"
 POLICY_WRITE: Final = "policy.write"
 CONTENT_READ: Final = "content.read"
+MESSAGE_CANCEL: Final = "message.cancel"
 PERMISSIONS: Final = {
     POLICY_READ: "see rule sets and their versions, try one, ask why",
     POLICY_WRITE: "change rule sets",
     CONTENT_READ: "have stored texts judged, which tells what they say; each time is in the audit",
+    MESSAGE_CANCEL: "count what could be cancelled, cancel what was not sent, see what came of it",
 }
 KIND: Final = "api_token"
 PREFIX: Final = "smsgw_"

@@ -98,6 +98,8 @@ def _way(row: Mapping[str, Any], codes: str) -> Rows:
     error = f" {error_text(state, row['error'])}" if row["error"] else ""
     final = state >= FIRST_FINAL or row["done_ms"]
     code = look_up(codes, row["error"]) if state in TOLD_BY_CARRIER and row["sent_ms"] else None
+    if row["cancellation"] is not None and state in {State.CANCELLED, State.UNKNOWN}:
+        error += f", by cancellation {row['cancellation']} of {row['cancelled_by']}: {row['cancelled_for']}"
     why = f": {code.meaning} ({code.kind}, fault of {code.fault}{', may get through later' if code.again else ''})" if code else ""
     rows.append(_row(_ms(row["done_ms"]), "ended" if final else "stands", f"{state.name}{error}{why}"))
     return rows

@@ -7,6 +7,7 @@
     balance  fee                         what tenants have to spend: top up, adjust, settle, refund, history; what paying late costs
     statement  reconcile  export         closing documents, a carrier's file compared, a tenant's own data
     content  report                      what messages said: read, purge, hold; a bundle for an authority
+    review  cancel                       what waits for a person; what was accepted and is not to be sent
     audit                                who changed what and why, as a chain of hashes
     optout  block  consent  complaint        what recipients said: who is sent what no more, and what they complained of
     show  message  why                   look at a gateway; what became of a message, and what would of another
@@ -29,6 +30,7 @@ import typer
 from smsgw.cli import (
     audit,
     balance,
+    cancel,
     complaint,
     consent,
     content,
@@ -74,6 +76,7 @@ _GROUPS: Final[Mapping[str, Mapping[str, typer.Typer]]] = {
     "Messages and recipients": {
         "policy": policy.app,
         "review": review.app,
+        "cancel": cancel.app,
         "content": content.app,
         "optout": optout.app,
         "block": optout.block,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smsgw.carriers.pool import Carriers
+    from smsgw.journey.cancel import Cancel
     from smsgw.journey.defer import Defer
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
@@ -47,6 +48,7 @@ class Due:
         recall: Recall,
         hold: Hold,
         defer: Defer,
+        cancel: Cancel,
         *,
         spill_after_s: float,
     ) -> None:
@@ -58,6 +60,7 @@ class Due:
         self._recall = recall
         self._hold = hold
         self._defer = defer
+        self._cancel = cancel
         self._spill_after_s = spill_after_s
         self._claiming: set[int] = set()
         self._down: set[int] = set()
@@ -183,6 +186,8 @@ class Due:
         message.waiting = True
         if message.state is State.HELD:
             self._hold.take_up(message)
+        elif message.state < State.SENT and self._cancel.takes(message):
+            return
         elif message.state is State.SCHEDULED and not (message.expires_at and now >= message.expires_at):
             self._defer.open(message)
         elif message.state in OPEN_STATES and message.expires_at and now >= message.expires_at:

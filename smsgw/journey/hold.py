@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
+from smsgw.journey.cancel import error_of
 from smsgw.journey.weigh import KEPT, LEASE_S, Weigh
 from smsgw.model import Message, Rejected, State
 from smsgw.policy.numbers import canonical
 from smsgw.policy.verdict import Part, Verdict
 from smsgw.smpp import const
 from smsgw.store import holds, messages, provisioning
+from smsgw.store.cancels import CANCELLED
 from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.holds import Decision, Fate, Text
 
@@ -229,7 +231,7 @@ class Hold:
                 self._done.append((text.id, text.seen))
                 continue
             if text.actor and decided is None:
-                self.fates[text.fate.name.lower(), "person"] += 1
+                self.fates[CANCELLED if text.reason == CANCELLED else text.fate.name.lower(), "person"] += 1
             self._carry_out(text, held, loaded, verdicts.get(text.id))
 
     async def _audit_expired(self, connection: Any, text: Text) -> None:
@@ -259,9 +261,10 @@ class Hold:
                 message.rule = told.rule
         wave = _Wave(held, lambda _: self._told(text))
         expired = text.fate is Fate.EXPIRED  # its receipts say so, and not for what it had been held
+        cancelled = text.reason == CANCELLED and not expired
         for message in held:
-            message.state = State.EXPIRED if expired else State.REJECTED
-            message.error = text.error
+            message.state = State.EXPIRED if expired else State.CANCELLED if cancelled else State.REJECTED
+            message.error = error_of(message) if cancelled else text.error
             self._ending.end(message, "" if expired else text.reason)
         self._desk.commit.change_all(held, wave.effect)
 

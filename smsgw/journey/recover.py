@@ -18,7 +18,7 @@ import structlog
 
 from smsgw.journey.receipt import may_mean
 from smsgw.model import Message
-from smsgw.store import limits, messages, nodes, partitions, receipts, retentions
+from smsgw.store import cancels, limits, messages, nodes, partitions, receipts, retentions
 from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.ids import least_id_at
 
@@ -169,6 +169,7 @@ class Recover:
             gone = await partitions.drop_old(connection, moment)
             if any(name.startswith("message_") for name in gone.dropped):
                 await messages.forget_short_ids(connection)
+                await cancels.forget(connection)
             await self._drop_owed(connection, int(now * 1000))
         self._stale_more = self._keep_more = True
 

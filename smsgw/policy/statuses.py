@@ -43,6 +43,7 @@ STATUSES: Final[Mapping[str, tuple[int, int]]] = {
     "parts_conflict": (0x0429, const.ESME_RSUBMITFAIL),
     "reviewed": (0x042A, const.ESME_RSUBMITFAIL),
     "no_consent": (0x042B, const.ESME_RINVDSTADR),
+    "cancelled": (0x042C, const.ESME_RSUBMITFAIL),
     "sender": (const.ESME_RINVSRCADR, const.ESME_RINVSRCADR),
     "recipient": (const.ESME_RINVDSTADR, const.ESME_RINVDSTADR),
     "tlv_missing": (const.ESME_RMISSINGOPTPARAM, const.ESME_RMISSINGOPTPARAM),

@@ -20,12 +20,13 @@ _TRACE: Final = f"""
            coalesce(t.currency, '') AS currency, coalesce(x.words, '') AS transform, coalesce(y.means, '') AS reply,
            h.id AS held, p.part, h.total, h.since_ms, h.state AS verdict, h.rule, h.reason, h.actor AS decided_by,
            r.amount AS refund, r.at AS refunded_at, r.actor AS refunded_by, w.id IS NOT NULL AS waits, w.due_ms, w.node AS waits_at,
-           b.at AS purged_at, b.actor AS purged_by,
+           b.at AS purged_at, b.actor AS purged_by, e.id AS cancellation, e.actor AS cancelled_by, e.reason AS cancelled_for,
            EXISTS (SELECT 1 FROM content c WHERE c.class = {ANY_CLASS} AND c.id = m.id) AS kept
     FROM message m LEFT JOIN account a ON a.id = m.account LEFT JOIN tenant t ON t.id = m.tenant
     LEFT JOIN link l ON l.id = m.link LEFT JOIN transform x ON x.message = m.id LEFT JOIN reply y ON y.message = m.id
     LEFT JOIN held_part p ON p.message = m.id LEFT JOIN held_text h ON h.id = p.text
     LEFT JOIN refund r ON r.message = m.id LEFT JOIN waiting w ON w.id = m.id LEFT JOIN tombstone b ON b.message = m.id
+    LEFT JOIN cancelled k ON k.message = m.id LEFT JOIN cancellation e ON e.id = k.cancellation
     WHERE m.id = $1"""
 
 

@@ -52,6 +52,11 @@ async def hold(scene: Scene, losing: Losing, _: pytest.MonkeyPatch) -> None:
     scene.daemon.hold._pool = losing
 
 
+async def cancel(scene: Scene, losing: Losing, _: pytest.MonkeyPatch) -> None:
+    """It looks once a second by itself, too."""
+    scene.daemon.cancel._pool = losing
+
+
 async def limits(scene: Scene, losing: Losing, _: pytest.MonkeyPatch) -> None:
     """It prunes now, not in a minute."""
     scene.daemon.limits._pool = losing  # type: ignore[assignment]
@@ -108,6 +113,7 @@ async def deafen(scene: Scene, name: str) -> None:
     ("name", "spoil"),
     [
         ("hold", hold),
+        ("cancel", cancel),
         ("limits", limits),
         ("recall", recall),
         ("recover", recover),

@@ -15,6 +15,7 @@ import orjson
 import structlog
 
 from smsgw import config as settings
+from smsgw.admin.api.cancelling import Cancelling
 from smsgw.admin.api.gate import Gate
 from smsgw.admin.api.openapi import document
 from smsgw.admin.api.policies import Policies
@@ -53,7 +54,7 @@ class NodeApi:
         trying = Trying(config.api, number_key, counts.refused)
         gate = Gate(lambda digest: tokens.by_hash(pool, digest), clock.now, most=config.api.failures)
         policies = Policies(config, pool, dsn, lambda: desk.directory, why, desk.opened, trying, marks)
-        self._server = ApiServer(config.api, gate, policies, trying, counts)
+        self._server = ApiServer(config.api, gate, policies, Cancelling(pool), trying, counts)
         self._server.register(meters)
         self._config = config.api
         self.port = 0

@@ -19,13 +19,13 @@ _REF: Final = "#/components/schemas/{name}"
 _QUERIES: Final = {
     "version": "A version that the set has or had: all of it, or at least its first 8 characters.",
     "reason": "Why: it goes into the audit.",
-    "dry_run": "1: check, prove and compare, change nothing.",
+    "dry_run": "1: check, prove, compare and count, change nothing.",
 }
 _STATUSES: Final = {
     400: "No JSON, or a header that cannot be read.",
     401: "No token that works.",
     403: "The token lacks a permission, which is named.",
-    404: "No such set, version or rule.",
+    404: "No such set, version or rule, and no such name.",
     408: "The body did not come in time.",
     409: "Not as things stand: the message says why.",
     412: "Another version is in force than If-Match or If-None-Match says.",
@@ -54,7 +54,8 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "smsgw",
             "version": __version__,
-            "description": f"Rule sets of a gateway, seen and changed by programs. Permissions of tokens: {said}.",
+            "description": "Rule sets of a gateway, seen and changed by programs; messages that are not to be sent, cancelled."
+            f" Permissions of tokens: {said}.",
         },
         "paths": paths,
         "components": {
@@ -93,6 +94,10 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     if "{name}" in route.path:
         found.append(
             {"name": "name", "in": "path", "required": True, "schema": text, "description": "The set, as accounts name it."}
+        )
+    if "{number}" in route.path:
+        found.append(
+            {"name": "number", "in": "path", "required": True, "schema": text, "description": "The cancellation, by its number."}
         )
     found += [{"name": name, "in": "query", "schema": text, "description": _QUERIES[name]} for name in route.query]
     if route.guarded:

@@ -172,7 +172,7 @@ class Policies:
         proved = shapes.SelfTest(passed=True, must=checked.proved, harmless=checked.harmless)
         made = await beside(made_of, checked.bundle)
         version = made.version
-        if _is_on(asked.query.get("dry_run", "")):
+        if is_on(asked.query.get("dry_run", "")):
             changed = version != live[0]
             would = shapes.PolicyChange(
                 asked.name, version, live[0], changed, dry_run=True, difference=difference, self_test=proved
@@ -359,7 +359,7 @@ def _no_set(name: str) -> Refused:
     return Refused(404, "no_such_policy", f"there is no rule set {name!r}")
 
 
-def _is_on(word: str) -> bool:
+def is_on(word: str) -> bool:
     """Read a switch of the query. Raises Refused."""
     if word not in {"", "0", "1", "false", "true"}:
         raise faulty([Fault(f"{word[:20]!r} is neither on nor off", key="dry_run", hint="0 or 1")])

@@ -22,6 +22,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from smsgw.admin.api import shapes
+from smsgw.admin.api.cancelling import Cancelling
 from smsgw.admin.api.connections import Connections, Site
 from smsgw.admin.api.gate import Gate
 from smsgw.admin.api.policies import Asked, Policies, Told
@@ -31,7 +32,7 @@ from smsgw.admin.api.trying import Trying
 from smsgw.admin.http import SHUTDOWN_S
 from smsgw.admin.policy_sets import Expected, Moved
 from smsgw.admin.standing import NotAllowed, NotFound
-from smsgw.admin.tokens import CONTENT_READ, POLICY_READ, POLICY_WRITE
+from smsgw.admin.tokens import CONTENT_READ, MESSAGE_CANCEL, POLICY_READ, POLICY_WRITE
 from smsgw.config.addresses import listening_for
 from smsgw.config.api import Api as Settings
 from smsgw.store.database import LOST
@@ -62,6 +63,7 @@ class Route:
 _SET: Final = "/v1/policies/{name}"
 _WRITE: Final = (POLICY_WRITE,)
 _READ: Final = (POLICY_READ,)
+_CANCEL: Final = (MESSAGE_CANCEL,)
 ROUTES: Final = (
     Route("listPolicies", "GET", "/v1/policies", "All rule sets in force.", _READ, shapes.PolicyRow, many=True),
     Route("getPolicy", "GET", _SET, "The files of a set.", _READ, shapes.PolicyFiles, query=("version",), errors=(404, 409)),
@@ -88,6 +90,15 @@ ROUTES: Final = (
     ),
     Route("explainMessage", "POST", f"{_SET}/why", "What would become of a message.", _READ, shapes.WhyRow, many=True,
           body=shapes.WhyBody, errors=(404,)),
+    Route(
+        "cancelMessages", "POST", "/v1/cancellations", "Cancel what was not sent, or count it.", _CANCEL, shapes.CancelAnswer,
+        body=shapes.CancelBody, query=("dry_run",), errors=(404, 409),
+    ),
+    Route("listCancellations", "GET", "/v1/cancellations", "The newest cancellations.", _CANCEL, shapes.Cancellation, many=True),
+    Route(
+        "getCancellation", "GET", "/v1/cancellations/{number}", "What came of a cancellation.", _CANCEL, shapes.CancellationResult,
+        errors=(404,),
+    ),
 )  # fmt: skip
 DOCUMENT: Final = "/v1/openapi.json"
 
@@ -103,7 +114,9 @@ class Counts:
 class ApiServer:
     """The HTTP server of the API. It listens only where the settings say so."""
 
-    def __init__(self, settings: Settings, gate: Gate, policies: Policies, trying: Trying, counts: Counts) -> None:
+    def __init__(  # noqa: PLR0917 - what it answers from
+        self, settings: Settings, gate: Gate, policies: Policies, cancelling: Cancelling, trying: Trying, counts: Counts
+    ) -> None:
         """Nothing listens before `start`."""
         self._settings = settings
         self._gate = gate
@@ -123,6 +136,9 @@ class ApiServer:
             "shadowPolicy": policies.shadow,
             "replayPolicy": policies.replay,
             "explainMessage": policies.why,
+            "cancelMessages": cancelling.cancel,
+            "listCancellations": cancelling.index,
+            "getCancellation": cancelling.result,
         }
 
     def register(self, meters: Meters) -> None:
@@ -196,7 +212,7 @@ class ApiServer:
                 raise Refused(404, "no_such_policy", told)
             asked = Asked(
                 f"{_ACTOR}{token.name}",
-                name,
+                name or request.match_info.get("number", ""),
                 request.query,
                 _expected(request) if route.guarded else Expected(),
                 lambda most: self._body(request, most),

@@ -205,3 +205,93 @@ class WhyRow(msgspec.Struct, frozen=True):
     step: str
     result: str
     detail: str
+
+
+class CancelBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which messages are not to be sent: all that is given has to hold, and something but the times is given.
+
+    `account`: a system_id; `prefix`, `number`: of the recipient; `source`: the sender; `rule`: what a held one met. Accepted at
+    most `since` ago and at least `until` ago: 30m, 12h or 7d.
+    """
+
+    account: str = ""
+    tenant: str = ""
+    link: str = ""
+    prefix: str = ""
+    number: str = ""
+    source: str = ""
+    rule: str = ""
+    since: str = "3d"
+    until: str = ""
+    reason: str = ""
+
+
+class CancelPreview(msgspec.Struct, frozen=True):
+    """What a filter means of one account, as things stand. `messages` can be cancelled: they are held, scheduled or queued.
+
+    `refund`: what is given back then, in `currency`. `in_doubt`: nobody knows whether the carrier has them; they are not sent
+    again. `out`: they were sent, or are just being sent, and cannot be called back.
+    """
+
+    tenant: str
+    account: str
+    held: int
+    scheduled: int
+    queued: int
+    messages: int
+    parts: int
+    refund: str
+    currency: str
+    in_doubt: int
+    out: int
+
+
+class CancelAnswer(msgspec.Struct, frozen=True):
+    """What was asked for: the cancellation's number (0: a dry run, nothing was changed), and its preview by account."""
+
+    number: int
+    dry_run: bool
+    accounts: list[CancelPreview]
+
+
+class Cancellation(msgspec.Struct, frozen=True):
+    """A cancellation. `state`: open while it is being carried out, then done; `of`: its filter; `taken`: messages begun so far.
+
+    The sums are those of its result, 0 until it is done.
+    """
+
+    id: int
+    state: str
+    of: str
+    taken: int
+    messages: int
+    parts: int
+    in_doubt: int
+    out: int
+    at: datetime
+    done: datetime | None
+    actor: str
+    reason: str
+
+
+class CancelResult(msgspec.Struct, frozen=True):
+    """What came of a cancellation in one account: `messages` were cancelled and `refund` given back.
+
+    `in_doubt`: doubts that were given up; `out`: what it meant and was sent.
+    """
+
+    tenant: str
+    account: str
+    messages: int
+    parts: int
+    refund: str
+    currency: str
+    in_doubt: int
+    out: int
+
+
+class CancellationResult(msgspec.Struct, frozen=True):
+    """A cancellation, and what came of it by account once it is done."""
+
+    cancellation: Cancellation
+    accounts: list[CancelResult]

@@ -17,7 +17,7 @@ from tests.openapi import differences
 from tests.rig import provisioning, running
 
 TERMS = '[[terms]]\nid = "{id}"\nwords = ["{word}"]\nmust = ["{word}"]\n'
-ALL = ("policy.read", "policy.write", "content.read")
+ALL = ("policy.read", "policy.write", "content.read", "message.cancel")
 SOON_S = 3.0
 
 

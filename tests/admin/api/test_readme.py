@@ -40,12 +40,15 @@ async def test_the_examples_do_what_the_readme_says(database: str, tmp_path: Pat
             if isinstance(answer, dict) and answer.get("changed") and not answer["dry_run"]:
                 await ask.follows(answer["version"])
             answers.append(answer)
-    listed, files, versions, dry, made, shadow, back, replay, why = answers
+    listed, files, versions, dry, made, shadow, back, replay, why, counted, asked, result = answers
     assert (listed[0]["name"], files["name"], len(versions)) == ("content", "content", 1)  # type: ignore[index,arg-type]
     assert dry["dry_run"]  # type: ignore[index]
     assert (made["changed"], made["previous"]) == (True, files["version"])  # type: ignore[index]
     assert (shadow["previous"], back["version"]) == (made["version"], made["version"])  # type: ignore[index]
     assert replay["judged"] == 0  # type: ignore[index]
+    assert counted == {"number": 0, "dry_run": True, "accounts": []}
+    assert asked == {"number": 1, "dry_run": False, "accounts": []}
+    assert result["cancellation"]["id"] == 1  # type: ignore[index]
     assert {"step": "rule terms", "result": "reject", "detail": "terms.bait n1[0:10]"} in why  # type: ignore[operator]
 
 
@@ -63,5 +66,5 @@ def test_the_words_of_problems_are_those_of_the_source():
 
 def test_examples_are_one_command_each():
     """Whoever copies one gets a whole one."""
-    assert len(EXAMPLES) == 9
+    assert len(EXAMPLES) == 12
     assert all(shlex.split(example)[0] == "curl" for example in EXAMPLES)
