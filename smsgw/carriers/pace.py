@@ -10,6 +10,7 @@ Never here: which message waits. Time is passed in (monotonic seconds), speeds a
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 LEAST: Final = 1.0
@@ -17,6 +18,8 @@ LEAST: Final = 1.0
 HOLD_S: Final = 0.2
 BURST_S: Final = 0.125
 """Leave to send that may be saved up: a little more than the time between two ticks, so that none is lost."""
+FEW: Final = 0.25
+"""Of what may be saved up: less is not worth a look into the store, and so much comes while one looks."""
 DECREASE: Final = 0.5
 INCREASE: Final = 0.05
 LEAST_INCREASE: Final = 0.5
@@ -79,6 +82,19 @@ class Pace:
         """Tell whether `take` would be granted now."""
         limit = self._allowed or self.rate
         return not limit or (now >= self.held_until and self._refilled(now, limit) >= 1.0)
+
+    def leave(self, now: float, most: int) -> int:
+        """Return for how many of `most` leave will be given now and in the next moment; 0 while that would be a few.
+
+        For who fetches what he sends: each time costs him the same, and what he fetches in vain he has to put back.
+        """
+        limit = self._allowed or self.rate
+        if not limit:
+            return most
+        few = limit * BURST_S * FEW
+        if now < self.held_until or (saved := self._refilled(now, limit)) < max(few, 1.0):
+            return 0
+        return min(most, math.ceil(saved + few))
 
     def give_back(self) -> None:
         """The leave was not used."""

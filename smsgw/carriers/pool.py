@@ -103,6 +103,11 @@ class Carriers:
         runner = self._runners.get(link_id)
         return runner.line.room() if runner is not None and runner.line.pace.ready(self._clock.now()) else 0
 
+    def leave(self, link_id: int) -> int:
+        """Return how many submits a link can take now and in the next moment, by its window and its pace."""
+        runner = self._runners.get(link_id)
+        return runner.line.pace.leave(self._clock.now(), runner.line.room()) if runner is not None else 0
+
     def bound(self, link_id: int) -> bool:
         """Tell whether a link has a bound bind that can send."""
         runner = self._runners.get(link_id)

@@ -76,7 +76,7 @@ class Due:
         self._spill()
         self._claim(0)
         for link in self._desk.directory.links():
-            if self._carriers.room(link.id) > 0:
+            if self._carriers.leave(link.id) > 0:
                 self._claim(link.id)
         self._fail_over(PROBE)
         for link_id in self._dispatch.links_with_queue():
@@ -132,9 +132,13 @@ class Due:
     def on_room(self, link_id: int) -> None:
         """A link has room and nothing in memory for it: look into the store."""
         self._dispatch.on_room(link_id)
-        if self._carriers.room(link_id) > 0 and self._desk.commit.available:
+        if not self._desk.commit.available:
+            return
+        if self._carriers.leave(link_id) > 0:
             self._claim(link_id)
             self._fail_over(0)
+        else:
+            self._carriers.want((link_id,))
 
     def _fail_over(self, probe: int) -> None:
         """Take up what waits for a link that is down, deleted or in no route any more, where another one may have room for it.
@@ -146,9 +150,9 @@ class Due:
                 continue
             directory = self._desk.directory
             beside = directory.routes.beside(link_id)
-            most = max(map(self._carriers.room, beside), default=0)
+            most = max(map(self._carriers.leave, beside), default=0)
             if most <= 0 and (probe or not beside):
-                most = max((self._carriers.room(link.id) for link in directory.links()), default=0)
+                most = max((self._carriers.leave(link.id) for link in directory.links()), default=0)
                 most = min(most, probe) if beside else most
             self._claim(link_id, most)
             self._carriers.want(beside)
@@ -162,10 +166,11 @@ class Due:
         """Take a page of waiting messages of a link, or (0) of those with something due; `room`: of others, where it is down."""
         if link_id in self._claiming:
             return
-        page = min(PAGE, room if room >= 0 else self._carriers.room(link_id) if link_id else PAGE)
+        page = min(PAGE, room if room >= 0 else self._carriers.leave(link_id) if link_id else PAGE)
         if page <= 0:
             return
         self._claiming.add(link_id)
+        paced = bool(link_id) and page < min(PAGE, self._carriers.room(link_id))
         if room < 0:
             self._down.discard(link_id)
         else:
@@ -175,8 +180,10 @@ class Due:
             self._claiming.discard(link_id)
             if ids:
                 self._recall.load_messages(ids, self._take_up, claimed=True)
-                if len(ids) >= page and link_id:
+                if len(ids) >= page and link_id and not paced:
                     self.on_room(link_id)
+                elif link_id:  # the next ones when there is leave again, not while these are on their way here
+                    self._carriers.want((link_id,))
 
         self._desk.commit.claim(link_id, page, claimed)
 

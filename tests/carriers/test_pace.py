@@ -54,6 +54,21 @@ def test_leave_can_be_given_back():
     assert pace.take(100.0)
 
 
+def test_leave_is_what_will_be_given_soon():
+    """What is saved up, and what comes meanwhile; all that is asked for where there is no rate; none while that is a few."""
+    pace = Pace(80, 100.0)
+    assert pace.leave(100.0, 1_000) == 13
+    assert pace.leave(100.0, 7) == 7
+    assert [pace.take(100.0) for _ in range(11)] == [True] * 10 + [False]
+    assert pace.leave(100.025, 1_000) == 0
+    assert pace.ready(100.025)
+    assert pace.leave(100.1, 1_000) == 11
+    assert pace.throttled(100.1, 100.05)
+    assert pace.leave(100.2, 1_000) == 0
+    assert Pace(0, 100.0).leave(100.0, 1_000) == 1_000
+    assert Pace(1, 100.0).leave(100.0, 1_000) == 2
+
+
 def test_ready_takes_nothing():
     """Asking whether there is leave does not use it."""
     pace = Pace(1, 100.0)

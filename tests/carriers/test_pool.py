@@ -71,9 +71,10 @@ async def test_the_rate_of_a_link_holds_over_its_binds():
         await ours.until(lambda: ours.carriers.bound(1))
         assert ours.carriers.reserve((1,)) is not None
         told = len(ours.notes.rooms)
-        assert (ours.carriers.reserve((1,)), ours.carriers.room(1)) == (None, 0)
+        assert (ours.carriers.reserve((1,)), ours.carriers.room(1), ours.carriers.leave(1)) == (None, 0, 0)
         ours.pass_(0.2)
         await ours.until(lambda: len(ours.notes.rooms) > told)
+        assert (ours.carriers.leave(1), ours.carriers.leave(2)) == (2, 0)
         assert ours.carriers.reserve((1,)) is not None
 
 

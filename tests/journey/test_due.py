@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
+from collections.abc import Callable
 
 from smsgw.model import Message, State
 from smsgw.smpp import const, receipt
@@ -170,3 +172,27 @@ def _narrow(*ports: int) -> str:
 def _apart(*ports: int) -> str:
     text = provisioning(*ports)
     return text.replace('links = ["alpha-1", "alpha-2"]', 'links = ["alpha-1"]') + '[[route]]\nprefix = "44"\nlinks = ["alpha-2"]\n'
+
+
+async def test_what_waits_for_a_slow_link_is_fetched_as_it_is_sent(database: str):
+    """At its rate, and not much more often than once: what is fetched in vain has to be put back."""
+    async with Scene(database, link="rate = 200", more=SOON).playing() as scene:
+        recall, fetched = scene.daemon.recall, Counter[int]()
+        load = recall.load_messages
+
+        def counted(ids: list[int], each: Callable[[Message], None], *, claimed: bool = False) -> None:
+            fetched.update(ids if claimed else ())
+            load(ids, each, claimed=claimed)
+
+        recall.load_messages = counted  # type: ignore[method-assign]
+        tenant = await scene.tenant()
+        for _ in range(600):
+            tenant.send(const.SUBMIT_SM, sm_body(source=b"1069", dest=b"8613800138000", short_message=b"x"))
+        await scene.until(lambda: len(scene.daemon.transit) == 0)
+        sent = len(scene.smsc.submits)
+        fetched.clear()
+        since = asyncio.get_running_loop().time()
+        await scene.until(lambda: len(scene.smsc.submits) == 600)
+        took = asyncio.get_running_loop().time() - since
+        assert 600 - sent <= fetched.total() <= 2 * (600 - sent)
+        assert took <= 1.5 * (600 - sent) / 200 + 1.0
