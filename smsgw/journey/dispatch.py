@@ -118,8 +118,7 @@ class Dispatch:
                 bind.release()
             elif message.expires_at and self._desk.clock.time() >= message.expires_at:
                 bind.release()
-                message.state = State.EXPIRED
-                self._ending.end(message)
+                self._ending.end_unsent(message, State.EXPIRED)
             else:
                 self._prepare(message, bind)
 
@@ -252,8 +251,7 @@ class Dispatch:
         if outcome.retryable and message.mode == Mode.STORE and message.attempt < MAX_ATTEMPTS:
             self._again(message, RETRY_S[min(message.attempt, len(RETRY_S)) - 1], other_link=True)
             return
-        message.state = State.REFUSED
-        self._ending.end(message)
+        self._ending.end_unsent(message, State.REFUSED)
 
     def _throttled(self, message: Message, status: int) -> None:
         """The carrier wants less: the message was not taken and loses nothing by waiting."""

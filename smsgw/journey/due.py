@@ -186,8 +186,7 @@ class Due:
         elif message.state is State.SCHEDULED and not (message.expires_at and now >= message.expires_at):
             self._defer.open(message)
         elif message.state in OPEN_STATES and message.expires_at and now >= message.expires_at:
-            message.state = State.EXPIRED
-            self._ending.end(message)
+            self._ending.end_unsent(message, State.EXPIRED)
         elif message.state is State.QUEUED:
             self._dispatch.claimed(message, down=message.link in self._down)
         elif message.state in {State.IN_DOUBT, State.SUBMITTING}:
