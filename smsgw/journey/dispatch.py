@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from smsgw.journey.desk import Desk
 
 MAX_ATTEMPTS: Final = 10
+"""Refusals that may pass, of one message; throttle answers, and slots that were lost before anything was written, are none."""
 MOST_ATTEMPTS: Final = 32_767
-"""What the row can count; a carrier that throttles for days may ask for more."""
+"""What the row can count."""
 MESSAGE_ID_MAX: Final = 64
 """Octets of a carrier's id (SMPP 3.4 §5.2.23); a longer one is taken for none."""
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
@@ -248,8 +249,9 @@ class Dispatch:
 
     def _refused(self, message: Message, outcome: Refused) -> None:
         message.error = outcome.status
-        if outcome.retryable and message.mode == Mode.STORE and message.attempt < MAX_ATTEMPTS:
-            self._again(message, RETRY_S[min(message.attempt, len(RETRY_S)) - 1], other_link=True)
+        refusals = message.attempt - (message.resends if not message.reply else 0)
+        if outcome.retryable and message.mode == Mode.STORE and refusals < MAX_ATTEMPTS:
+            self._again(message, RETRY_S[max(0, min(refusals, len(RETRY_S)) - 1)], other_link=True)
             return
         self._ending.end_unsent(message, State.REFUSED)
 
@@ -266,6 +268,11 @@ class Dispatch:
             message.state = State.REFUSED
             self._ending.end(message)
             return
+        self._not_taken(message)
+
+    def _not_taken(self, message: Message) -> None:
+        """The attempt was none: it is not counted, however often that happens, and the message goes on at once where it can."""
+        message.attempt -= 1
         self._again(message, 0.0, other_link=True)
 
     def _unknown(self, message: Message, outcome: Unknown) -> None:
@@ -275,7 +282,7 @@ class Dispatch:
                 message.state = State.REFUSED
                 self._ending.end(message)
             else:
-                self._again(message, 0.0, other_link=True)
+                self._not_taken(message)
             return
         self.doubt(message)
 
@@ -318,8 +325,11 @@ class Dispatch:
         self._leave(message, self._desk.clock.time() + seconds)
 
     def _again(self, message: Message, after_s: float, *, other_link: bool) -> None:
-        """Back to QUEUED: on another route now, behind its link, or in the store for later."""
+        """Back to QUEUED: on another route now, behind its link, or in the store for later. Over its validity: to its end."""
         desk = self._desk
+        if message.expires_at and desk.clock.time() >= message.expires_at:
+            self._ending.end_unsent(message, State.EXPIRED)
+            return
         message.state = State.QUEUED
         if not message.links:
             message.links = self._links_of(message) or (message.link,)

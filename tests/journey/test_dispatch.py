@@ -28,12 +28,12 @@ async def test_what_was_surely_not_taken_goes_to_the_next_route(database: str):
     async with Scene(database, links=2).playing() as scene:
         first, second = scene.smscs
         tenant = await scene.tenant()
-        for number, status in enumerate((const.ESME_RSYSERR, const.ESME_RTHROTTLED), 1):
+        for number, (status, attempt) in enumerate(((const.ESME_RSYSERR, 2), (const.ESME_RTHROTTLED, 1)), 1):
             first.statuses.append(status)
             ours = id_of(await tenant.submit())
             submit = await second.submit()
             row = await scene.in_state(ours, State.SENT)
-            assert (row["link"], row["attempt"], row["upstream_id"]) == (2, 2, submit.message_id.decode())
+            assert (row["link"], row["attempt"], row["upstream_id"]) == (2, attempt, submit.message_id.decode())
             assert (len(first.submits), len(second.submits)) == (number, number)
         assert await scene.spent() == 2 * PRICE
 
