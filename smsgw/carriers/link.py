@@ -240,7 +240,8 @@ class LinkBind:
             self.line.freed()
 
     def on_lost(self, reason: str, contexts: list[Any]) -> None:
-        """The connection is gone, and with it every answer that was still to come."""
+        """The connection is gone, and with it every answer that was still to come; what was not yet written is in no doubt."""
+        written = len(contexts) - (self.wire.session.unwritten if self.wire is not None else 0)
         self._up = None
         self.wire = None
         self.enter(BindState.DOWN)
@@ -249,9 +250,9 @@ class LinkBind:
             self._answer.set_exception(ConnectionResetError(reason))
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(reason)
-        for context in contexts:
+        for at, context in enumerate(contexts):
             if context is not BIND:
-                self._tell(context, Unknown("link_lost", written=True))
+                self._tell(context, Unknown("link_lost", written=at < written))
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         try:

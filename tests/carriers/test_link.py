@@ -159,6 +159,24 @@ async def test_a_loss_leaves_doubts_oldest_first():
         assert await ours.outcomes(3) == [(1, lost), (2, lost), (3, lost)]
 
 
+async def test_what_was_not_handed_to_the_socket_was_not_written():
+    """Of what the loss brings back, what was still to be written in this turn of the loop surely was not; the rest is in doubt."""
+    async with Smsc() as smsc, side(link(smsc.port)) as ours:
+        smsc.late = True
+        await ours.bound()
+        ours.submit(1)
+        await smsc.submit()
+        bind = ours.submit(2)
+        assert bind.wire is not None
+        bind.wire._transport.abort()  # type: ignore[union-attr]
+        ours.submit(3)
+        assert await ours.outcomes(3) == [
+            (1, Unknown("link_lost", written=True)),
+            (2, Unknown("link_lost", written=False)),
+            (3, Unknown("link_lost", written=False)),
+        ]
+
+
 async def test_a_slot_on_a_lost_bind_was_not_written():
     """A message whose slot was reserved before the connection broke is Unknown and surely not written."""
     async with Smsc() as smsc, side(link(smsc.port)) as ours:

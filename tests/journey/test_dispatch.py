@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
+from smsgw.wire import Wire
 from tests.builds import plain_only
 from tests.journey.scene import Scene, id_of
 from tests.rig import provisioning
@@ -278,6 +280,36 @@ async def test_what_was_never_written_is_no_doubt(database: str):
         ours = id_of(await tenant.answer_to(sequence))
         await scene.in_state(ours, State.SENT)
         assert (len(scene.smsc.submits), scene.daemon.dispatch.in_doubt) == (1, 0)
+
+
+class Breaking:
+    """The loop of a wire whose connection breaks with the next thing that is to be written."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._transport = wire._transport
+
+    def call_soon(self, flush: Callable[[], None]) -> None:
+        """Break the connection first."""
+        assert self._transport is not None
+        self._transport.abort()
+        asyncio.get_running_loop().call_soon(flush)
+
+
+@plain_only
+async def test_what_never_reached_the_socket_takes_another_link(database: str):
+    """Its link broke in the turn of the loop in which it was to be written: no doubt, whatever its account does with doubts."""
+    async with Scene(database, links=2, account='in_doubt = "hold"').playing() as scene:
+        first, second = scene.smscs
+        tenant = await scene.tenant()
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, _BODY)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            [message] = scene.daemon.transit.open.values()
+            message.bind.wire._loop = Breaking(message.bind.wire)
+        ours = id_of(await tenant.answer_to(sequence))
+        assert (await second.submit()).content == b"hello"
+        await scene.in_state(ours, State.SENT)
+        assert (len(first.submits), scene.daemon.dispatch.in_doubt) == (0, 0)
 
 
 # ---- store: doubts --------------------------------------------------------------------------------------------------
