@@ -77,7 +77,22 @@ class Dispatch:
             message.bind = None
             bind.release()
             return
-        bind.submit(message, self._desk.clock.time())
+        now = self._desk.clock.time()
+        if message.expires_at:
+            self.submit_in_time(message, now)
+        else:
+            bind.submit(message, now)
+
+    def submit_in_time(self, message: Message, now: float) -> None:
+        """Let a message go that has a validity; its cycle may have taken long, where the store was slow or away."""
+        bind = message.bind
+        if now >= message.expires_at:
+            message.bind = None
+            bind.release()
+            self._ending.end_unsent(message, State.EXPIRED)
+            return
+        self._rebase(message, now)
+        bind.submit(message, now)
 
     def queue(self, message: Message) -> None:
         """A durable message that no link could take yet: wait in memory behind its link.
@@ -164,11 +179,10 @@ class Dispatch:
         message.state = State.SUBMITTING
         message.error = 0  # what an earlier attempt was told is over: adopt() is to leave a doubt that is new
         if message.expires_at:
-            self._rebase(message)
+            self._rebase(message, self._desk.clock.time())
 
-    def _rebase(self, message: Message) -> None:
+    def _rebase(self, message: Message, now: float) -> None:
         """A relative validity counts from when the carrier gets it: take off what the message has waited, if over a second."""
-        now = self._desk.clock.time()
         if now - (message.accepted_at or seconds_of(message.id)) > 1.0:
             message.body = with_validity_left(message, message.expires_at - now)
 

@@ -268,6 +268,51 @@ async def test_submitting_is_durable_before_the_first_octet(database: str):
         assert (await scene.row(ours))["state"] in {State.SUBMITTING, State.SENT}
 
 
+async def test_what_expires_while_its_commit_takes_long_is_not_sent(database: str):
+    """PostgreSQL takes half a minute: what is over its validity by then is EXPIRED and paid back, not sent late."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"late", validity=b"000000000020000R", registered_delivery=1)
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        ours = id_of(await tenant.answer_to(sequence))
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat) == (ours, b"EXPIRED")
+        assert await scene.spent() == 0
+        assert not scene.smsc.submits
+        await scene.until(lambda: scene.daemon.carriers.room(1) == 500)
+
+
+async def test_a_relay_tenant_is_told_what_expired_while_its_commit_took_long(database: str):
+    """ESME_RSYSERR and its money back, and nothing sent."""
+    async with Scene(database, account=RELAY).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"late", validity=b"000000000020000R")
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        assert (await tenant.answer_to(sequence)).status == const.ESME_RSYSERR
+        assert await scene.spent() == 0
+        assert not scene.smsc.submits
+
+
+async def test_a_validity_loses_what_its_commit_took(database: str):
+    """A relative validity_period of a minute is half a minute when PostgreSQL took the other half."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"in time", validity=b"000000000100000R")
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        id_of(await tenant.answer_to(sequence))
+        submit = await scene.smsc.submit()
+        assert b"0000000000300" <= submit.sm.validity < b"0000000000350"  # type: ignore[union-attr]
+
+
 async def test_what_was_never_written_is_no_doubt(database: str):
     """A slot whose link went down before the message was written: it goes back to the queue and is sent once, later."""
     async with Scene(database).playing() as scene:
