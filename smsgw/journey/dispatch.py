@@ -231,8 +231,8 @@ class Dispatch:
             message.waiting = False
             desk.commit.unwait(message.id)
             desk.commit.refer(message)
-        elif desk.several_nodes:
-            desk.commit.refer(message)
+        elif desk.several_nodes or (not message.upstream_id and needs_receipt(message)):
+            desk.commit.refer(message)  # a start refers to what has an id; without one only this tells that a receipt is awaited
         if message.id in desk.transit.open:  # what the store keeps is found by its reference, and memory stays bounded
             desk.transit.sent(message)
         self.on_known(message)
