@@ -191,8 +191,12 @@ class Dispatch:
     def on_outcome(self, message: Message, outcome: Outcome) -> None:
         """What became of a submit: settle it in memory and mark it changed."""
         bind = message.bind
-        if type(outcome) is Sent and outcome.late_on:
-            self._late(message, outcome)
+        if type(outcome) is Sent:
+            if outcome.late_on:
+                self._late(message, outcome)
+                return
+        elif (type(outcome) is Refused or type(outcome) is Throttled) and outcome.late:
+            self._not_taken_after_all(message, outcome)
             return
         message.bind = None
         if message.state >= State.SENT:
@@ -248,6 +252,21 @@ class Dispatch:
             self._sent(message, outcome, None)
         else:
             self._known_too(message, outcome, outcome.late_on)
+
+    def _not_taken_after_all(self, message: Message, outcome: Refused | Throttled) -> None:
+        """The answer to an attempt that was given up: the carrier did not take it, so of that one there is no doubt any more.
+
+        A message that only waits for its doubt to end is as if it had been answered so in time; another one was sent again.
+        """
+        if message.state is State.IN_DOUBT and message.spilled:
+            message.waiting = True
+            if type(outcome) is Refused:
+                self._refused(message, outcome)
+            else:
+                message.error = outcome.status
+                self._not_taken(message)
+        elif message.state < State.SENT and message.resends and not message.reply:
+            message.resends -= 1
 
     def _known_too(self, message: Message, outcome: Sent, link_id: int) -> None:
         """A message that is settled has an id more, of another attempt: a receipt that names it means this message as well.
@@ -347,7 +366,7 @@ class Dispatch:
         message.state = State.QUEUED
         if not message.links:
             message.links = self._links_of(message) or (message.link,)
-        if other_link:
+        if other_link and not message.spilled:  # what the store has goes by its place there
             others = tuple(link for link in message.links if link != message.link)
             bind = self._carriers.reserve(others) if others else None
             if bind is not None:
