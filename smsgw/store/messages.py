@@ -16,7 +16,7 @@ import structlog
 
 from smsgw.model import Account, Ends, Message, State
 from smsgw.smpp.const import DATA_SM
-from smsgw.smpp.pdu import encode, read_data_sm, read_sm
+from smsgw.smpp.pdu import BadPdu, encode, read_data_sm, read_sm
 from smsgw.store.sealed import Opener, Unreadable, plain
 
 AccountById = Callable[[int, int], Account]
@@ -102,12 +102,10 @@ async def by_id(
     why = ""
     for row in rows:
         try:
-            body = opened(row["id"], row["body"] or b"")
-        except Unreadable as error:  # to send what it is not would be worse than to wait for the key
+            read[row["id"]] = _message(row, opened(row["id"], row["body"] or b""), account_of)
+        except (Unreadable, BadPdu) as error:  # to send what it is not would be worse than to wait for the key
             why = str(error)
             closed[row["id"]] = _message(row, b"", account_of)
-        else:
-            read[row["id"]] = _message(row, body, account_of)
     if closed:
         structlog.get_logger().warning("content_unreadable", messages=len(closed), message_id=next(reversed(closed)), why=why)
     return read, closed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from smsgw.admin import tracing
@@ -9,7 +11,9 @@ from smsgw.model import State
 from smsgw.smpp import const
 from smsgw.smpp.pdu import read_sm, sm_body
 from tests.journey.scene import Scene, id_of
+from tests.journey.test_judged import scene_of
 from tests.journey.test_sealed_content import TEXT, sealed
+from tests.journey.test_transform import NAME, REPLACE
 from tests.peers import Esme
 
 DAMAGE = "UPDATE {} SET body = set_byte(body, 30, get_byte(body, 30) # 1)"
@@ -153,3 +157,20 @@ async def test_its_receipt_waits_for_it_an_hour(database: str, back: bool):  # n
         assert (delivered.source_ton, delivered.dest_ton) == ((1, 5) if back else (0, 5))
         await scene.in_state(number, State.DELIVERED)
         await scene.emptied("orphan")
+
+
+async def test_damaged_octets_hold_up_nobody_else(database: str, tmp_path: Path):
+    """A message whose sender was replaced, and of whose body nothing is left: it waits like one that does not open."""
+    async with scene_of(database, tmp_path, REPLACE).playing() as scene:
+        tenant = await scene.tenant()
+        await away(scene)
+        number = int(id_of(await tenant.submit(dest=b"8613800138000", **NAME)))
+        other = id_of(await tenant.submit(dest=b"8613800138000", text=b"the other", **NAME))
+        await scene.until(lambda: scene.count("waiting WHERE node = 0"))
+        await scene.settled()
+        await scene.connection.execute("UPDATE content SET body = '\\x00' WHERE id = $1", number)
+        await scene.smsc.open()
+        assert (await scene.smsc.submit()).content == b"the other"
+        await scene.in_state(other, State.SENT)
+        await scene.until(lambda: scene.count("waiting WHERE id = $1 AND node = 0 AND due_ms > 0", number))
+        assert not scene._life.done()
