@@ -340,7 +340,7 @@ class Dispatch:
                 self._give_up(message)
             else:
                 self._wait(message, DOUBT_KEPT_S)
-        elif message.resends >= account.max_resends:
+        elif message.resends >= account.max_resends or ((policy is InDoubt.RESEND or again) and self._over(message)):
             self._give_up(message)
         elif policy is InDoubt.RESEND or again:
             message.resends += 1
@@ -357,10 +357,14 @@ class Dispatch:
         """Leave memory and wait in the store until journey/due takes the message up."""
         self._leave(message, self._desk.clock.time() + seconds)
 
+    def _over(self, message: Message) -> bool:
+        """Tell whether a message's validity has ended."""
+        return message.expires_at > 0 and self._desk.clock.time() >= message.expires_at
+
     def _again(self, message: Message, after_s: float, *, other_link: bool) -> None:
         """Back to QUEUED: on another route now, behind its link, or in the store for later. Over its validity: to its end."""
         desk = self._desk
-        if message.expires_at and desk.clock.time() >= message.expires_at:
+        if self._over(message):
             self._ending.end_unsent(message, State.EXPIRED)
             return
         message.state = State.QUEUED

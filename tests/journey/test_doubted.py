@@ -55,9 +55,10 @@ async def test_a_validity_that_ends_after_a_doubt_leaves_it_unknown(database: st
         tenant = await scene.tenant()
         ours = await doubted(scene, tenant, validity=b"000000000020000R")
         await scene.in_state(ours, State.IN_DOUBT)
-        await scene.later(21 * 60)
+        await scene.later(31)
         await unknown(scene, tenant, ours)
-        assert len(scene.smsc.submits) == 1
+        assert ((await scene.row(ours))["resends"], len(scene.smsc.submits)) == (0, 1)
+        assert scene.daemon.dispatch.resent == 0
 
 
 async def test_a_validity_that_ends_in_memory_after_a_doubt_leaves_it_unknown(database: str):
