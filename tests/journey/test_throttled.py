@@ -36,7 +36,7 @@ async def test_refusals_are_counted_between_throttle_answers(database: str):
 
 
 async def test_throttling_by_several_links_fails_nothing(database: str):
-    """Two links throttle the same message twelve times each, then one refuses it once: it is sent."""
+    """Two links throttle the same message up to twelve times each, then refuse it once: it is sent."""
     async with Scene(database, links=2).playing() as scene:
         for smsc in scene.smscs:
             smsc.statuses.extend([*THROTTLES, const.ESME_RSYSERR])
@@ -46,7 +46,7 @@ async def test_throttling_by_several_links_fails_nothing(database: str):
             smsc.statuses.clear()
         await scene.later(3)
         row = await scene.in_state(ours, State.SENT)
-        assert row["attempt"] == 2
+        assert row["attempt"] <= 3  # the other link may have refused it, too, before its list was cleared
         assert sum(len(smsc.submits) for smsc in scene.smscs) > 20
 
 
