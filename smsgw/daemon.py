@@ -151,7 +151,7 @@ class Daemon:
         self._build_accept()
         self.commit.on_conflict = self.transit.displaced
         self.commit.on_poison = self.due.displaced
-        self.recall.on_broken = self.due.broken
+        self.recall.on_broken, self.recall.on_closed = self.due.broken, self.due.closed
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe
         self.dispatch.on_known = self.receipt.on_known

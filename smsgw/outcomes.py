@@ -37,16 +37,21 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Refused(msgspec.Struct, frozen=True, gc=False):
-    """The carrier said no; `retryable` when another route or a later time may do."""
+    """The carrier said no; `retryable` when another route or a later time may do.
+
+    `late`: it said so after the time-out had been told as Unknown: that attempt is in no doubt any more.
+    """
 
     status: int
     retryable: bool
+    late: bool = False
 
 
 class Throttled(msgspec.Struct, frozen=True, gc=False):
-    """The carrier asked to slow down (ESME_RTHROTTLED, ESME_RMSGQFUL): the message was surely not taken."""
+    """The carrier asked to slow down (ESME_RTHROTTLED, ESME_RMSGQFUL): the message was surely not taken. `late`: as in Refused."""
 
     status: int
+    late: bool = False
 
 
 class Unknown(msgspec.Struct, frozen=True, gc=False):

@@ -257,6 +257,7 @@ class Wire(asyncio.Protocol):
             octets = out[0] if len(out) == 1 else b"".join(out)
             out.clear()
             self.octets_out += len(octets)
+            session.written()
             transport.write(octets)
         if session.closing:
             transport.close()

@@ -1,7 +1,8 @@
 """One message from its acceptance to its end, step by step: what was decided, sent, told, paid back, complained of, purged.
 
 For whoever answers a tenant's question. Numbers are masked and what it said is not looked at, so that it needs no permission to
-read content and leaves no row in the audit; `contents` is for those who may.
+read content and leaves no row in the audit; `contents` is for those who may. Of one that waits it is tried whether its content
+opens: it may wait for that alone.
 
 Must never: show a whole number, or content.
 """
@@ -23,6 +24,7 @@ from smsgw.store import exports, traces
 from smsgw.store.database import Connection
 from smsgw.store.holds import Fate
 from smsgw.store.ids import least_id_at, seconds_of
+from smsgw.store.sealed import Opener, Unreadable
 from smsgw.telemetry import mask
 
 Rows = list[dict[str, Any]]
@@ -57,8 +59,11 @@ async def by_carrier_id(connection: Connection, link: str, text: str, since_s: f
     return ids
 
 
-async def trace(connection: Connection, number: int) -> Rows:
-    """Return what became of a message: rows of at, step, detail, in the order of time. Raises NotFound."""
+async def trace(connection: Connection, number: int, opened: Opener | None = None) -> Rows:
+    """Return what became of a message: rows of at, step, detail, in the order of time. Raises NotFound.
+
+    `opened` opens what is sealed, where there are keys.
+    """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         row = await traces.find(connection, number)
         if row is None:
@@ -66,8 +71,14 @@ async def trace(connection: Connection, number: int) -> Rows:
         owed = await traces.owed(connection, row["account"], number)
         complaints = await traces.complaints(connection, number)
         link = await exports.link(connection, row["link"]) if row["link"] else None
+        stored = await traces.content(connection, number) if opened is not None and row["waits"] else None
     table = stored_dialect(link[1].get("dialect", {})).codes if link is not None else ""
     rows = [*_way(dict(row), table), *_after(dict(row))]
+    if opened is not None and stored is not None:
+        try:
+            opened(number, stored)
+        except Unreadable as error:
+            rows.append(_row(None, "content", f"does not open: {error}; it waits for that, and is tried each minute"))
     for one in owed:
         till = f"until {_ms(one['expires_ms']):%Y-%m-%dT%H:%M:%SZ}"
         rows.append(_row(_ms(one["due_ms"]), "owed", f"{_OWED[OwedKind(one['kind'])]}, {one['tries']} tries, {till}"))

@@ -4,7 +4,7 @@ What `LinkBind` shares with the other binds of its link (settings, pace, meter, 
 room is its window less what waits for an answer and what is reserved; whoever reserved a slot uses it (`submit`) or gives it
 back (`release`).
 
-Promises: each submit leads to one outcome (an answer, a time-out, a loss), and a late ESME_ROK to a second one; nothing is
+Promises: each submit leads to one outcome (an answer, a time-out, a loss), and a late answer to a second one; nothing is
 submitted on a session that is not bound: its outcome is Unknown, and not one octet was written; no await, task or log line
 for a message.
 Must never: log a password; decide what an outcome means for the message.
@@ -194,15 +194,22 @@ class LinkBind:
         status = pdu.status
         if status == 0:  # ESME_ROK in a PDU that is no answer to this one: nobody knows
             return Unknown("wrong_response", written=True)
+        outcome = self._refusal(status)
+        if type(outcome) is Throttled:
+            self.line.throttled(message.due_at)
+        else:
+            self.meter.refused[status] += 1
+        return outcome
+
+    def _refusal(self, status: int, *, late: bool = False) -> Refused | Throttled:
+        """Return what an error status means on this link."""
         dialect = self.link.dialect
         kind = const.status_class(status)
         permanent = status in dialect.permanent
         if kind is const.StatusClass.THROTTLE and not permanent:
-            self.line.throttled(message.due_at)
-            return Throttled(status)
-        self.meter.refused[status] += 1
+            return Throttled(status, late)
         passing = kind is not const.StatusClass.PERMANENT or status in dialect.retryable
-        return Refused(status, retryable=passing and not permanent)
+        return Refused(status, passing and not permanent, late)
 
     def _answered_late(self, pdu: Pdu, context: Any) -> None:
         if context is BIND:
@@ -210,7 +217,11 @@ class LinkBind:
             return
         assert type(context) is LateResponse
         message = context.context
-        if type(message) is Message and pdu.status == 0 and pdu.command == message.command | const.RESP:
+        if type(message) is not Message:
+            return
+        if pdu.status:
+            self._tell(message, self._refusal(pdu.status, late=True))
+        elif pdu.command == message.command | const.RESP:
             # Too late for the time-out, in time for the receipt: only now the carrier's id is known.
             self._tell(message, Sent(read_message_id(pdu.octets), late_on=self.link.id))
 
@@ -240,7 +251,8 @@ class LinkBind:
             self.line.freed()
 
     def on_lost(self, reason: str, contexts: list[Any]) -> None:
-        """The connection is gone, and with it every answer that was still to come."""
+        """The connection is gone, and with it every answer that was still to come; what was not yet written is in no doubt."""
+        written = len(contexts) - (self.wire.session.unwritten if self.wire is not None else 0)
         self._up = None
         self.wire = None
         self.enter(BindState.DOWN)
@@ -249,9 +261,9 @@ class LinkBind:
             self._answer.set_exception(ConnectionResetError(reason))
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(reason)
-        for context in contexts:
+        for at, context in enumerate(contexts):
             if context is not BIND:
-                self._tell(context, Unknown("link_lost", written=True))
+                self._tell(context, Unknown("link_lost", written=at < written))
 
     def _tell(self, message: Message, outcome: Outcome) -> None:
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from smsgw.admin.signing import Signer
     from smsgw.policy.marks import Marks
-    from smsgw.store.sealed import ContentKeys
+    from smsgw.store.sealed import ContentKeys, Opener
 
 Had = TypeVar("Had")
 
@@ -32,6 +32,19 @@ def content_of(config: Path) -> ContentKeys:
 
     data_dir = Path(face.settings(config).node.data_dir)
     return _had(lambda: content_keys(data_dir))
+
+
+def opener_if_any(config: Path) -> Opener | None:
+    """Return what opens content, for who does not need it: None where there are no keys, or the caller may not read them."""
+    from smsgw.admin.content_keys import content_keys
+    from smsgw.admin.sealing import KEY_FILE
+    from smsgw.config import ConfigError
+
+    data_dir = Path(face.settings(config).node.data_dir)
+    try:
+        return content_keys(data_dir).open if (data_dir / KEY_FILE).exists() else None
+    except (ConfigError, OSError):
+        return None
 
 
 def marks_of(config: Path) -> Marks:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smsgw.cli import face, stored
+from smsgw.cli import face, keys, stored
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
@@ -27,6 +27,7 @@ def message(
     csv: stored.Csv = False,
 ) -> None:
     """Say what became of one message, step by step."""
+    opened = keys.opener_if_any(config)
     back = stored.span(since, "--since").total_seconds()
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
@@ -36,6 +37,6 @@ def message(
             numbers = await tracing.by_carrier_id(connection, link, text, time.time() - back)
         else:
             numbers = await tracing.by_id(connection, text)
-        return [row for number in numbers for row in await tracing.trace(connection, number)]
+        return [row for number in numbers for row in await tracing.trace(connection, number, opened)]
 
     stored.show(stored.ask(config, run), "messages", json=json, csv=csv)

@@ -271,10 +271,12 @@ class Accept:
             session.meter.accepted_parts += message.parts
             self._observe_response(message.answered_at - message.accepted_at)
         bind = message.bind
-        if bind is not None:
-            bind.submit(message, message.answered_at)
-        else:
+        if bind is None:
             self._dispatch.queue(message)
+        elif message.expires_at:
+            self._dispatch.submit_in_time(message, message.answered_at)
+        else:
+            bind.submit(message, message.answered_at)
 
     def held(self, message: Message, rejected: Rejected | None) -> None:
         """The cycle has decided, and the message waits: its tenant is answered like any other, and memory lets go of it."""

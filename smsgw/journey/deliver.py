@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BACK_OFF_S: Final = (1, 2, 5, 10, 30, 60)
 LEASE_PAGE: Final = 500
+CLOSED_S: Final = 60.0
+"""After so long a row is tried again that does not open."""
 RETRY_STATUSES: Final = frozenset({const.ESME_RTHROTTLED, const.ESME_RMSGQFUL, const.ESME_RX_T_APPN, const.ESME_RSYSERR})
 
 
@@ -233,6 +235,9 @@ class Deliver:
             if now >= owed.expires_at:
                 self._desk.commit.close(owed.id)
                 self._desk.process.receipts_expired += 1
+            elif not owed.body:  # it does not open: others are to have their turn
+                owed.due_at = now + CLOSED_S
+                self._desk.commit.postpone(owed, keep=False)
             else:
                 self.push(owed)
 

@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     from smsgw.journey.desk import Desk
 
 MAX_ATTEMPTS: Final = 10
+"""Refusals that may pass, of one message; throttle answers, and slots that were lost before anything was written, are none."""
 MOST_ATTEMPTS: Final = 32_767
-"""What the row can count; a carrier that throttles for days may ask for more."""
+"""What the row can count."""
 MESSAGE_ID_MAX: Final = 64
 """Octets of a carrier's id (SMPP 3.4 §5.2.23); a longer one is taken for none."""
 RETRY_S: Final = (1, 2, 5, 10, 30, 60, 120, 300)
@@ -76,7 +77,22 @@ class Dispatch:
             message.bind = None
             bind.release()
             return
-        bind.submit(message, self._desk.clock.time())
+        now = self._desk.clock.time()
+        if message.expires_at:
+            self.submit_in_time(message, now)
+        else:
+            bind.submit(message, now)
+
+    def submit_in_time(self, message: Message, now: float) -> None:
+        """Let a message go that has a validity; its cycle may have taken long, where the store was slow or away."""
+        bind = message.bind
+        if now >= message.expires_at:
+            message.bind = None
+            bind.release()
+            self._ending.end_unsent(message, State.EXPIRED)
+            return
+        self._rebase(message, now)
+        bind.submit(message, now)
 
     def queue(self, message: Message) -> None:
         """A durable message that no link could take yet: wait in memory behind its link.
@@ -118,8 +134,7 @@ class Dispatch:
                 bind.release()
             elif message.expires_at and self._desk.clock.time() >= message.expires_at:
                 bind.release()
-                message.state = State.EXPIRED
-                self._ending.end(message)
+                self._ending.end_unsent(message, State.EXPIRED)
             else:
                 self._prepare(message, bind)
 
@@ -164,11 +179,10 @@ class Dispatch:
         message.state = State.SUBMITTING
         message.error = 0  # what an earlier attempt was told is over: adopt() is to leave a doubt that is new
         if message.expires_at:
-            self._rebase(message)
+            self._rebase(message, self._desk.clock.time())
 
-    def _rebase(self, message: Message) -> None:
+    def _rebase(self, message: Message, now: float) -> None:
         """A relative validity counts from when the carrier gets it: take off what the message has waited, if over a second."""
-        now = self._desk.clock.time()
         if now - (message.accepted_at or seconds_of(message.id)) > 1.0:
             message.body = with_validity_left(message, message.expires_at - now)
 
@@ -177,8 +191,12 @@ class Dispatch:
     def on_outcome(self, message: Message, outcome: Outcome) -> None:
         """What became of a submit: settle it in memory and mark it changed."""
         bind = message.bind
-        if type(outcome) is Sent and outcome.late_on:
-            self._late(message, outcome)
+        if type(outcome) is Sent:
+            if outcome.late_on:
+                self._late(message, outcome)
+                return
+        elif (type(outcome) is Refused or type(outcome) is Throttled) and outcome.late:
+            self._not_taken_after_all(message, outcome)
             return
         message.bind = None
         if message.state >= State.SENT:
@@ -217,8 +235,8 @@ class Dispatch:
             message.waiting = False
             desk.commit.unwait(message.id)
             desk.commit.refer(message)
-        elif desk.several_nodes:
-            desk.commit.refer(message)
+        elif desk.several_nodes or (not message.upstream_id and needs_receipt(message)):
+            desk.commit.refer(message)  # a start refers to what has an id; without one only this tells that a receipt is awaited
         if message.id in desk.transit.open:  # what the store keeps is found by its reference, and memory stays bounded
             desk.transit.sent(message)
         self.on_known(message)
@@ -235,6 +253,21 @@ class Dispatch:
         else:
             self._known_too(message, outcome, outcome.late_on)
 
+    def _not_taken_after_all(self, message: Message, outcome: Refused | Throttled) -> None:
+        """The answer to an attempt that was given up: the carrier did not take it, so of that one there is no doubt any more.
+
+        A message that only waits for its doubt to end is as if it had been answered so in time; another one was sent again.
+        """
+        if message.state is State.IN_DOUBT and message.spilled:
+            message.waiting = True
+            if type(outcome) is Refused:
+                self._refused(message, outcome)
+            else:
+                message.error = outcome.status
+                self._not_taken(message)
+        elif message.state < State.SENT and message.resends and not message.reply:
+            message.resends -= 1
+
     def _known_too(self, message: Message, outcome: Sent, link_id: int) -> None:
         """A message that is settled has an id more, of another attempt: a receipt that names it means this message as well.
 
@@ -249,11 +282,11 @@ class Dispatch:
 
     def _refused(self, message: Message, outcome: Refused) -> None:
         message.error = outcome.status
-        if outcome.retryable and message.mode == Mode.STORE and message.attempt < MAX_ATTEMPTS:
-            self._again(message, RETRY_S[min(message.attempt, len(RETRY_S)) - 1], other_link=True)
+        refusals = message.attempt - (message.resends if not message.reply else 0)
+        if outcome.retryable and message.mode == Mode.STORE and refusals < MAX_ATTEMPTS:
+            self._again(message, RETRY_S[max(0, min(refusals, len(RETRY_S)) - 1)], other_link=True)
             return
-        message.state = State.REFUSED
-        self._ending.end(message)
+        self._ending.end_unsent(message, State.REFUSED)
 
     def _throttled(self, message: Message, status: int) -> None:
         """The carrier wants less: the message was not taken and loses nothing by waiting."""
@@ -268,6 +301,11 @@ class Dispatch:
             message.state = State.REFUSED
             self._ending.end(message)
             return
+        self._not_taken(message)
+
+    def _not_taken(self, message: Message) -> None:
+        """The attempt was none: it is not counted, however often that happens, and the message goes on at once where it can."""
+        message.attempt -= 1
         self._again(message, 0.0, other_link=True)
 
     def _unknown(self, message: Message, outcome: Unknown) -> None:
@@ -277,7 +315,7 @@ class Dispatch:
                 message.state = State.REFUSED
                 self._ending.end(message)
             else:
-                self._again(message, 0.0, other_link=True)
+                self._not_taken(message)
             return
         self.doubt(message)
 
@@ -302,7 +340,7 @@ class Dispatch:
                 self._give_up(message)
             else:
                 self._wait(message, DOUBT_KEPT_S)
-        elif message.resends >= account.max_resends:
+        elif message.resends >= account.max_resends or ((policy is InDoubt.RESEND or again) and self._over(message)):
             self._give_up(message)
         elif policy is InDoubt.RESEND or again:
             message.resends += 1
@@ -319,13 +357,20 @@ class Dispatch:
         """Leave memory and wait in the store until journey/due takes the message up."""
         self._leave(message, self._desk.clock.time() + seconds)
 
+    def _over(self, message: Message) -> bool:
+        """Tell whether a message's validity has ended."""
+        return message.expires_at > 0 and self._desk.clock.time() >= message.expires_at
+
     def _again(self, message: Message, after_s: float, *, other_link: bool) -> None:
-        """Back to QUEUED: on another route now, behind its link, or in the store for later."""
+        """Back to QUEUED: on another route now, behind its link, or in the store for later. Over its validity: to its end."""
         desk = self._desk
+        if self._over(message):
+            self._ending.end_unsent(message, State.EXPIRED)
+            return
         message.state = State.QUEUED
         if not message.links:
             message.links = self._links_of(message) or (message.link,)
-        if other_link:
+        if other_link and not message.spilled:  # what the store has goes by its place there
             others = tuple(link for link in message.links if link != message.link)
             bind = self._carriers.reserve(others) if others else None
             if bind is not None:

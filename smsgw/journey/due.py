@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PAGE: Final = 500
 PROBE: Final = 50
 """How many of a link that is down are claimed a second where no route has another one with room: routes may have changed."""
+CLOSED_S: Final = 60.0
+"""After so long a message is tried again whose content does not open."""
 SET_ASIDE_S: Final = 3_600.0
 """After so long a message is tried again of which a change could not be stored."""
 OPEN_STATES: Final = frozenset({State.HELD, State.SCHEDULED, State.QUEUED})
@@ -198,8 +200,7 @@ class Due:
         elif message.state is State.SCHEDULED and not (message.expires_at and now >= message.expires_at):
             self._defer.open(message)
         elif message.state in OPEN_STATES and message.expires_at and now >= message.expires_at:
-            message.state = State.EXPIRED
-            self._ending.end(message)
+            self._ending.end_unsent(message, State.EXPIRED)
         elif message.state is State.QUEUED:
             self._dispatch.claimed(message, down=message.link in self._down)
         elif message.state in {State.IN_DOUBT, State.SUBMITTING}:
@@ -211,6 +212,17 @@ class Due:
             self._desk.commit.unwait(message.id)
         else:
             self._desk.commit.unwait(message.id)
+
+    def closed(self, message: Message) -> None:
+        """A claimed message is here without its content, which does not open: what is to be sent is tried again in a minute.
+
+        Its time ends all the same, and a doubt goes its way: what has to be sent again waits like any other.
+        """
+        now = self._desk.clock.time()
+        if message.state not in {State.SCHEDULED, State.QUEUED} or (message.expires_at and now >= message.expires_at):
+            self._take_up(message)
+        else:
+            self._desk.commit.wait(message, message.link, now + CLOSED_S, claimed=False)
 
     def displaced(self, message: Message) -> None:
         """A change could not be stored, and memory has let go of its message: see what its row says."""

@@ -50,6 +50,15 @@ class Ending:
         if owed is not None:
             owed.session = message  # the effect needs both; `deliver` gets the session from the message
 
+    def end_unsent(self, message: Message, state: State) -> None:
+        """No carrier takes the message any more, and it was on no wire since its last answer: it ends in this state.
+
+        But for one that was sent again after a doubt: an earlier attempt may have arrived, and may yet bring its receipt.
+        (Of an answer to a keyword all resends are used up from the first, so that it never is.)
+        """
+        message.state = State.UNKNOWN if message.resends and not message.reply else state
+        self.end(message)
+
     def owe(self, message: Message, body: bytes, kind: OwedKind = OwedKind.RECEIPT, command: int = const.DELIVER_SM) -> Owed:
         """Make what the account is owed for a message, claimed for a receiver bound here if there is one with room."""
         account = message.account

@@ -197,7 +197,8 @@ class Hold:
         texts = await holds.load(connection, ids)
         numbers = [message for text in texts for _, message in text.parts]
         loaded, closed = await messages.by_id(connection, numbers, self._desk.account_of, self._desk.opened)
-        texts = [text for text in texts if closed.isdisjoint(message for _, message in text.parts)]
+        self._desk.process.unreadable += len(closed)
+        texts = [text for text in texts if closed.keys().isdisjoint(message for _, message in text.parts)]
         verdicts, decisions = dict[int, Verdict](), dict[int, Decision]()
         for at, text in enumerate(texts, 1):
             if at % BREATH == 0:

@@ -9,7 +9,7 @@ Must never: decide anything; hold more than its callers bound.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -21,7 +21,7 @@ from smsgw.store.ids import seconds_of
 from smsgw.wire import where_raised
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
     from smsgw.journey.arrival import Arrival
     from smsgw.journey.desk import Desk
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from smsgw.model import Message, Owed
 
 SHORT_ID_BLOCK = 1_000
+CLOSED_S: Final = 3_600.0
+"""So long a receipt waits for a message whose content does not open; then state and money are worth more than the TON and NPI of
+its addresses, which the content alone knows."""
 
 
 class Recall:
@@ -46,6 +49,7 @@ class Recall:
         self._short_wanted: set[int] = set()
         self.receipts: ReceiptJourney | None = None
         self.on_broken: Callable[[Message], None] = _nobody_mends
+        self.on_closed: Callable[[Message], None] = _nobody_mends
         self._log = structlog.get_logger().bind()
 
     # ---- asking ---------------------------------------------------------------------------------------------------
@@ -63,6 +67,7 @@ class Recall:
         """Read messages, then call `then` with each; with `claimed` those alone that are still claimed, and due.
 
         Between claim and reading the journey of held texts may have let one go: it is on its way then, and nobody's to take up.
+        One whose content does not open has none; if claimed, `on_closed` is called with it instead.
         """
         self._wanted.append((ids, then, claimed))
         self._wake.set()
@@ -102,29 +107,34 @@ class Recall:
         while self._owed:
             ids, then = self._owed[0]
             rows = await receipts.load_owed(self._pool, ids, self._desk.opened)
+            self._desk.process.unreadable += sum(not row.body for row in rows)
             self._owed.pop(0)
             then(rows)
         while self._wanted:
             ids, each, claimed = self._wanted[0]
-            loaded = await messages.load(self._pool, ids, self._desk.account_of, self._desk.opened)
+            read, closed = await messages.by_id(self._pool, ids, self._desk.account_of, self._desk.opened)
+            due: Container[int] = read.keys() | closed.keys()
             if claimed:  # asked last: a row of a message and its place change in one cycle
                 due = await messages.due(self._pool, ids, self._desk.commit.seat.node)
-                loaded = [message for message in loaded if message.id in due]
             self._wanted.pop(0)
-            for message in loaded:
-                try:
-                    each(message)
-                except Exception as error:  # noqa: BLE001 - the wall around one message: the others have not done anything
-                    self._log.error(
-                        "message_not_taken_up", message_id=message.id, error=type(error).__name__, where=where_raised(error)
-                    )
-                    self.on_broken(message)
+            self._desk.process.unreadable += len(closed)
+            for take, found in ((each, read), (self.on_closed if claimed else each, closed)):
+                for message in found.values():
+                    if message.id in due:
+                        self._hand_over(message, take)
         for account_id in list(self._short_wanted):
             first = await messages.lease_short_ids(self._pool, account_id, SHORT_ID_BLOCK)
             self._short_wanted.discard(account_id)
             self._blocks[account_id] = [first, first + SHORT_ID_BLOCK]
         if self.receipts is not None:
             await self._match(self.receipts)
+
+    def _hand_over(self, message: Message, then: Callable[[Message], None]) -> None:
+        try:
+            then(message)
+        except Exception as error:  # noqa: BLE001 - the wall around one message: the others have not done anything
+            self._log.error("message_not_taken_up", message_id=message.id, error=type(error).__name__, where=where_raised(error))
+            self.on_broken(message)
 
     async def _match(self, journey: ReceiptJourney) -> None:
         arrivals = journey.take_unmatched()
@@ -157,8 +167,13 @@ class Recall:
         await self._second_chances([one for one in arrivals if id(one) not in meant and self._overdue(one)], meant)
         self._by_addresses([arrival for arrival in arrivals if not arrival.key], meant)
         ids = sorted(set(meant.values()))
-        loaded = {m.id: m for m in await messages.load(self._pool, ids, self._desk.account_of, self._desk.opened)}
+        loaded, closed = await messages.by_id(self._pool, ids, self._desk.account_of, self._desk.opened)
+        self._desk.process.unreadable += len(closed)
         in_memory = transit.open
+        for arrival in arrivals if closed else ():
+            number = meant.get(id(arrival), 0)
+            if number in closed and (number in in_memory or self._waited(arrival, CLOSED_S)):
+                loaded[number] = closed[number]
         return {key: in_memory.get(message_id) or loaded[message_id] for key, message_id in meant.items() if message_id in loaded}
 
     def _by_addresses(self, arrivals: list[Arrival], meant: dict[int, int]) -> None:
@@ -182,8 +197,12 @@ class Recall:
         Sooner its message may be about to be settled, and the id in another form may be that of its neighbour: a carrier that
         counts has both 11 and 17, which is 0x11.
         """
+        return bool(arrival.key) and self._waited(arrival, self._guess_after_s)
+
+    def _waited(self, arrival: Arrival, seconds: float) -> bool:
+        """Tell whether a receipt has been parked for so long."""
         parked_id = arrival.parked_id
-        return bool(arrival.key and parked_id) and self._desk.clock.time() - seconds_of(parked_id) >= self._guess_after_s
+        return bool(parked_id) and self._desk.clock.time() - seconds_of(parked_id) >= seconds
 
     async def _second_chances(self, arrivals: list[Arrival], meant: dict[int, int]) -> None:
         """Try the other forms of ids that nobody knows: accepted where all of them mean one message, to the receipt's address."""

@@ -103,6 +103,7 @@ class Session:
         "_peer_unbind",
         "_unbind",
         "_unbind_by",
+        "_written",
         "bad_pdus",
         "closing",
         "out",
@@ -111,6 +112,7 @@ class Session:
         "state",
         "timers",
         "unanswered",
+        "unwritten",
         "version",
         "window",
     )
@@ -133,6 +135,8 @@ class Session:
         self._unbind = 0
         self._unbind_by = 0.0
         self._peer_unbind = 0
+        self._written = 0
+        self.unwritten = 0
 
     @property
     def bound(self) -> bool:
@@ -345,11 +349,19 @@ class Session:
         else:
             self.closing = due.value
 
+    def written(self) -> None:
+        """Everything in `out` is the transport's now: whether the peer gets it nobody knows from here on."""
+        self._written = self.window.newest
+
     def lost(self) -> list[Any]:
-        """The connection is gone: returns the contexts of all own requests without an answer, oldest first."""
+        """The connection is gone: returns the contexts of all own requests without an answer, oldest first.
+
+        Of the last `unwritten` of them no octet has left `out`.
+        """
         self._enter(SessionState.CLOSED)
         self.closing = self.closing or "lost"
         self._buffer = b""
+        self.unwritten = self.window.newer(self._written)
         return self.window.clear()
 
     def _enter(self, state: SessionState) -> None:

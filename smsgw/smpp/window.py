@@ -28,13 +28,13 @@ class LateResponse:
 class Window:
     """Outstanding requests by sequence number, in the order in which they were sent."""
 
-    __slots__ = ("_entries", "_late", "_sequence")
+    __slots__ = ("_entries", "_late", "newest")
 
     def __init__(self) -> None:
         """Start empty; the first request gets sequence number 1."""
         self._entries: dict[int, tuple[float, Any]] = {}
         self._late: dict[int, Any] = {}
-        self._sequence = 0
+        self.newest = 0
 
     def __len__(self) -> int:
         """Return how many requests wait for their answer."""
@@ -42,22 +42,22 @@ class Window:
 
     def next_sequence(self) -> int:
         """Return the next sequence number, 1..0x7FFFFFFF and then 1 again, never one that is outstanding."""
-        sequence = self._sequence + 1
+        sequence = self.newest + 1
         if sequence > MAX_SEQUENCE:
             sequence = 1
         while sequence in self._entries:
             sequence = sequence % MAX_SEQUENCE + 1
-        self._sequence = sequence
+        self.newest = sequence
         return sequence
 
     def add(self, context: Any, now: float) -> int:
         """Enter a request sent at `now` with a context that is not None; returns its sequence number."""
         entries = self._entries
-        sequence = self._sequence + 1
+        sequence = self.newest + 1
         if sequence > MAX_SEQUENCE or sequence in entries:
             sequence = self.next_sequence()
         else:
-            self._sequence = sequence
+            self.newest = sequence
         entries[sequence] = (now, context)
         return sequence
 
@@ -82,6 +82,10 @@ class Window:
         while len(self._late) > LATE_KEPT:
             del self._late[next(iter(self._late))]
         return contexts
+
+    def newer(self, sequence: int) -> int:
+        """Return how many of those that wait were added after this sequence number was given; they are the last of them."""
+        return sum(0 < (one - sequence) % MAX_SEQUENCE < MAX_SEQUENCE // 2 for one in self._entries)
 
     def clear(self) -> list[Any]:
         """Take out everything, oldest first: the connection is gone."""

@@ -16,7 +16,7 @@ import structlog
 
 from smsgw.model import Account, Ends, Message, State
 from smsgw.smpp.const import DATA_SM
-from smsgw.smpp.pdu import encode, read_data_sm, read_sm
+from smsgw.smpp.pdu import BadPdu, encode, read_data_sm, read_sm
 from smsgw.store.sealed import Opener, Unreadable, plain
 
 AccountById = Callable[[int, int], Account]
@@ -82,15 +82,15 @@ def _ends(message: Message, ton: int, npi: int) -> Ends:
 
 
 async def load(connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain) -> list[Message]:
-    """Read messages with their content, in order of id; ids without a row are left out, and those that cannot be opened."""
+    """Read messages with their content, in order of id; ids without a row are left out, and those that do not open."""
     loaded, _ = await by_id(connection, ids, account_of, opened)
     return list(loaded.values())
 
 
 async def by_id(
     connection: Any, ids: Sequence[int], account_of: AccountById, opened: Opener = plain
-) -> tuple[dict[int, Message], set[int]]:
-    """Read messages with their content, by id; and which of them cannot be opened: their time has not come."""
+) -> tuple[dict[int, Message], dict[int, Message]]:
+    """Read messages with their content, by id; and, without it, those whose content does not open: their time has not come."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS}, c.body, {_BESIDE} FROM unnest($1::int8[]) AS u(id) JOIN message m ON m.id = u.id"
         f" LEFT JOIN content c ON c.class = {ANY_CLASS} AND c.id = u.id"
@@ -98,15 +98,16 @@ async def by_id(
         list(ids),
     )
     read: dict[int, Message] = {}
-    closed: set[int] = set()
+    closed: dict[int, Message] = {}
+    why = ""
     for row in rows:
         try:
-            body = opened(row["id"], row["body"] or b"")
-        except Unreadable as error:  # to send what it is not would be worse than to wait for the key
-            structlog.get_logger().warning("content_unreadable", message_id=row["id"], why=str(error))
-            closed.add(row["id"])
-        else:
-            read[row["id"]] = _message(row, body, account_of)
+            read[row["id"]] = _message(row, opened(row["id"], row["body"] or b""), account_of)
+        except (Unreadable, BadPdu) as error:  # to send what it is not would be worse than to wait for the key
+            why = str(error)
+            closed[row["id"]] = _message(row, b"", account_of)
+    if closed:
+        structlog.get_logger().warning("content_unreadable", messages=len(closed), message_id=next(reversed(closed)), why=why)
     return read, closed
 
 

@@ -27,21 +27,13 @@ class ParkedReceipt(msgspec.Struct, gc=False):
 
 
 async def load_owed(connection: Any, ids: Sequence[int], opened: Opener = plain) -> list[Owed]:
-    """Read owed rows that this node has just leased, oldest first; those that cannot be opened are left out."""
+    """Read owed rows that this node has just leased, oldest first; one that does not open has no body."""
     rows = await connection.fetch(
         "SELECT o.id, o.account, o.message, o.kind, o.tries, o.command, o.due_ms, o.expires_ms, o.body"
         " FROM unnest($1::int8[]) AS u(id) JOIN owed o ON o.id = u.id ORDER BY o.id",
         list(ids),
     )
-    read = []
-    for row in rows:
-        try:
-            body = opened(row["id"], row["body"])
-        except Unreadable as error:
-            structlog.get_logger().warning("content_unreadable", owed_id=row["id"], why=str(error))
-        else:
-            read.append(_owed(row, body))
-    return read
+    return [_owed(row, _opened(row, opened, "owed_id")) for row in rows]
 
 
 def _owed(row: Any, body: bytes) -> Owed:
@@ -99,19 +91,20 @@ async def load_parked(connection: Any, after: int, limit: int, opened: Opener = 
             link=row["link"],
             command=row["command"],
             upstream_id=row["upstream_id"],
-            body=_parked_body(row, opened),
+            body=_opened(row, opened, "parked_id"),
             expires_at=row["expires_ms"] / 1000,
         )
         for row in rows
     ]
 
 
-def _parked_body(row: Any, opened: Opener) -> bytes:
+def _opened(row: Any, opened: Opener, name: str) -> bytes:
     try:
-        return opened(row["id"], row["body"])
+        body: bytes = opened(row["id"], row["body"])
     except Unreadable as error:
-        structlog.get_logger().warning("content_unreadable", parked_id=row["id"], why=str(error))
+        structlog.get_logger().warning("content_unreadable", why=str(error), **{name: row["id"]})
         return b""
+    return body
 
 
 async def counts(connection: Any) -> dict[str, int]:

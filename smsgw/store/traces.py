@@ -35,6 +35,12 @@ async def find(connection: Connection, number: int) -> asyncpg.Record | None:
     return await connection.fetchrow(_TRACE, number)
 
 
+async def content(connection: Connection, number: int) -> bytes | None:
+    """Return what is stored of what a message said, sealed or plain; None for nothing."""
+    found: bytes | None = await connection.fetchval(f"SELECT body FROM content c WHERE c.class = {ANY_CLASS} AND c.id = $1", number)
+    return found
+
+
 async def owed(connection: Connection, account: int, number: int) -> list[asyncpg.Record]:
     """Return what its account is still owed for a message: kind, tries, due_ms, expires_ms."""
     rows: list[asyncpg.Record] = await connection.fetch(

@@ -147,6 +147,7 @@ class MeterCollector(Collector):
             ("smsgw_receipts_expired", "Owed receipts whose time to live was over.", process.receipts_expired),
             ("smsgw_receipts_dropped", "Owed receipts over their account's cap.", process.receipts_dropped),
             ("smsgw_receipts_not_stored", "Carriers' receipts that the store did not take.", process.receipts_not_stored),
+            ("smsgw_content_unreadable", "Times that something in the store did not open; tried each minute.", process.unreadable),
             ("smsgw_mo_unowned", "MO messages to numbers that nobody owns.", process.mo_unowned),
             ("smsgw_event_loop_stalls", "Turns of the loop that came over 10 ms late.", process.loop_stalls),
         ):

@@ -143,6 +143,7 @@ class ProcessMeter:
         "receipts_expired",
         "receipts_not_stored",
         "session_closes",
+        "unreadable",
     )
 
     def __init__(self) -> None:
@@ -158,6 +159,7 @@ class ProcessMeter:
         self.receipts_dropped = 0
         self.receipts_not_stored = 0
         self.mo_unowned = 0
+        self.unreadable = 0
         self.loop_lag_s = 0.0
         self.loop_stalls = 0
 

@@ -130,11 +130,19 @@ async def test_no_answer_in_time_is_a_doubt_and_a_late_one_ends_it():
         assert ours.meters.link("alpha-1").timeouts == 1
 
 
-async def test_a_late_refusal_changes_nothing():
-    """A refusal after the time-out is dropped: the doubt has been dealt with."""
+@pytest.mark.parametrize(
+    ("status", "late"),
+    [
+        (const.ESME_RINVDSTADR, Refused(const.ESME_RINVDSTADR, retryable=False, late=True)),
+        (const.ESME_RSYSERR, Refused(const.ESME_RSYSERR, retryable=True, late=True)),
+        (const.ESME_RTHROTTLED, Throttled(const.ESME_RTHROTTLED, late=True)),
+    ],
+)
+async def test_a_late_refusal_is_told_as_late(status: int, late: Outcome):
+    """A refusal after the time-out ends the doubt; it neither slows the link down nor counts as another submit."""
     async with Smsc() as smsc, side(link(smsc.port, response_timeout_s=5.0)) as ours:
         smsc.late = True
-        smsc.statuses.append(const.ESME_RINVDSTADR)
+        smsc.statuses.append(status)
         await ours.bound()
         ours.submit(3)
         await smsc.submit()
@@ -142,7 +150,9 @@ async def test_a_late_refusal_changes_nothing():
         smsc.answer_late()
         smsc.late = False
         ours.submit(4)
-        assert await ours.outcomes(2) == [(3, Unknown("timeout", written=True)), (4, Sent(b"2"))]
+        assert await ours.outcomes(3) == [(3, Unknown("timeout", written=True)), (3, late), (4, Sent(b"2"))]
+        meter = ours.meters.link("alpha-1")
+        assert (meter.throttled, sum(meter.refused.values())) == (0, 0)
 
 
 async def test_a_loss_leaves_doubts_oldest_first():
@@ -157,6 +167,24 @@ async def test_a_loss_leaves_doubts_oldest_first():
         smsc.cut()
         lost = Unknown("link_lost", written=True)
         assert await ours.outcomes(3) == [(1, lost), (2, lost), (3, lost)]
+
+
+async def test_what_was_not_handed_to_the_socket_was_not_written():
+    """Of what the loss brings back, what was still to be written in this turn of the loop surely was not; the rest is in doubt."""
+    async with Smsc() as smsc, side(link(smsc.port)) as ours:
+        smsc.late = True
+        await ours.bound()
+        ours.submit(1)
+        await smsc.submit()
+        bind = ours.submit(2)
+        assert bind.wire is not None
+        bind.wire._transport.abort()  # type: ignore[union-attr]
+        ours.submit(3)
+        assert await ours.outcomes(3) == [
+            (1, Unknown("link_lost", written=True)),
+            (2, Unknown("link_lost", written=False)),
+            (3, Unknown("link_lost", written=False)),
+        ]
 
 
 async def test_a_slot_on_a_lost_bind_was_not_written():

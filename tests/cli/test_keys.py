@@ -40,6 +40,18 @@ def test_looking_for_a_public_key_makes_none(command: Command, tmp_path: Path):
     assert not (tmp_path / "data").exists()
 
 
+def test_who_needs_no_key_is_served_without(command: Command, tmp_path: Path):
+    """What opens content where there are keys; None where there are none, and none are made, or they cannot be read."""
+    assert keys.opener_if_any(command.config) is None
+    assert not (tmp_path / "data").exists()
+    sealed = content_keys(tmp_path / "data").seal(7, b"body")
+    opened = keys.opener_if_any(command.config)
+    assert opened is not None
+    assert opened(7, sealed) == b"body"
+    (tmp_path / "data" / "seal.key").write_bytes(b"x")
+    assert keys.opener_if_any(command.config) is None
+
+
 def test_a_key_that_is_broken_ends_the_command(command: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Keys that are none: each command that needs one says so and exits 78."""
     content_keys(tmp_path / "data")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import sm_body
+from smsgw.wire import Wire
 from tests.builds import plain_only
 from tests.journey.scene import Scene, id_of
 from tests.rig import provisioning
@@ -28,12 +30,12 @@ async def test_what_was_surely_not_taken_goes_to_the_next_route(database: str):
     async with Scene(database, links=2).playing() as scene:
         first, second = scene.smscs
         tenant = await scene.tenant()
-        for number, status in enumerate((const.ESME_RSYSERR, const.ESME_RTHROTTLED), 1):
+        for number, (status, attempt) in enumerate(((const.ESME_RSYSERR, 2), (const.ESME_RTHROTTLED, 1)), 1):
             first.statuses.append(status)
             ours = id_of(await tenant.submit())
             submit = await second.submit()
             row = await scene.in_state(ours, State.SENT)
-            assert (row["link"], row["attempt"], row["upstream_id"]) == (2, 2, submit.message_id.decode())
+            assert (row["link"], row["attempt"], row["upstream_id"]) == (2, attempt, submit.message_id.decode())
             assert (len(first.submits), len(second.submits)) == (number, number)
         assert await scene.spent() == 2 * PRICE
 
@@ -266,6 +268,51 @@ async def test_submitting_is_durable_before_the_first_octet(database: str):
         assert (await scene.row(ours))["state"] in {State.SUBMITTING, State.SENT}
 
 
+async def test_what_expires_while_its_commit_takes_long_is_not_sent(database: str):
+    """PostgreSQL takes half a minute: what is over its validity by then is EXPIRED and paid back, not sent late."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"late", validity=b"000000000020000R", registered_delivery=1)
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        ours = id_of(await tenant.answer_to(sequence))
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat) == (ours, b"EXPIRED")
+        assert await scene.spent() == 0
+        assert not scene.smsc.submits
+        await scene.until(lambda: scene.daemon.carriers.room(1) == 500)
+
+
+async def test_a_relay_tenant_is_told_what_expired_while_its_commit_took_long(database: str):
+    """ESME_RSYSERR and its money back, and nothing sent."""
+    async with Scene(database, account=RELAY).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"late", validity=b"000000000020000R")
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        assert (await tenant.answer_to(sequence)).status == const.ESME_RSYSERR
+        assert await scene.spent() == 0
+        assert not scene.smsc.submits
+
+
+async def test_a_validity_loses_what_its_commit_took(database: str):
+    """A relative validity_period of a minute is half a minute when PostgreSQL took the other half."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"in time", validity=b"000000000100000R")
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        id_of(await tenant.answer_to(sequence))
+        submit = await scene.smsc.submit()
+        assert b"0000000000300" <= submit.sm.validity < b"0000000000350"  # type: ignore[union-attr]
+
+
 async def test_what_was_never_written_is_no_doubt(database: str):
     """A slot whose link went down before the message was written: it goes back to the queue and is sent once, later."""
     async with Scene(database).playing() as scene:
@@ -278,6 +325,36 @@ async def test_what_was_never_written_is_no_doubt(database: str):
         ours = id_of(await tenant.answer_to(sequence))
         await scene.in_state(ours, State.SENT)
         assert (len(scene.smsc.submits), scene.daemon.dispatch.in_doubt) == (1, 0)
+
+
+class Breaking:
+    """The loop of a wire whose connection breaks with the next thing that is to be written."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._transport = wire._transport
+
+    def call_soon(self, flush: Callable[[], None]) -> None:
+        """Break the connection first."""
+        assert self._transport is not None
+        self._transport.abort()
+        asyncio.get_running_loop().call_soon(flush)
+
+
+@plain_only
+async def test_what_never_reached_the_socket_takes_another_link(database: str):
+    """Its link broke in the turn of the loop in which it was to be written: no doubt, whatever its account does with doubts."""
+    async with Scene(database, links=2, account='in_doubt = "hold"').playing() as scene:
+        first, second = scene.smscs
+        tenant = await scene.tenant()
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, _BODY)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            [message] = scene.daemon.transit.open.values()
+            message.bind.wire._loop = Breaking(message.bind.wire)
+        ours = id_of(await tenant.answer_to(sequence))
+        assert (await second.submit()).content == b"hello"
+        await scene.in_state(ours, State.SENT)
+        assert (len(first.submits), scene.daemon.dispatch.in_doubt) == (0, 0)
 
 
 # ---- store: doubts --------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
 from smsgw.model import State
 from smsgw.smpp import const, receipt
 from smsgw.smpp.pdu import Pdu, read_sm
@@ -144,3 +146,79 @@ async def test_a_receipt_of_the_second_attempt_finds_its_message_too(database: s
         await smsc.delivered(smsc.receipt(smsc.submits[1]))
         assert (await scene.receipt(tenant)).message_id == ours
         assert (await scene.row(ours))["state"] == State.DELIVERED
+
+
+HOLD = {"account": 'in_doubt = "hold"', "tenant": 'basis = "sent"', "link": "response_timeout_s = 5.0"}
+
+
+@pytest.mark.parametrize("status", [const.ESME_RTHROTTLED, const.ESME_RSYSERR])
+async def test_what_was_refused_late_is_sent_again(database: str, status: int):
+    """Never to be sent again in doubt, it is in none once the carrier says, late, that it did not take it."""
+    async with Scene(database, **HOLD).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        smsc.statuses.append(status)
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await smsc.submit()
+        await scene.later(6)
+        await scene.in_state(ours, State.IN_DOUBT)
+        smsc.late = False
+        smsc.answer_late()
+        await scene.in_state(ours, State.QUEUED)
+        await scene.later(2)
+        row = await scene.in_state(ours, State.SENT)
+        assert (row["resends"], len(smsc.submits)) == (0, 2)
+        await scene.emptied("waiting")
+        smsc.receipt(smsc.submits[1])
+        assert (await scene.receipt(tenant)).message_id == ours
+
+
+async def test_what_was_refused_late_for_good_is_refused(database: str):
+    """The carrier says late that it does not take it: REFUSED, given back, and not UNKNOWN after three days."""
+    async with Scene(database, **HOLD).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        smsc.statuses.append(const.ESME_RINVDSTADR)
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await smsc.submit()
+        await scene.later(6)
+        await scene.in_state(ours, State.IN_DOUBT)
+        smsc.answer_late()
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat, came.error) == (ours, b"REJECTD", b"011")
+        assert (await scene.row(ours))["refund"] > 0
+        assert await scene.spent() == 0
+        await scene.emptied("waiting")
+
+
+async def test_a_late_refusal_of_the_first_attempt_leaves_no_doubt_of_it(database: str):
+    """The carrier refuses both attempts, the first one late: it has neither, so REFUSED and given back."""
+    async with Scene(database, tenant='basis = "sent"', link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.statuses.extend([const.ESME_RINVDSTADR] * 2)
+        ours = await sent_twice(scene, tenant)
+        smsc.answer_late()
+        assert (await scene.receipt(tenant)).stat == b"REJECTD"
+        assert (await scene.in_state(ours, State.REFUSED))["refund"] > 0
+
+
+async def test_a_late_refusal_after_the_message_was_taken_up_again_changes_nothing(database: str):
+    """Sent again after its waiting time, and taken: what the carrier then says of the first attempt is of no account."""
+    account = 'in_doubt = "resend_if_no_receipt"\nin_doubt_wait_s = 30'
+    async with Scene(database, account=account, link="response_timeout_s = 5.0\nenquire_link_s = 3600").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        smsc.statuses.append(const.ESME_RTHROTTLED)
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await smsc.submit()
+        await scene.later(6)
+        await scene.in_state(ours, State.IN_DOUBT)
+        smsc.late = False
+        await scene.later(31)
+        await scene.in_state(ours, State.SENT)
+        smsc.answer_late()
+        await scene.turns()
+        row = await scene.row(ours)
+        assert (row["state"], row["attempt"], len(smsc.submits)) == (State.SENT, 2, 2)
+        smsc.receipt(smsc.submits[1])
+        assert (await scene.receipt(tenant)).stat == b"DELIVRD"

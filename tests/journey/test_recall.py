@@ -14,6 +14,7 @@ from smsgw.model import State
 from smsgw.smpp import const
 from smsgw.store.database import Connection, open_pool
 from smsgw.store.sealed import plain
+from smsgw.telemetry.meters import ProcessMeter
 from tests.journey.scene import Scene, id_of
 
 
@@ -21,6 +22,7 @@ class _Desk:
     """As much of a desk as short ids need."""
 
     transit: Any = None
+    process = ProcessMeter()
     opened = staticmethod(plain)
 
 

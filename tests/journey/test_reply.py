@@ -190,6 +190,16 @@ async def test_an_answer_in_doubt_is_not_sent_again(database: str, tmp_path: Pat
         assert len(scene.smsc.submits) == 1
 
 
+async def test_an_answer_that_its_carrier_refuses_is_refused(database: str, tmp_path: Path):
+    """It has no resends left from the first, and yet was never in doubt: REFUSED, as any message that is not taken."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        scene.smsc.statuses.append(const.ESME_RINVDSTADR)
+        scene.smsc.deliver(mo(b"help", HANDSET))
+        await scene.smsc.submitted(1)
+        (row,) = await scene.rows()
+        assert (await scene.in_state(row["id"], State.REFUSED))["error"] == const.ESME_RINVDSTADR
+
+
 FILED = '[signature]\n[[signature.filed]]\nsignature = "某某"\ncarriers = ["other"]\n'
 
 

@@ -241,6 +241,18 @@ def test_loss_brings_back_what_was_outstanding():
     assert made.state is SessionState.CLOSED
 
 
+def test_loss_tells_what_never_left():
+    """What was asked since the octets were taken last is the rest of what comes back, whatever was answered meanwhile."""
+    made = session(Role.ESME)
+    for name in "ab":
+        made.request(const.SUBMIT_SM, SUBMIT, name, 0.0)
+    made.written()
+    made.receive(encode(const.SUBMIT_SM_RESP, 0, 1, b"id\0"), 0.0)
+    for name in "cd":
+        made.request(const.SUBMIT_SM, SUBMIT, name, 0.0)
+    assert (made.lost(), made.unwritten) == (["b", "c", "d"], 2)
+
+
 # ---- requests of ours (CONFORMANCE 10-18, 21, 63, 66) --------------------------------------------------------------------
 
 

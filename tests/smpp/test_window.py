@@ -17,7 +17,7 @@ def test_numbers_start_at_one_and_rise():
 def test_the_number_after_the_highest_is_one():
     """Numbers wrap from 0x7FFFFFFF to 1, never to 0."""
     window = Window()
-    window._sequence = MAX_SEQUENCE
+    window.newest = MAX_SEQUENCE
     assert window.add("a", 0.0) == 1
 
 
@@ -25,7 +25,7 @@ def test_numbers_that_are_outstanding_are_skipped():
     """After a wrap a number whose request still waits is not given again."""
     window = Window()
     window.add("old", 0.0)
-    window._sequence = MAX_SEQUENCE
+    window.newest = MAX_SEQUENCE
     assert window.add("new", 1.0) == 2
     assert window.pop(1) == "old"
 
@@ -70,6 +70,19 @@ def test_the_memory_of_late_ones_is_bounded():
         window.add("x", 0.0)
     window.expire(1.0)
     assert len(window._late) == LATE_KEPT
+
+
+def test_what_was_added_since_is_counted_over_the_wrap():
+    """Those that wait and came after a number was given, also where numbers have begun again at 1 since."""
+    window = Window()
+    window.newest = MAX_SEQUENCE - 2
+    window.add("a", 0.0)
+    mark = window.newest
+    for name in "bcd":
+        window.add(name, 0.0)
+    assert (window.newer(mark), window.newest) == (3, 2)
+    window.pop(MAX_SEQUENCE)
+    assert (window.newer(mark), window.newer(window.newest), window.newer(MAX_SEQUENCE - 2)) == (2, 0, 3)
 
 
 def test_loss_brings_all_back_in_order():
