@@ -20,6 +20,10 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
+HAN_LEAST_N2: Final = 3
+LATIN_LEAST_N2: Final = 6
+"""Shorter words are found in N2 where nobody wrote them: across two others."""
+
 Table = list[int | str | None]
 
 # Letters that look like a Latin one, by the Latin one. Only what is alike in common typefaces; digits stay digits.
