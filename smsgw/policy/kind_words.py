@@ -1,7 +1,7 @@
 """Words that tell what kind of message a text is: advertisement, code, notice.
 
 Looked for as they stand (n1), and with something put between their characters, as n2 would find them: "优 惠", "s.a.l.e". But most
-of these words are shorter than any term that n2 takes, and two clauses that are run together would make one of nothing: "质优，惠及"
+of these words are shorter than any term that n2 takes, and two clauses that are run together would make one of nothing: "质优，惠"
 offers nothing. So what stands between two ideographs is no mark that ends a clause, unless the word has more of them; and a Latin
 word stands alone, each letter apart from the next where it has fewer than six.
 

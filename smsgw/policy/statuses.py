@@ -42,6 +42,7 @@ STATUSES: Final[Mapping[str, tuple[int, int]]] = {
     "parts_missing": (0x0428, const.ESME_RSUBMITFAIL),
     "parts_conflict": (0x0429, const.ESME_RSUBMITFAIL),
     "reviewed": (0x042A, const.ESME_RSUBMITFAIL),
+    "deferred_full": (0x042C, const.ESME_RSUBMITFAIL),
     "no_consent": (0x042B, const.ESME_RINVDSTADR),
     "sender": (const.ESME_RINVSRCADR, const.ESME_RINVSRCADR),
     "recipient": (const.ESME_RINVDSTADR, const.ESME_RINVDSTADR),

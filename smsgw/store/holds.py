@@ -50,6 +50,21 @@ class Text(msgspec.Struct):
     counted: bool
     parts: list[tuple[int, int]]
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether it waits for its hours: it was judged as it is, and is open still."""
+        return self.fate is Fate.OPEN and 0 < self.judged == self.seen
+
+
+class Held(msgspec.Struct, frozen=True):
+    """How much of an account is held, of one kind: `parts` of texts that are not whole, in `review`, or `deferred` to its hours."""
+
+    account: int
+    kind: str
+    texts: int
+    messages: int
+    age_s: float
+
 
 class Decision(msgspec.Struct, frozen=True):
     """What is decided of a text as it was read. `due_ms`: when somebody has to look at it again; `deferred`: only that.
@@ -203,13 +218,15 @@ async def forget(pool: Any, limit: int) -> int:
     return int(await pool.fetchval(f"SELECT forget_held({_NOW}, $1)", limit))
 
 
-async def counts(pool: Any) -> list[tuple[int, bool, int, int, float]]:
-    """Count what is undecided: (account, in review, texts, messages, seconds since the oldest) of each account."""
+async def counts(pool: Any) -> list[Held]:
+    """Count what is undecided, by account and kind. What was judged and is open still waits for its hours."""
     rows = await pool.fetch(
-        f"SELECT account, state = 1 AS review, count(*) AS texts, sum(parts) AS messages, {_NOW} - min(since_ms) AS age"
+        "SELECT account,"
+        " CASE WHEN state = 1 THEN 'review' WHEN judged > 0 AND judged = parts THEN 'deferred' ELSE 'parts' END AS kind,"
+        f" count(*) AS texts, sum(parts)::int8 AS messages, ({_NOW} - min(since_ms)) / 1000.0 AS age_s"
         " FROM held_text WHERE state < 2 GROUP BY 1, 2"
     )
-    return [(row["account"], row["review"], row["texts"], row["messages"], row["age"] / 1000) for row in rows]
+    return [Held(row["account"], row["kind"], row["texts"], row["messages"], float(row["age_s"])) for row in rows]
 
 
 # ---- reviews ----------------------------------------------------------------------------------------------------------
