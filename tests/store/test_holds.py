@@ -185,7 +185,7 @@ async def test_what_is_done_is_forgotten_in_time(parts: Parts):
 
 
 async def test_what_is_held_is_counted_by_account(parts: Parts):
-    """Open texts, those in review and those that wait for their hours, with the age of the oldest; what is decided is not counted."""
+    """Open texts, those in review, those that wait for their hours, and the age of the oldest; what is decided is not counted."""
 
     async def counted() -> set[tuple[int, str, int, int]]:
         found = await holds.counts(parts.connection)
