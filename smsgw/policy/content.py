@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from smsgw.numbering.landlines import dialled_in_china
 from smsgw.policy.file import Opposed
 from smsgw.policy.matcher import Hit, Patterns
 from smsgw.policy.ruleset import ACTIONS, Rule, RuleSet
@@ -236,8 +237,10 @@ def phones(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
             continue
         allowed = {_bare(number) for number in rule.allowed} if allowed is None else allowed
         for match in PHONE.finditer(form):
-            if _bare(match[0]) not in allowed:
-                return (_opposed(rule, "phone", match.span()),)
+            number = _bare(match[0])
+            if number in allowed or (number[0] == "0" and submission.place.country == "CN" and not dialled_in_china(number)):
+                continue
+            return (_opposed(rule, "phone", match.span()),)
     return NO_FINDINGS
 
 

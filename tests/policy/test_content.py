@@ -144,6 +144,17 @@ def test_a_number_in_other_groups_is_one(text: str):
     assert rule(compiled("[phones]"), f"请联系{text}") == "phones"
 
 
+@pytest.mark.parametrize("number", ["012345678901", "0108765432", "000012345678", "098765432109", "047187654321", "01234567890"])
+def test_digits_that_nobody_can_dial_are_no_phone_number(number: str):
+    """An order's number that begins with 0: in China no area has such; elsewhere nobody knows, and it counts as one."""
+    policy = compiled("[phones]")
+    text = f"【示例】您的快递（单号{number}）已到，请及时领取。"
+    assert rule(policy, text) == ""
+    assert rule(policy, text, destination="447700900123") == "phones"
+    for dialled in ("01087654321", "057187654321", "0571-87654321", "(010)87654321", "013800138000", "04718765432"):
+        assert rule(policy, text.replace(number, dialled)) == "phones"
+
+
 @pytest.mark.parametrize("text", ["1 3 8 0 0 1 3 8 0 0 0", "1.3.8.0.0.1.3.8.0.0.0", "1-3-800138000"])
 def test_a_number_digit_by_digit_is_one(text: str):
     """Nor does a space behind each digit; what counts to ten, a date and an address in a network are none."""
