@@ -285,7 +285,7 @@ class Hold:
     def _told(self, text: Text) -> None:
         """The verdict is carried out, and durable."""
         self._probe("held_carried_out")
-        self.holdings.leave(text.account, len(text.parts))
+        self.holdings.leave(text.account, len(text.parts), waited=text.waits)
         self._done.append((text.id, text.seen))
 
     # ---- seen from outside ----------------------------------------------------------------------------------------

@@ -50,10 +50,14 @@ class Holdings:
         self._total += 1
         return None
 
-    def leave(self, account: int, messages: int) -> None:
-        """So many have gone."""
-        self._held[account] -= messages
-        self._total -= messages
+    def leave(self, account: int, messages: int, *, waited: bool = False) -> None:
+        """So many have gone; `waited`: for their hours."""
+        if waited:
+            self._deferred[account] -= messages
+            self._deferred_total -= messages
+        else:
+            self._held[account] -= messages
+            self._total -= messages
 
     def defer(self, account: int, messages: int) -> bool:
         """Have so many that were held wait for their hours; False when that are too many."""

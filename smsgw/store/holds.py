@@ -33,7 +33,10 @@ class Fate(enum.IntEnum):
 
 
 class Text(msgspec.Struct):
-    """A held text: its row, and (number, message id) of its parts in order. `counted`: its recipient's caps have been asked."""
+    """A held text: its row, and (number, message id) of its parts in order.
+
+    `counted`: its recipient's caps have been asked. `waits`: for its hours, when it was read: judged as it is, and open still.
+    """
 
     id: int
     account: int
@@ -49,11 +52,7 @@ class Text(msgspec.Struct):
     actor: str
     counted: bool
     parts: list[tuple[int, int]]
-
-    @property
-    def waits(self) -> bool:
-        """Tell whether it waits for its hours: it was judged as it is, and is open still."""
-        return self.fate is Fate.OPEN and 0 < self.judged == self.seen
+    waits: bool = False
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -143,6 +142,7 @@ async def load(pool: Any, ids: Sequence[int]) -> list[Text]:
             text = texts[row["id"]] = Text(
                 row["id"], row["account"], row["total"], row["parts"], row["judged"], row["complete"], row["conflict"],
                 Fate(row["state"]), row["error"], row["reason"], row["rule"], row["actor"], row["counted"], [],
+                row["state"] == Fate.OPEN and 0 < row["judged"] == row["parts"],
             )  # fmt: skip
         text.parts.append((row["part"], row["message"]))
     return list(texts.values())

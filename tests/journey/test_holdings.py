@@ -28,6 +28,9 @@ def test_what_waits_for_its_hours_gives_its_place_back_and_has_bounds_of_its_own
     assert not holdings.defer(TWO.id, 2)
     assert holdings.defer(TWO.id, 1)
     assert [holdings.enter(TWO), holdings.enter(ONE)] == [None, FULL]
+    holdings.leave(ONE.id, 2, waited=True)
+    assert holdings.enter(TWO) == FULL
+    assert holdings.defer(ONE.id, 1)
 
 
 def test_what_the_store_has_counted_holds():
