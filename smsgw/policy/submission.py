@@ -208,7 +208,7 @@ class Submission:
             return of_sender
         words = self.policy.category_words
         if words is not None:
-            told = set[str]()
+            told: set[str] = set()
             for _, form in self.first_forms:
                 told |= words.kinds(form)
             for category in ("marketing", "otp", "notice"):  # an advertisement with a code in it is an advertisement
