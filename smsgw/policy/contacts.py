@@ -88,7 +88,7 @@ def _host(named: str) -> str:
 # ---- phone numbers ----------------------------------------------------------------------------------------------------
 
 _GAP: Final = "[-. ·・•_—–]{0,2}"
-_WIDE: Final = r"(?:[^\w\s,;:!?、。¥$€£%=<>+×]|[ _]){0,3}"
+_WIDE: Final = r"(?:(?:[^\w\s,;:!?、。¥$€£%=<>+×(\[{]|[ _]){0,2}| {3})"
 """Between groups: whatever is no letter, ends no clause, and makes no sum, price or size of them."""
 _MAY_PHONE: Final = re.compile(r"\d(?:[\W_]{0,3}\d){6}")
 """What every phone number in digits has in it."""
