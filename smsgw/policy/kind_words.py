@@ -59,7 +59,8 @@ class KindWords:
 
     def kinds(self, form: str) -> set[str]:
         """Return the kinds that a text in the first form tells."""
-        found = {self._kinds[hit.owner] for hit in self._words.find(form)}
+        hits = self._words.find(form)
+        found = {self._kinds[hit.owner] for hit in hits} if hits else set()
         plain = form.isascii()
         if self._may_part is not None and not plain and self._may_part.search(form) is not None:
             found |= {kind for kind, apart in self._apart if apart.search(form) is not None}
