@@ -55,9 +55,10 @@ What may not go yet, in two halves joined by a durable text:
     defer      SCHEDULED until its recipient's hours begin → judged afresh → on its way, or refused
 
 Within them: `reading` makes a message of a PDU and `transform` what is changed in it, `arrival` is a receipt on the table,
-`weigh` says what is to become of a held text. Beside them: `query` answers from our own rows, `due` does what time brings,
-`recover` takes up what a start or a dead node left, `ending` gives money back and owes the receipt, `recall` reads what memory
-does not know, `limits` tells the other nodes what token buckets have let through, `jobs` does for these what has to wait.
+`weigh` says what is to become of a held text, `holdings` how much is held. Beside them: `query` answers from our own rows,
+`due` does what time brings, `recover` takes up what a start or a dead node left, `ending` gives money back and owes the
+receipt, `recall` reads what memory does not know, `limits` tells the other nodes what token buckets have let through, `jobs`
+does for these what has to wait.
 Journeys of messages never await: they hand work to `store.commit` and name the effect that follows its COMMIT; only what runs
 beside them (recall, recover, limits, hold, optout) waits for the store.
 

@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from smsgw.admin.reasons import LONGEST_REASON
 from smsgw.billing.tariff import format_money
 from smsgw.store import books, provisioning
 from smsgw.store.books import By, NoSuchTenant, ReferenceTaken, Refunded, Refused
@@ -22,7 +23,6 @@ from smsgw.store.database import Connection
 __all__ = ["Booking", "NoSuchTenant", "ReferenceTaken", "Refused", "adjust", "refund", "set_credit_limit", "settle", "top_up"]
 
 DAY_S: Final = 86_400
-LONGEST_REASON: Final = 500
 LONGEST_REFERENCE: Final = 100
 
 

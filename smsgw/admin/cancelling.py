@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from smsgw.admin.reasons import LONGEST_REASON
 from smsgw.admin.standing import NotAllowed, NotFound
 from smsgw.billing.tariff import format_money
 from smsgw.store import cancels
@@ -25,7 +26,6 @@ SINCE_S: Final = 3 * 86_400
 """How far back a filter looks that does not say."""
 MOST_OPEN: Final = 20
 """Cancellations that are carried out at a time: every node looks through its messages once for each."""
-LONGEST_REASON: Final = 500
 
 
 _RESULT: Final = ("tenant", "account", "messages", "parts", "refund", "currency", "in_doubt", "out")

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any, Final
 
+from smsgw.admin.reasons import LONGEST_REASON
 from smsgw.admin.standing import NotAllowed, NotFound, find
 from smsgw.compliance.lists import Entry
 from smsgw.policy.marks import BLOCK, CONSENT, OPT_OUT, Marks, Scope
@@ -41,8 +42,8 @@ class By:
 
     def check(self) -> None:
         """Raise NotAllowed for what says nothing, or too much."""
-        if not self.reason.strip() or len(self.reason) > LONGEST or not self.reason.isprintable():
-            raise NotAllowed(f"it needs a reason, one line of at most {LONGEST} characters: --reason TEXT")
+        if not self.reason.strip() or len(self.reason) > LONGEST_REASON or not self.reason.isprintable():
+            raise NotAllowed(f"it needs a reason, one line of at most {LONGEST_REASON} characters: --reason TEXT")
 
 
 @dataclass(frozen=True, slots=True)

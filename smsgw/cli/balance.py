@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="The contract's name.")]
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency, at most six decimals.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the ledger and in the audit.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the ledger and in the audit.", callback=stored.sound)]
 Reference = Annotated[str, typer.Option("--reference", help="Your own number of it: the same one is never booked twice.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would come to, book nothing.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]

@@ -35,7 +35,19 @@ Answer = TypeVar("Answer")
 
 Json = face.Json
 Csv = face.Csv
-Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.")]
+
+
+def sound(reason: str) -> str:
+    """Return a reason. Ends the command for one that is too long, or that the store has no way to write."""
+    from smsgw.admin.reasons import fault_of
+
+    fault = fault_of(reason)
+    if fault:
+        face.fail(USAGE, f"--reason {fault}")
+    return reason
+
+
+Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.", callback=sound)]
 Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]

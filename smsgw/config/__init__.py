@@ -165,13 +165,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long parts wait for each other, late ones share a verdict, a review is open; how many parts may be held."""
+    """How long parts wait for each other, late ones share a verdict, a review is open; how many messages wait for what."""
 
     wait_s: Seconds = 30.0
     late_s: Seconds = 600.0
     review_s: Seconds = 86_400.0
     per_account: Some = 10_000
     total: Some = 100_000
+    deferred_per_account: Some = 50_000
+    deferred_total: Some = 200_000
 
 
 class Anomalies(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from smsgw.journey.cancel import error_of
+from smsgw.journey.holdings import Holdings
 from smsgw.journey.weigh import KEPT, LEASE_S, Weigh
 from smsgw.model import Message, Rejected, State
 from smsgw.policy.numbers import canonical
 from smsgw.policy.verdict import Part, Verdict
-from smsgw.smpp import const
 from smsgw.store import holds, messages, provisioning
 from smsgw.store.cancels import CANCELLED
 from smsgw.store.database import LOST, heed_cancellation
@@ -52,8 +52,6 @@ LOOK_S: Final = 1.0
 FORGOTTEN: Final = 5_000
 SUBMITTING_S: Final = 86_400.0
 """Until when the row of a message that is on the wire is nobody else's business."""
-FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_full")
-ACCOUNT_FULL: Final = Rejected(const.ESME_RMSGQFUL, "held_by_account_full")
 
 
 class Hold:
@@ -75,7 +73,8 @@ class Hold:
         """Take the parties; `key` is for the hashes of texts, which contain phone numbers; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
-        self._weigh = Weigh(desk, docket, settings)
+        self.holdings = Holdings(settings)
+        self._weigh = Weigh(desk, docket, settings, self.holdings)
         self._marks = docket.marks
         self._carriers = carriers
         self._dispatch = dispatch
@@ -88,9 +87,6 @@ class Hold:
         self._owners: list[int] = []
         self._adopted: list[Message] = []
         self._done: list[tuple[int, int]] = []
-        self._held: Counter[int] = Counter()
-        self._total = 0
-        self._counted: list[tuple[int, bool, int, int, float]] = []
         self._looked_at = 0.0
         self.look_s = LOOK_S
         self._overdue = False
@@ -102,12 +98,9 @@ class Hold:
     def place(self, message: Message, part: Part | None, now: float) -> Rejected | None:
         """Have a new message held, as part of a long text or by itself; or refuse it, when too much is held already."""
         account, settings = message.account, self._settings
-        if self._held[account.id] >= settings.per_account:
-            return ACCOUNT_FULL
-        if self._total >= settings.total:
-            return FULL
-        self._held[account.id] += 1
-        self._total += 1
+        full = self.holdings.enter(account)
+        if full is not None:
+            return full
         wait_s = min(settings.wait_s, message.expires_at) if message.expires_at else settings.wait_s
         due_ms = int((now + wait_s) * 1000)
         if part is None:
@@ -185,11 +178,7 @@ class Hold:
         if self._done:
             done, self._done = self._done, []
             await holds.done(connection, done)
-        self._counted = await holds.counts(connection)
-        self._held = Counter()
-        for account, _, _, held, _ in self._counted:
-            self._held[account] += held
-        self._total = self._held.total()
+        self.holdings.count(await holds.counts(connection))
         await holds.forget(connection, FORGOTTEN)
 
     async def _settle(self, connection: Any, ids: Sequence[int], late: set[int]) -> None:
@@ -303,37 +292,17 @@ class Hold:
     def _told(self, text: Text) -> None:
         """The verdict is carried out, and durable."""
         self._probe("held_carried_out")
-        self._held[text.account] -= len(text.parts)
-        self._total -= len(text.parts)
+        self.holdings.leave(text.account, len(text.parts), waited=text.waits)
         self._done.append((text.id, text.seen))
 
     # ---- seen from outside ----------------------------------------------------------------------------------------
 
     def register(self, meters: Meters) -> None:
         """Export what is held and what became of it."""
-        kinds = ("kind",)
-        meters.gauge("smsgw_held_messages", "Messages that are held: parts of texts, and in review.", self._sum(3), kinds)
-        meters.gauge("smsgw_held_texts", "Texts that are held: until they are whole, and in review.", self._sum(2), kinds)
-        meters.gauge("smsgw_held_oldest_seconds", "Age of the oldest held text.", self._oldest, kinds)
+        self.holdings.register(meters)
         meters.counter(
             "smsgw_held_decided", "Verdicts on held texts, and whose they are.", lambda: dict(self.fates), ("verdict", "by")
         )
-
-    def _sum(self, column: int) -> Callable[[], dict[tuple[str, ...], float]]:
-        def read() -> dict[tuple[str, ...], float]:
-            found: dict[tuple[str, ...], float] = {("parts",): 0, ("review",): 0}
-            for row in self._counted:
-                found["review" if row[1] else "parts",] += row[column]
-            return found
-
-        return read
-
-    def _oldest(self) -> dict[tuple[str, ...], float]:
-        found: dict[tuple[str, ...], float] = {("parts",): 0.0, ("review",): 0.0}
-        for row in self._counted:
-            kind = ("review" if row[1] else "parts",)
-            found[kind] = max(found[kind], row[4])
-        return found
 
 
 def _unwatched(_point: str) -> None:

@@ -27,6 +27,7 @@ from smsgw.store.ids import seconds_of
 if TYPE_CHECKING:
     from smsgw.config import Hold as HoldSettings
     from smsgw.journey.desk import Desk
+    from smsgw.journey.holdings import Holdings
     from smsgw.policy.docket import Docket
 
 LEASE_S: Final = 5.0
@@ -40,11 +41,12 @@ KEPT: Final = frozenset({State.HELD, State.SCHEDULED})
 class Weigh:
     """Tells what is to become of texts, and lets that fall."""
 
-    def __init__(self, desk: Desk, docket: Docket, settings: HoldSettings) -> None:
+    def __init__(self, desk: Desk, docket: Docket, settings: HoldSettings, holdings: Holdings) -> None:
         """Take the parties."""
         self._desk = desk
         self._docket = docket
         self._settings = settings
+        self._holdings = holdings
 
     def __call__(self, text: Text, loaded: dict[int, Message], verdicts: dict[int, Verdict], *, late: bool) -> Decision | None:
         """Return what is to become of a text whose time is over (`late`) or not; None: what was decided before, or nothing yet.
@@ -86,6 +88,8 @@ class Weigh:
             rule = self._docket.rule_of(account, objection)
             return Decision(text, Fate.REVIEW, int(until * 1000), reason=objection.reason, rule=rule)
         if verdict.due:
+            if not released and not text.waits and not self._holdings.defer(text.account, len(text.parts)):
+                return self._refuse(text, account, "deferred_full", "hold.deferred")
             due = min(verdict.due, expires or verdict.due)
             return Decision(
                 text, text.fate, int(due * 1000), int((due + self._settings.late_s) * 1000), rule=text.rule, deferred=True

@@ -59,8 +59,8 @@ class Plan:
 @cache
 def the_plan() -> Plan:
     """Return the plan of the files that come with smsgw, read once (some milliseconds)."""
-    places = {prefix: Place(country, "", _zones(zones)) for prefix, country, zones in _rows(WORLD)}
-    for prefix, operator in _rows(CHINA):
+    places = {prefix: Place(country, "", _zones(zones)) for prefix, country, zones in rows(WORLD)}
+    for prefix, operator in rows(CHINA):
         places[prefix] = Place("CN", operator, ("Asia/Shanghai",))
     return Plan(places)
 
@@ -69,7 +69,8 @@ def _zones(text: str) -> tuple[str, ...]:
     return tuple(text.split("&")) if text else ()
 
 
-def _rows(name: str) -> Iterator[list[str]]:
+def rows(name: str) -> Iterator[list[str]]:
+    """Yield the rows of a file beside this module, without its comments."""
     text = resources.files("smsgw.numbering").joinpath("data", name).read_text(encoding="utf-8")
     return (line.split(",") for line in text.splitlines() if line and not line.startswith("#"))
 

@@ -7,10 +7,11 @@ Never here: how a text is found (`handset`), what normal forms are (`normal`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from smsgw.numbering.landlines import dialled_in_china
+from smsgw.policy.contacts import bare, links_in, phones_in
 from smsgw.policy.file import Opposed
 from smsgw.policy.matcher import Hit, Patterns
 from smsgw.policy.ruleset import ACTIONS, Rule, RuleSet
@@ -18,38 +19,8 @@ from smsgw.policy.submission import Submission
 from smsgw.policy.verdict import NO_FINDINGS, Action, Finding
 from smsgw.smpp import tlv
 
-_TOP: Final = "|".join(
-    (
-        *("com", "cn", "net", "org", "cc", "top", "xyz", "info", "biz", "io", "me", "app", "vip", "club", "shop", "site"),
-        *("online", "store", "link", "win", "ltd", "wang", "work", "live", "fun", "ink", "pro", "tv", "co", "in", "uk"),
-        *("us", "ru", "de", "hk", "tw", "sg", "ai", "asia", "cloud", "dev", "gd", "gl", "icu", "im", "la", "ly", "mobi", "tech"),
-        *("website", "space", "jp", "kr", "fr", "eu", "vn", "tk", "xn--[a-z0-9-]+"),
-    )
-)
-"""What a name without more ends with where it is a link. With www before it or a / behind it any letters do."""
 INJECTED: Final = ".injected"
 """What the rule of a TLV is called with where it was put in."""
-_LABEL: Final = "[a-z0-9-]{1,63}"
-_BEFORE: Final = r"(?<![a-z0-9@-])(?<![a-z0-9]\.)"
-LINK: Final = re.compile(
-    r"://([^\s/?#\\]+)"
-    rf"|{_BEFORE}((?:{_LABEL}\.){{1,30}}(?:{_TOP})(?:\.{_LABEL}){{0,30}})(?![a-z0-9-])"
-    rf"|{_BEFORE}((?:www\.(?:{_LABEL}\.){{1,30}}|(?:{_LABEL}\.){{1,30}}(?=[a-z]+/))[a-z]{{2,24}})(?![a-z0-9-])"
-    r"|(?<![a-z0-9.])(\d{1,3}(?:\.\d{1,3}){3})(?=[/:])"
-)
-"""With what stands between :// and the path, or the name of a host, in its group. A mail's address is no link."""
-_HOST: Final = re.compile(r"""(?:[^\s,;:!()'"<>，。；！？、）】《》.]|[.。](?=[a-z0-9]))+""")
-"""The host at the front of that: a browser takes 。 for a dot, and the end of a sentence is none."""
-_MAY_DOT: Final = re.compile(rf"\.(?:(?:{_TOP})(?![a-z0-9-])|[a-z]{{2,24}}/|\d{{1,3}}[/:])")
-_GAP: Final = "[-. ·_—–]{0,2}"
-_MAY_PHONE: Final = re.compile(r"\d(?:[-. ·_—–)]{0,2}\d){6}")
-"""What every phone number has in it."""
-PHONE: Final = re.compile(
-    rf"(?<!\d)(?:(?:\+?86{_GAP})?1[3-9]\d{_GAP}(?:\d{{4}}{_GAP}\d{{4}}|\d{{3}}{_GAP}\d{{5}}|\d{{2}}{_GAP}\d{{3}}{_GAP}\d{{3}})"
-    rf"|1[-. ·_—–]{{1,2}}[3-9](?:{_GAP}\d){{9}}|[48]00{_GAP}\d{{3}}{_GAP}\d{{4}}"
-    r"|0\d{2,3}\)?[- ]?\d{7,8}|\+\d{7,15})(?!\d)"
-)
-"""A mobile number in its usual groups, or digit by digit; a service number; a landline; an international one."""
 
 
 def reads_text(policy: RuleSet) -> bool:
@@ -204,24 +175,10 @@ def links(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     if rule.categories and submission.category not in rule.categories:
         return NO_FINDINGS
     for _, form in submission.first_forms:
-        if not may_link(form):
-            continue
-        for match in LINK.finditer(form):
-            host = _host(next(filter(None, match.groups())))
+        for host, span in links_in(form):
             if not any(host == domain or host.endswith(f".{domain}") for domain in rule.allowed):
-                return (_opposed(rule, "link", match.span()),)
+                return (_opposed(rule, "link", span),)
     return NO_FINDINGS
-
-
-def may_link(form: str) -> bool:
-    """Tell whether a text has what every link has: that takes a tenth of the time that looking for one takes."""
-    return "://" in form or "www." in form or _MAY_DOT.search(form) is not None
-
-
-def _host(named: str) -> str:
-    """Return the host that a link leads to: behind the last @, up to what can be in none."""
-    found = _HOST.match(named.rpartition("@")[2])
-    return found[0].replace("。", ".") if found is not None else ""
 
 
 def phones(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
@@ -230,21 +187,16 @@ def phones(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
     assert rule is not None
     if rule.categories and submission.category not in rule.categories:
         return NO_FINDINGS
-    allowed: set[str] | None = None
     for _, form in submission.first_forms:
-        if _MAY_PHONE.search(form) is None:
-            continue
-        allowed = {_bare(number) for number in rule.allowed} if allowed is None else allowed
-        for match in PHONE.finditer(form):
-            if _bare(match[0]) not in allowed:
-                return (_opposed(rule, "phone", match.span()),)
+        for number, span in phones_in(form):
+            if number in map(bare, rule.allowed):
+                continue
+            if number[0] == "0" and submission.place.country == "CN" and not dialled_in_china(number):
+                continue
+            return (_opposed(rule, "phone", span),)
     return NO_FINDINGS
 
 
 def _opposed(rule: Opposed, reason: str, span: Iterable[int]) -> Finding:
     start, end = span
     return Finding(ACTIONS[rule.action], reason, f"{reason}s", rule.mode == "shadow", f"n1[{start}:{end}]")
-
-
-def _bare(number: str) -> str:
-    return "".join(letter for letter in number if letter.isdecimal()).removeprefix("86")

@@ -11,6 +11,7 @@ Must never: change a message.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -28,6 +29,9 @@ _SAME: Final = bytes(
     octet for octet in _PLAIN if octet not in {0x24, 0x40, 0x5B, 0x5C, 0x5D, 0x5E, 0x5F, 0x60, 0x7B, 0x7C, 0x7D, 0x7E}
 )
 """Octets that mean the same in GSM 03.38 and in ASCII."""
+_OVERRIDE: Final = "\u202e"
+_OVERRIDDEN: Final = re.compile("\u202e([^\u202c\n]*)")
+"""What is shown from its end: up to the mark that ends the override, or the end of its line."""
 _BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -141,13 +145,21 @@ def shown(contents: Sequence[Content], default_alphabet: str = "gsm7") -> Shown:
     cut = kind is Alphabet.GSM7 and any(one.octets.endswith(_ESCAPE) for one in contents[:-1])
     exact = exact and not cut  # a handset reads each part by itself: what was to be escaped stands in the next one
     if udh is None and exact and _sure(octets, kind):
-        return Shown(text, (), exact)
+        return Shown(text, _turned(text), exact)
     others = list(_others(octets, kind))
+    others += [turned for one in (text, *others) for turned in _turned(one)]
     if cut:
         others += ["".join(shown((one,), default_alphabet).text for one in contents)]
     if udh is not None:
         others.append(decode(octets, coding, default_alphabet=default_alphabet).text)
     return Shown(text, tuple(one for one in others if one != text), exact)
+
+
+def _turned(text: str) -> tuple[str, ...]:
+    """Return what is seen of a text of which pieces are shown from their ends; () where none are."""
+    if _OVERRIDE not in text:
+        return ()
+    return (_OVERRIDDEN.sub(lambda match: match[1][::-1], text),)
 
 
 def _shifts(content: Content) -> tuple[int, int]:
@@ -169,9 +181,10 @@ def _plain_text(octets: bytes, data_coding: int, default_alphabet: str) -> str |
     if data_coding == _UCS2:
         if octets[:2] not in _BYTE_ORDER_MARKS:
             try:
-                return octets.decode("utf-16-be")
+                text = octets.decode("utf-16-be")
             except UnicodeDecodeError:
                 return None
+            return text if _OVERRIDE not in text else None
     elif data_coding == 0 and default_alphabet == "gsm7" and not octets.translate(None, _SAME):
         return octets.decode("ascii")
     return None

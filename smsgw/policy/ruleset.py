@@ -26,9 +26,10 @@ from smsgw.policy.file import Pattern as PatternTable
 from smsgw.policy.file import Template as TemplateTable
 from smsgw.policy.file import Terms as TermsTable
 from smsgw.policy.keywords import Wish, forms_of
+from smsgw.policy.kind_words import KindWords, is_latin
 from smsgw.policy.literals import required
 from smsgw.policy.matcher import EngineFailed, Patterns, Term, Terms
-from smsgw.policy.normal import n1, n2, warm
+from smsgw.policy.normal import HAN_LEAST_N2, LATIN_LEAST_N2, n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.senders import Replacement, replacements_of
 from smsgw.policy.signature import Filing
@@ -36,8 +37,6 @@ from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
 from smsgw.spans import is_zone
 
-HAN_LEAST_N2: Final = 3
-LATIN_LEAST_N2: Final = 6
 MAX_TERMS: Final = 200_000
 MAX_PATTERNS: Final = 2_000
 MAX_TEMPLATES: Final = 20_000
@@ -142,8 +141,7 @@ class RuleSet:
     patterns_text: Patterns | None = None
     pattern_rules: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     templates: Templates | None = None
-    category_words: Terms | None = None
-    category_names: tuple[str, ...] = ()
+    category_words: KindWords | None = None
     filed: Mapping[str, tuple[Filing, ...]] = field(default_factory=dict)
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
     opt_out_words: tuple[tuple[str, ...], ...] = ()
@@ -226,7 +224,6 @@ class _Making:
         words = [
             (category, word) for category, listed in (table.category.words if table.category else {}).items() for word in listed
         ]
-        category_terms = [Term(n1(word), at, _is_latin(n1(word))) for at, (_, word) in enumerate(words) if n1(word)]
         filed: dict[str, tuple[Filing, ...]] = {}
         for one in table.signature.filed if table.signature is not None else []:
             filing = Filing(tuple(one.numbers), frozenset(one.carriers), one.status == "approved")
@@ -235,8 +232,7 @@ class _Making:
             **terms,
             **patterns,
             "templates": Templates(templates, self.engines) if templates and not self.errors else None,
-            "category_words": Terms(category_terms, engines=self.engines) if category_terms else None,
-            "category_names": tuple(category for category, _ in words),
+            "category_words": KindWords(words, self.engines) if words else None,
             "filed": filed,
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
             "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
@@ -299,7 +295,7 @@ class _Making:
                 if what:
                     self._fault("terms", at, f"terms {rule.id!r}: {word!r} {what}")
                 self.engines.rest()
-                forms[rule.form].append(Term(text, at, not rule.inside and rule.form == "n1" and _is_latin(text)))
+                forms[rule.form].append(Term(text, at, not rule.inside and rule.form == "n1" and is_latin(text)))
         count = sum(map(len, forms.values()))
         if count > MAX_TERMS:
             self._fault("terms", 0, f"{count} terms, more than {MAX_TERMS}")
@@ -404,10 +400,6 @@ def _tag(name: str) -> int:
 
 def _in_form(word: str, form: str) -> str:
     return n2(n1(word)) if form == "n2" else n1(word)
-
-
-def _is_latin(text: str) -> bool:
-    return text.isascii() and text[:1].isalnum() and text[-1:].isalnum()
 
 
 def _too_short(text: str) -> str:

@@ -44,6 +44,7 @@ STATUSES: Final[Mapping[str, tuple[int, int]]] = {
     "reviewed": (0x042A, const.ESME_RSUBMITFAIL),
     "no_consent": (0x042B, const.ESME_RINVDSTADR),
     "cancelled": (0x042C, const.ESME_RSUBMITFAIL),
+    "deferred_full": (0x042D, const.ESME_RSUBMITFAIL),
     "sender": (const.ESME_RINVSRCADR, const.ESME_RINVSRCADR),
     "recipient": (const.ESME_RINVDSTADR, const.ESME_RINVDSTADR),
     "tlv_missing": (const.ESME_RMISSINGOPTPARAM, const.ESME_RMISSINGOPTPARAM),

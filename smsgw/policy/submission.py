@@ -208,9 +208,11 @@ class Submission:
             return of_sender
         words = self.policy.category_words
         if words is not None:
-            names = {self.policy.category_names[hit.owner] for _, form in self.first_forms for hit in words.find(form)}
+            told: set[str] = set()
+            for _, form in self.first_forms:
+                told |= words.kinds(form)
             for category in ("marketing", "otp", "notice"):  # an advertisement with a code in it is an advertisement
-                if category in names:
+                if category in told:
                     return category
         return rules.default
 

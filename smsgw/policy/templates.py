@@ -20,10 +20,15 @@ from smsgw.policy.matcher import Patterns
 MAX_HOLES: Final = 16
 MAX_LENGTH: Final = 200
 
+_LIKE_DIGITS: Final = r"\x{b2}\x{b3}\x{b9}\x{660}-\x{669}\x{6f0}-\x{6f9}\x{966}-\x{96f}\x{e50}-\x{e59}\x{3021}-\x{3029}"
+_LIKE_SIGNS: Final = r"\x{2020}-\x{2bff}\x{ff01}-\x{ff20}\x{ff3b}-\x{ff40}\x{ff5b}-\x{ffff}\x{1d000}-\x{1ffff}"
+"""Digits and signs of other widths and scripts, enclosed and raised: of them a number or an address could be made as well.
+
+Whole blocks of symbols, because each range more is paid for when a set is compiled."""
 TYPES: Final[Mapping[str, str]] = {
     "digits": r"[0-9]",
     "alnum": r"[0-9A-Za-z]",
-    "name": r"[^\x00-\x1f!-@\[-`{-\x7f【】（）《》，。！？：；、]",
+    "name": rf"[^\x00-\x1f!-@\[-`{{-\x7f【】（）《》，。！？：；、{_LIKE_DIGITS}{_LIKE_SIGNS}]",
     "money": r"[0-9,.]",
     "datetime": r"[0-9年月日时分秒点周一二三四五六日天上下午:：/. -]",
     "text": r"[^【】\n]",

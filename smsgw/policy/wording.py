@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from smsgw.policy.content import tried_apart
+from smsgw.policy.normal import n1, n2
 from smsgw.policy.ruleset import ACTIONS, RuleSet
 from smsgw.policy.signature import fitting
 from smsgw.policy.submission import Submission
@@ -31,12 +32,12 @@ def _signature_fault(policy: RuleSet, submission: Submission) -> str:
     name, _, count, front = submission.signed
     if not count:
         return "missing" if rule.required else ""
-    if count > 1:
+    if count > 1 or _turned(submission.shown.text):
         return "several"
     if rule.place == "front" and not front:
         return "place"
     least, most = rule.lengths
-    if not least <= len(name) <= most:
+    if not least <= len(name) <= most or not _seen(name, least):
         return "length"
     filed = policy.filed.get(name)
     if filed is None:
@@ -44,6 +45,19 @@ def _signature_fault(policy: RuleSet, submission: Submission) -> str:
     if not any(one.approved for one in filed):
         return "not_approved"
     return "" if fitting(filed, submission.source) else "number"
+
+
+def _turned(text: str) -> bool:
+    """Tell whether there are signs of another signature as it stands in vertical writing: a handset shows them turned."""
+    return "︻" in text or "︼" in text
+
+
+def _seen(name: str, least: int) -> bool:
+    """Tell whether so much of a name is seen: spaces and what has no width are not, and signs alone make none."""
+    if name.isalnum():
+        return True
+    form = n1(name)
+    return bool(n2(form)) and len("".join(form.split())) >= least
 
 
 def templates(policy: RuleSet, submission: Submission) -> Sequence[Finding]:

@@ -33,7 +33,10 @@ class Fate(enum.IntEnum):
 
 
 class Text(msgspec.Struct):
-    """A held text: its row, and (number, message id) of its parts in order. `counted`: its recipient's caps have been asked."""
+    """A held text: its row, and (number, message id) of its parts in order.
+
+    `counted`: its recipient's caps have been asked. `waits`: for its hours, when it was read: judged as it is, and open still.
+    """
 
     id: int
     account: int
@@ -49,6 +52,17 @@ class Text(msgspec.Struct):
     actor: str
     counted: bool
     parts: list[tuple[int, int]]
+    waits: bool = False
+
+
+class Held(msgspec.Struct, frozen=True):
+    """How much of an account is held, of one kind: `parts` of texts that are not whole, in `review`, or `deferred` to its hours."""
+
+    account: int
+    kind: str
+    texts: int
+    messages: int
+    age_s: float
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -128,6 +142,7 @@ async def load(pool: Any, ids: Sequence[int]) -> list[Text]:
             text = texts[row["id"]] = Text(
                 row["id"], row["account"], row["total"], row["parts"], row["judged"], row["complete"], row["conflict"],
                 Fate(row["state"]), row["error"], row["reason"], row["rule"], row["actor"], row["counted"], [],
+                row["state"] == Fate.OPEN and 0 < row["judged"] == row["parts"],
             )  # fmt: skip
         text.parts.append((row["part"], row["message"]))
     return list(texts.values())
@@ -203,13 +218,15 @@ async def forget(pool: Any, limit: int) -> int:
     return int(await pool.fetchval(f"SELECT forget_held({_NOW}, $1)", limit))
 
 
-async def counts(pool: Any) -> list[tuple[int, bool, int, int, float]]:
-    """Count what is undecided: (account, in review, texts, messages, seconds since the oldest) of each account."""
+async def counts(pool: Any) -> list[Held]:
+    """Count what is undecided, by account and kind. What was judged and is open still waits for its hours."""
     rows = await pool.fetch(
-        f"SELECT account, state = 1 AS review, count(*) AS texts, sum(parts) AS messages, {_NOW} - min(since_ms) AS age"
+        "SELECT account,"
+        " CASE WHEN state = 1 THEN 'review' WHEN judged > 0 AND judged = parts THEN 'deferred' ELSE 'parts' END AS kind,"
+        f" count(*) AS texts, sum(parts)::int8 AS messages, ({_NOW} - min(since_ms)) / 1000.0 AS age_s"
         " FROM held_text WHERE state < 2 GROUP BY 1, 2"
     )
-    return [(row["account"], row["review"], row["texts"], row["messages"], row["age"] / 1000) for row in rows]
+    return [Held(row["account"], row["kind"], row["texts"], row["messages"], float(row["age_s"])) for row in rows]
 
 
 # ---- reviews ----------------------------------------------------------------------------------------------------------

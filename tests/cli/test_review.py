@@ -72,3 +72,11 @@ def test_decisions_fall_once(held: Command):
     assert (again.exit_code, "review 1 is over: refused by ann" in again.stderr) == (4, True)
     assert held("review", "accept", "17", *because).exit_code == 3
     assert held("review", "accept", "1").exit_code == 2
+
+
+@pytest.mark.parametrize("asked", ["review accept 1", "balance top-up acme 1", "state freeze account acme1"])
+def test_a_reason_has_a_limit(held: Command, asked: str):
+    """Over it nothing is done, whatever is asked for: exit 2, with the limit."""
+    told = held(*asked.split(), "--reason", "x" * 501)
+    assert (told.exit_code, "more than 500" in " ".join(told.stderr.split())) == (2, True)
+    assert held(*asked.split(), "--reason", "x" * 500, "--dry-run").exit_code == 0

@@ -191,3 +191,43 @@ async def test_without_defer_or_without_a_zone_it_is_refused(database: str, tmp_
         tenant = await scene.tenant()
         body = sm_body(source=b"10690001", dest=dest, data_coding=8, short_message="您好".encode("utf-16-be"))
         assert (await tenant.ask(const.SUBMIT_SM, body)).status == STATUSES["hours"][0]
+
+
+CODES = '[category.words]\notp = ["验证码"]\n'
+
+
+async def test_what_waits_for_its_hours_takes_no_place_of_what_waits_for_parts(database: str, tmp_path: Path):
+    """A night's texts that are deferred fill no bound of what is held: the parts of a code are taken, joined, and sent."""
+    window = Window()
+    more = "[hold]\nper_account = 4\ntotal = 4\n"
+    async with scene_of(database, tmp_path, window.policy(TERM + CODES), more=more).playing() as scene:
+        tenant = await scene.tenant()
+        for reference in (1, 2):
+            await put_all(tenant, ["您好，您的", "快递已到"], reference=reference)
+        await scene.until(lambda: scene.daemon.hold.fates["deferred", "rules"] == 2)
+        for reference in (3, 4):
+            await put_all(tenant, ["您的验证码", "是1234"], reference=reference)
+            await scene.turns()
+        await scene.smsc.submitted(4)
+        told = {("parts",): 0, ("review",): 0, ("deferred",): 4}
+        gauge = scene.daemon.meters.gauges["smsgw_held_messages"][2]
+        await scene.turns()
+        await scene.until(lambda: gauge() == told)
+
+
+@pytest.mark.parametrize("bound", ["per_account", "total"])
+async def test_only_so_much_waits_for_its_hours(database: str, tmp_path: Path, bound: str):
+    """A text over the bound of its own is refused by receipt, with that reason, and paid back; one that waits already stays."""
+    window = Window()
+    more = f"[hold]\ndeferred_{bound} = 2\n"
+    async with scene_of(database, tmp_path, window.policy(TERM), more=more).playing() as scene:
+        tenant = await scene.tenant()
+        first, second = [await put_all(tenant, ["您好，您的", "快递已到"], reference=reference) for reference in (1, 2)]
+        for each in second:
+            row = await scene.in_state(each, State.REJECTED)
+            assert (row["error"], row["refund"]) == (STATUSES["deferred_full"][0], row["price"])
+            assert (await scene.receipt(tenant)).text == b"deferred_full"
+        await scene.turns()
+        await scene.later(window.opens_s + 30.0)
+        for each in first:
+            await scene.in_state(each, State.SENT)

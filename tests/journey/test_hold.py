@@ -19,6 +19,7 @@ from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import const
 from tests.journey.parted import POLICY, part, put, put_all, scene_of
 from tests.journey.scene import Scene, id_of
+from tests.journey.test_capped import counted
 from tests.rig import process_settings
 
 CLEAN = ["您好，您的快递已到", "驿站，请及时", "领取。"]
@@ -297,3 +298,44 @@ async def test_what_a_carrier_throttles_after_its_release_leaves_memory(database
         for each in ids:
             await scene.in_state(each, State.SENT)
         await scene.emptied("waiting")
+
+
+@pytest.mark.parametrize("come", ["at once", "one by one"])
+async def test_each_copy_of_a_part_is_a_message_and_all_are_one_text(database: str, tmp_path: Path, come: str):
+    """Five copies of one part: each is paid for, counts in quotas and goes on; the recipient's cap counts one text, let go once."""
+    policy = POLICY + '[[cap]]\nid = "day"\nlimit = 2\n'
+    async with scene_of(database, tmp_path, policy, account="quota_day = 100\n").playing() as scene:
+        tenant = await scene.tenant()
+        numbers = [1, 1, 2, 1, 1, 1, 3]
+        if come == "at once":
+            asked = [tenant.ask(const.SUBMIT_SM, part(CLEAN[number - 1], number, 3)) for number in numbers]
+            ids = [id_of(answer) for answer in await asyncio.gather(*asked)]
+        else:
+            ids = [id_of(await put(tenant, CLEAN[number - 1], number, 3)) for number in numbers]
+        await scene.smsc.submitted(7)
+        for each in ids:
+            await scene.in_state(each, State.SENT)
+        assert bodies(scene) == [part(CLEAN[number - 1], number, 3) for number in sorted(numbers)]
+        assert scene.daemon.hold.fates == {("released", "rules"): 1}
+        assert await scene.spent() == 7 * (await scene.row(ids[0]))["price"]
+        assert await scene.connection.fetchval("SELECT sum(used) FROM quota") == 7
+        assert await counted(scene) == 1
+
+
+async def test_a_copy_of_a_part_whose_text_has_gone_is_part_of_another(database: str, tmp_path: Path):
+    """Its reference may stand for a new text: the old one is not let go again, and the copy alone is refused and paid back."""
+    async with scene_of(database, tmp_path, POLICY + '[[cap]]\nid = "day"\nlimit = 9\n').playing() as scene:
+        tenant = await scene.tenant()
+        await put_all(tenant, CLEAN)
+        await scene.smsc.submitted(3)
+        copies = [id_of(await put(tenant, CLEAN[1], 2, 3)) for _ in range(2)]
+        await scene.later(31.0)
+        for each in copies:
+            row = await scene.in_state(each, State.REJECTED)
+            assert (row["error"], row["refund"]) == (STATUSES["parts_missing"][0], row["price"])
+        assert len(scene.smsc.submits) == 3
+        assert await counted(scene) == 1
+        again = await put_all(tenant, CLEAN, reference=9)
+        for each in again:
+            await scene.in_state(each, State.SENT)
+        assert await counted(scene) == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.policy.handset import content_of, plainly, shown
+from smsgw.policy.handset import Shown, content_of, plainly, shown
 from smsgw.smpp import const, gsm7, tlv
 from smsgw.smpp.pdu import data_sm_body, encode, sm_body
 from smsgw.smpp.udh import Concat, concat_element, write_udh
@@ -220,3 +220,24 @@ def test_the_short_way_bears_any_octets(pdu: bytes, source: int, destination: in
 def test_any_octets_give_a_text(octets: bytes, coding: int, esm_class: int):
     """Nothing that a tenant sends raises, and the first reading is always text."""
     assert isinstance(shown((content_of(raw(octets, coding, esm_class=esm_class)),)).text, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("来\u202e乐家百\u202c吧", "来百家乐\u202c吧"),
+        ("来\u202e乐家百", "来百家乐"),
+        ("\u202e乐家\n百\u202e乙甲", "家乐\n百甲乙"),
+    ],
+)
+def test_what_is_shown_from_its_end_is_read_so_too(text: str, seen: str):
+    """An override of direction turns what follows it, up to its end or that of the line; whole, or cut into parts."""
+    octets = text.encode("utf-16-be")
+    assert shown([content_of(raw(octets, 8))]) == Shown(text, (seen,), exact=True)
+    assert plainly(raw(octets, 8), "10690001", "8613800138000", "gsm7") is None
+    parts = [
+        raw(write_udh([concat_element(Concat(7, 8, 2, number))]) + piece, 8, esm_class=0x40)
+        for number, piece in enumerate((octets[:4], octets[4:]), 1)
+    ]
+    assert shown([content_of(part) for part in parts]).others == (seen,)
+    assert seen in shown([content_of(raw(octets, 4))]).others

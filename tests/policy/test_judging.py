@@ -167,7 +167,7 @@ def test_the_short_way_says_what_the_long_one_says(text: str):
     texts = [entry["text"] for entry in ENTRIES if "text" in entry] + harmless.texts()[::20] + ["百家乐 casino 123456"]
     for said in texts:
         one = submission(rules, said)
-        assert one.plain or len(said) > 70
+        assert one.plain or len(said) > 70 or "\u202e" in said
         if one.plain:
             long = judge(rules, steps_of(rules), submission(rules, said))
             assert judge(rules, plain_steps_of(rules), one) == long

@@ -42,6 +42,21 @@ def test_holes_hold_what_their_type_says(text: str, good: str, bad: str):
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        *("１３８００１３８０００", "①③⑧⓪⓪①③⑧⓪⓪⓪", "❶❸❽⓿⓿", "¹³⁸⁰⁰", "₁₃₈", "١٣٨", "१३८", "๑๓๘", "𝟏𝟑𝟖", "⑴⑶⑻", "〡〣〨", "🄁"),
+        *("evil．com", "evil｡com", "evil。com", "evil․com", "ａ＠ｂ", "evil／x", "1️⃣", "evil：／／"),
+    ],
+)
+def test_no_digit_and_no_point_of_any_kind_is_part_of_a_name(name: str):
+    """Nor of another width or script, in circles or raised: a phone number or a link would be a name otherwise."""
+    templates = Templates([Template("t", "hi {n:name:1-20}!")])
+    assert templates.find("", f"hi {name}!") is None
+    for good in ("王小明", "买买提·艾力", "O’Neill", "Ａｎｎａ", "Łukasz"):
+        assert templates.find("", f"hi {good}!") is not None
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("{a:digits:1-2}{b:digits:1-2}x", "follows another hole"),

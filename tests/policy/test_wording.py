@@ -118,3 +118,17 @@ def test_default_deny_lets_templates_alone_pass():
     assert rule(policy, "【别家】验证码1234") == "templates.only"
     flagged = compiled(f'[templates]\nonly = true\naction = "flag"\n{template}')
     assert [flag.rule for flag in verdict(flagged, "你好").flags] == ["templates.only"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        *(("【示例】您好", ""), ("【示·例】您好", ""), ("【A&B】hi", ""), ("【C++】hi", ""), ("【示例银行】您好", "")),
+        *(("【\u200b\u200b】您好", "length"), ("【  】您好", "length"), ("【示\u200b】您好", "length"), ("【--】您好", "length")),
+        *(("【示例】您好︻另一︼", "several"), ("【示例】您好︻另一", "several"), ("︻示例︼您好", "missing")),
+    ],
+)
+def test_a_signature_is_what_is_seen_of_it(text: str, found: str):
+    """What has no width, spaces and signs alone make no name; brackets of vertical writing make a second one, and no first."""
+    policy = compiled('[signature]\nrequired = true\nplace = "front"\nlengths = [2, 18]\n')
+    assert rule(policy, text) == (f"signature.{found}" if found else "")

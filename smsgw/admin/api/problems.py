@@ -12,6 +12,7 @@ import msgspec
 import orjson
 
 from smsgw.admin.api import shapes
+from smsgw.admin.reasons import fault_of
 from smsgw.policy.faults import Fault
 from smsgw.policy.shape import shaped
 
@@ -63,15 +64,9 @@ def body_of(octets: bytes, kind: type[Body]) -> Body:
 
 
 def kept(key: str, text: str) -> str:
-    """Return a text that is to be kept, as a reason is. Raises Refused for what the store has no way to write."""
-    if "\0" in text or not _is_unicode(text):
-        raise faulty([Fault("it holds a character that cannot be kept", key=key, hint="leave out U+0000 and halves of characters")])
+    """Return a text that is to be kept, as a reason is. Raises Refused for what is too long, or has no way into the store."""
+    fault = fault_of(text)
+    if fault:
+        what, _, hint = fault.partition(": ")
+        raise faulty([Fault(f"it {what}", key=key, hint=hint)])
     return text
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -6,8 +6,14 @@ Never here: what is done.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
+
+from smsgw.admin.reasons import LONGEST_REASON
+
+Reason = Annotated[str, msgspec.Meta(max_length=LONGEST_REASON)]
+"""Why: it goes into the audit."""
 
 
 class FileText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,14 +31,14 @@ class PutBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     files: list[FileText]
     lists: dict[str, str] = {}
-    reason: str = ""
+    reason: Reason = ""
 
 
 class RollbackBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The version to go back to (its first 8 characters will do); none: the one in force before."""
 
     version: str = ""
-    reason: str = ""
+    reason: Reason = ""
 
 
 class ShadowBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +46,7 @@ class ShadowBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     on: bool
     rule: str = ""
-    reason: str = ""
+    reason: Reason = ""
 
 
 class ReplayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +61,7 @@ class ReplayBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     since: str = "7d"
     limit: int = 10_000
     account: str = ""
-    reason: str = ""
+    reason: Reason = ""
 
 
 class WhyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -223,7 +229,7 @@ class CancelBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: str = ""
     since: str = "3d"
     until: str = ""
-    reason: str = ""
+    reason: Reason = ""
 
 
 class CancelPreview(msgspec.Struct, frozen=True):

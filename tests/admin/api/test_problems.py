@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import msgspec
+import orjson
 import pytest
 
 from smsgw.admin.api.problems import Refused, body_of, faulty, kept
-from smsgw.admin.api.shapes import PutBody, RollbackBody
+from smsgw.admin.api.shapes import PutBody, ReplayBody, RollbackBody, ShadowBody
 from smsgw.policy.faults import Fault
 
 
@@ -56,3 +58,17 @@ def test_a_reason_that_the_store_cannot_write_is_a_fault():
     assert (error.status, [fault.key for fault in error.problem.faults]) == (422, ["reason"])
     with pytest.raises(Refused):
         kept("reason", "\ud800")
+
+
+@pytest.mark.parametrize("kind", [PutBody, RollbackBody, ShadowBody, ReplayBody])
+def test_a_reason_has_a_limit(kind: type[msgspec.Struct]):
+    """Over it every body is refused with 422, at its key and with the limit; so is one in a query."""
+    body = {"files": [], "on": True, "reason": "x" * 500}
+    told = {name: value for name, value in body.items() if name in kind.__struct_fields__}
+    assert body_of(orjson.dumps(told), kind).reason == "x" * 500  # type: ignore[attr-defined]
+    for ask in (lambda: body_of(orjson.dumps({**told, "reason": "x" * 501}), kind), lambda: kept("reason", "x" * 501)):
+        with pytest.raises(Refused) as error:
+            ask()
+        (fault,) = error.value.problem.faults
+        assert (error.value.status, fault.key) == (422, "reason")
+        assert "500" in fault.message

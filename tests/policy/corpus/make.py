@@ -29,6 +29,9 @@ CIRCLED = {ord("a") + at: chr(0x24D0 + at) for at in range(26)}
 MATHEMATICAL = {ord("a") + at: chr(0x1D41A + at) for at in range(26)}
 NEGATIVE = {ord("a") + at: chr(0x1F150 + at) for at in range(26)}
 ACCENTED = str.maketrans("aeiouc", "áèîöùç")
+LISU = str.maketrans("bpdtgkjczfmnlsrvhwxyaeiou", "ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ")
+SMALL = str.maketrans("abcdeghijklmnoptuvwz", "ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘᴛᴜᴠᴡᴢ")
+STRUCK = str.maketrans("abcdhiltouyz", "ⱥƀȼđħɨłŧøʉɏƶ")
 
 
 def between(word: str, what: str) -> str:
@@ -63,11 +66,26 @@ CAUGHT: dict[str, tuple[list[str], Callable[[str], str]]] = {
     "punctuated": (HAN, lambda word: between(word, "、")),
     "emoji": (HAN, lambda word: between(word, "😀")),
     "lines": (HAN, lambda word: between(word, "\n")),
+    "Lisu": (LATIN, lambda word: word.translate(LISU)),
+    "small capitals": (LATIN, lambda word: word.translate(SMALL)),
+    "strokes in letters": (LATIN, lambda word: word.translate(STRUCK)),
+    "boxes": (HAN, lambda word: between(word, "\ue000\u0378")),
+    "young emoji": (HAN, lambda word: between(word, "\U0001fae8")),
+    "tones": (HAN, lambda word: between(word, "ˊ˙")),
+    "stretched": (HAN, lambda word: between(word, "\u0640")),
+    "nobody's plane": (HAN, lambda word: between(word, "\U000f0000")),
+    "shown from its end": (WORDS, lambda word: f"\u202e{word[::-1]}\u202c"),
 }
 MISSED: dict[str, tuple[list[str], Callable[[str], str]]] = {
     "ideograph between": (HAN[:8], lambda word: between(word, "口")),
     "pinyin": (["百家乐", "赌博网站"], lambda word: {"百家乐": "bai家乐", "赌博网站": "du博网站"}[word]),
     "homophone": (["发票代开", "刷单兼职"], lambda word: {"发票代开": "发漂代开", "刷单兼职": "唰单兼职"}[word]),
+    "digits between": (HAN[:4], lambda word: between(word, "①")),
+    "letters between": (HAN[:4], lambda word: between(word, "a")),
+    "from its end": (HAN[:4], lambda word: word[::-1]),
+    "doubled letters": (["casino", "viagra"], lambda word: "".join(letter * 2 for letter in word)),
+    "Japanese forms": (["百家乐"], lambda word: word.replace("乐", "楽")),
+    "upside down": (["casino"], lambda word: word.translate(str.maketrans("acsino", "ɐɔsᴉuo"))),
     "digits for letters": (["casino", "viagra"], lambda word: word.replace("i", "1")),
 }
 
