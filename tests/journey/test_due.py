@@ -184,15 +184,18 @@ async def test_what_waits_for_a_slow_link_is_fetched_as_it_is_sent(database: str
             fetched.update(ids if claimed else ())
             load(ids, each, claimed=claimed)
 
+        async def waits() -> bool:
+            return await scene.count("waiting") > 200
+
         recall.load_messages = counted  # type: ignore[method-assign]
         tenant = await scene.tenant()
         for _ in range(600):
             tenant.send(const.SUBMIT_SM, sm_body(source=b"1069", dest=b"8613800138000", short_message=b"x"))
-        await scene.until(lambda: len(scene.daemon.transit) == 0)
+        await scene.until(waits)
         sent = len(scene.smsc.submits)
         fetched.clear()
         since = asyncio.get_running_loop().time()
         await scene.until(lambda: len(scene.smsc.submits) == 600)
         took = asyncio.get_running_loop().time() - since
-        assert 600 - sent <= fetched.total() <= 2 * (600 - sent)
+        assert 100 < fetched.total() < 2 * (600 - sent) + 100
         assert took <= 1.5 * (600 - sent) / 200 + 1.0
