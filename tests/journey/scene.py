@@ -162,6 +162,19 @@ class Scene:
             await self.connection.execute("LOCK TABLE commit_token IN ACCESS EXCLUSIVE MODE")
             yield
 
+    @contextlib.asynccontextmanager
+    async def stuck(self) -> AsyncIterator[None]:
+        """Meanwhile a cycle is under way that is not committed: all that follows waits for the next one."""
+
+        async def waits() -> bool:
+            held_up = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'commit_token'::regclass"
+            return await self.connection.fetchval(held_up) > 0
+
+        async with self.stalled():
+            self.daemon.commit.unwait(0)
+            await self.until(waits)
+            yield
+
     async def refusing(self, what: str, when: str) -> None:
         """From now on PostgreSQL takes some rows for nonsense: `what` is done to a table, `when` is said of NEW."""
         await self.connection.execute(

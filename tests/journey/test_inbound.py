@@ -103,9 +103,7 @@ async def test_a_flood_waits_at_its_carrier(database: str):
             await tenant.submit(registered_delivery=1)
         submits = await smsc.submitted(5)
         await scene.settled()
-        async with scene.stalled():
-            scene.daemon.commit.unwait(0)  # a cycle that is stalled; all that follows waits for the next one
-            await scene.until(lambda: not scene.daemon.commit.unwaits)
+        async with scene.stuck():
             sent = [smsc.deliver(MO) for _ in range(5)]
             receipts = [smsc.receipt(submit) for submit in submits]
             for later in (*sent[3:], *receipts[3:]):
