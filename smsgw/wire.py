@@ -136,6 +136,8 @@ class Wire(asyncio.Protocol):
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.session.out:
             self.touch()
+        elif self.session.closing:  # it was ended while the connection was being made
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Feed the session and hand on what it found; then write all answers at once."""

@@ -12,7 +12,7 @@ from smsgw.store.database import Connection, connect, remove_scratch, scratch_di
 from smsgw.store.embedded import reachable_programs
 from tests.databases import Databases, TestServer
 
-pytest_plugins = ["tests.company"]
+pytest_plugins = ["tests.company", "tests.serving"]
 
 _shared: dict[str, TestServer] = {}  # of the process that started pytest-xdist's workers
 

@@ -27,6 +27,7 @@ from tests.alone import own_server
 from tests.hostile.town import MIB, Town, memory, town
 from tests.mutants import good_pdus, mutated, open_session, read_whole
 from tests.rig import LINK
+from tests.serving import serving
 
 VECTORS = Path(__file__).resolve().parents[1] / ".." / "shared" / "vectors" / "pdu_vectors.jsonl"
 TENANTS = 8
@@ -207,8 +208,6 @@ class Fuzzer:
                 await writer.drain()
         except (asyncio.IncompleteReadError, OSError):
             self.figures.closed += 1
-        finally:
-            writer.transport.abort()
 
     def _pour(self, writer: asyncio.StreamWriter) -> int:
         made = self.batch()
@@ -256,16 +255,13 @@ class Fuzzer:
 async def fuzz(dsn: str, directory: Path, count: int, seed: int) -> Figures:
     """Fuzz a gateway on this database until it has read `count` PDUs; whatever went wrong stands in `faults`."""
     fuzzer = Fuzzer(count, seed)
-    server = await asyncio.start_server(fuzzer.carrier, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    more = LINK.format(name="fuzzed", port=port, link="") + ROUTE
-    try:
-        async with town(dsn, directory, window=1_000, provision_more=more) as place:
-            await fuzzer.against(place)
-    except AssertionError as error:
-        fuzzer.figures.faults.append(str(error)[:2_000] or "the gateway did not end well")
-    finally:
-        server.close()
+    async with serving(fuzzer.carrier) as port:
+        more = LINK.format(name="fuzzed", port=port, link="") + ROUTE
+        try:
+            async with town(dsn, directory, window=1_000, provision_more=more) as place:
+                await fuzzer.against(place)
+        except AssertionError as error:
+            fuzzer.figures.faults.append(str(error)[:2_000] or "the gateway did not end well")
     return fuzzer.figures
 
 

@@ -105,6 +105,7 @@ class Smsc:
         self._taken = 0
         self._ssl = ssl
         self._server: asyncio.Server | None = None
+        self._gone = False
 
     # ---- a life ---------------------------------------------------------------------------------------------------
 
@@ -113,6 +114,7 @@ class Smsc:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._gone = True
         await self.close()
         for session in self.sessions:
             await session.close()
@@ -133,7 +135,11 @@ class Smsc:
         for session in self.sessions:
             session.abort()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Not a coroutine: it would be a task, and one that the end of the loop cancels before its first step closes nothing.
+        if self._gone:
+            writer.transport.abort()
+            return
         self.sessions.append(SmscSession(self, reader, writer))
         self.changed.set()
 

@@ -87,6 +87,7 @@ class Carrier:
         self.done_dates = _Dates()
         self.address = ("", 0)
         self._server: asyncio.Server | None = None
+        self._gone = False
         self._timer: asyncio.TimerHandle | None = None
         self._beats = 0
         self._turn = 0
@@ -97,6 +98,7 @@ class Carrier:
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> tuple[str, int]:
         """Listen; returns host and port (chosen by the system for port 0). Raises OSError."""
+        self._gone = False
         self._server = await listen(self.connection, host, port)
         name = self._server.sockets[0].getsockname()
         self.address = (name[0], name[1])
@@ -122,6 +124,7 @@ class Carrier:
 
     async def cut(self) -> None:
         """Be gone: no listener, every connection reset, no answer on its way."""
+        self._gone = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -159,6 +162,8 @@ class Carrier:
         wire.peer = bind
         self.binds.append(bind)
         self.ledger.connections += 1
+        if self._gone:  # it was accepted in the last moment
+            wire.abort("dropped")
         return wire
 
     # ---- time -----------------------------------------------------------------------------------------------------

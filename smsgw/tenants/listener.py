@@ -229,7 +229,9 @@ class Listener:
         self._by_address[address] += 1
         self._meters.process.connections += 1
         self._unbound[session] = None
-        if not address_allowed(settings.allow_from, address):
+        if self.draining:  # it was accepted in the last moment: nobody else would end it
+            session.wire.close("draining")
+        elif not address_allowed(settings.allow_from, address):
             session.wire.abort("address_not_allowed")
         elif 0 < settings.max_per_address < self._by_address[address]:
             session.wire.abort("max_per_address")

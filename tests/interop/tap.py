@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from smsgw.smpp.pdu import Pdu
+from tests.serving import serving
 
 WAIT_S = 20.0
 
@@ -55,13 +56,8 @@ class Tap:
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[Tap]:
         """Listen within the block."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
+        async with serving(self._serve) as self.port:
             yield self
-        finally:
-            server.close()
-            await server.wait_closed()
 
     async def idle(self) -> None:
         """Wait until every connection has ended."""
