@@ -8,6 +8,8 @@ READY  := .venv/ready
 PYTEST_ARGS ?=
 # How many tests run at once: auto is one for each processor and one more, 0 or 1 is one after the other, as it is for a chosen few.
 PYTEST_WORKERS ?= $(if $(PYTEST_ARGS),0,auto)
+# Continuous integration has them run by tests/again.py: see there.
+RUN_TESTS ?= $(BIN)/pytest
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 FUZZ_ARGS ?=
@@ -42,7 +44,7 @@ format: venv
 	$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
 
 unit: venv
-	$(BIN)/pytest -n $(patsubst 1,0,$(PYTEST_WORKERS)) $(PYTEST_ARGS)
+	$(RUN_TESTS) -n $(patsubst 1,0,$(PYTEST_WORKERS)) $(PYTEST_ARGS)
 
 demo: venv
 	$(BIN)/smsgw demo $(DEMO_ARGS)
@@ -61,7 +63,7 @@ $(COMPILED)/ready: $(READY) hatch_build.py $(shell find smsgw -name '*.py' -o -n
 	@touch $@
 
 unit-compiled: compiled
-	$(FAST) $(BIN)/pytest -n $(patsubst 1,0,$(PYTEST_WORKERS)) --override-ini "pythonpath=$(COMPILED)/lib ." $(PYTEST_ARGS)
+	$(FAST) $(RUN_TESTS) -n $(patsubst 1,0,$(PYTEST_WORKERS)) --override-ini "pythonpath=$(COMPILED)/lib ." $(PYTEST_ARGS)
 
 # The plain build where this machine cannot compile.
 COMPILES := $(shell sh -c 'command -v cc' >/dev/null && test -f "$$($(PYTHON) -c 'import sysconfig as s; print(s.get_path("include"))')/Python.h" && echo yes)
@@ -72,8 +74,9 @@ bench: $(if $(COMPILES),compiled,venv)
 DATA_PATH := tests/smpp tests/test_wire.py tests/test_model.py tests/test_provisioned.py tests/tenants tests/carriers tests/receipts \
              tests/store/test_commit.py tests/journey tests/policy/test_corpus.py tests/policy/test_docket.py tests/policy/test_glance.py \
              tests/telemetry/test_build.py
-ci: test
-	$(if $(COMPILES),$(MAKE) unit-compiled PYTEST_WORKERS=auto PYTEST_ARGS="$(DATA_PATH)",@echo "no C compiler here: the fast build was not tested")
+ci:
+	$(MAKE) test RUN_TESTS="$(BIN)/python tests/again.py"
+	$(if $(COMPILES),$(MAKE) unit-compiled RUN_TESTS="$(BIN)/python tests/again.py" PYTEST_WORKERS=auto PYTEST_ARGS="$(DATA_PATH)",@echo "no C compiler here: the fast build was not tested")
 
 # The long forms; `make test` runs short ones.
 crash: venv
