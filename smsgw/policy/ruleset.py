@@ -35,6 +35,7 @@ from smsgw.policy.senders import Replacement, replacements_of
 from smsgw.policy.signature import Filing
 from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
+from smsgw.policy.way_out import WayOut
 from smsgw.spans import is_zone
 
 MAX_TERMS: Final = 200_000
@@ -144,7 +145,7 @@ class RuleSet:
     category_words: KindWords | None = None
     filed: Mapping[str, tuple[Filing, ...]] = field(default_factory=dict)
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
-    opt_out_words: tuple[tuple[str, ...], ...] = ()
+    ways_out: tuple[WayOut, ...] = ()
     keywords: Mapping[str, Wish] = field(default_factory=dict)
     hours: tuple[tuple[int, int], ...] = ()
     caps: Caps | None = None
@@ -235,7 +236,7 @@ class _Making:
             "category_words": KindWords(words, self.engines) if words else None,
             "filed": filed,
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
-            "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
+            "ways_out": tuple(WayOut(one.words) for one in table.opt_out),
             "keywords": self._keywords(),
             "hours": tuple(self._hours(at) for at in range(len(table.hours))),
             "tlv_patterns": (patterns_of := tuple(self._tlv(at) for at in range(len(table.tlv)))),

@@ -20,7 +20,7 @@ from smsgw.policy.selftest import pdu_of
 from smsgw.smpp import const
 from smsgw.smpp.text import encode
 from smsgw.smpp.udh import Concat, concat_element, write_udh
-from tests.policy.corpus import harmless, make
+from tests.policy.corpus import asked, harmless, make
 from tests.policy.sets import ACCOUNT, compiled, owner, raw, rule
 
 HERE = Path(__file__).resolve().parent / "corpus"
@@ -65,8 +65,16 @@ def large() -> RuleSet:
     return compiled(f"{SET.format(unreadable='hold', parts='hold')}\n{made}", {**words, **lists})
 
 
+@cache
+def asking(name: str) -> RuleSet:
+    """Return the set that has one rule alone: what other words, links and numbers are worth is not what is asked."""
+    return compiled(asked.SETS[name])
+
+
 def objection(entry: dict[str, Any]) -> str:
     """Return the rule that objects to an entry; "" for none."""
+    if "asks" in entry:
+        return rule(asking(entry["asks"]), entry["text"])
     if "parts" in entry:
         return joined(policy(), *pdus_of(entry))
     if "octets" not in entry:
@@ -107,7 +115,7 @@ def test_no_disguise_of_a_caught_class_is_missed(kind: str):
 
 def test_no_disguise_is_missed_in_a_crowd():
     """Each caught entry is found by the large set as well: no other word or pattern gets in its way."""
-    caught = [entry for entry in ENTRIES if entry["caught"] and "text" in entry]
+    caught = [entry for entry in ENTRIES if entry["caught"] and "text" in entry and "asks" not in entry]
     assert len(caught) > 300
     assert [entry for entry in caught if not rule(large(), entry["text"])] == []
 
@@ -117,6 +125,13 @@ def test_what_is_missed_is_listed():
     listed = [entry for entry in ENTRIES if not entry["caught"]]
     assert Counter(entry["class"] for entry in listed if objection(entry)) == {}
     assert len(listed) >= 10
+
+
+def test_what_is_near_a_disguise_passes():
+    """Texts that differ from those of a class by what makes them harmless; none of them is stopped by the rule of that class."""
+    near = asked.harmless()
+    assert len(near) >= 20
+    assert [text for name, text in near if rule(asking(name), text)] == []
 
 
 def test_a_word_split_over_parts_is_held_and_seen_when_joined():

@@ -14,6 +14,7 @@ from typing import Any
 from smsgw.policy.ruleset import lines_of
 from smsgw.smpp import gsm7
 from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.corpus import asked
 
 HERE = Path(__file__).resolve().parent
 WORDS = lines_of((HERE / "words.txt").read_text(encoding="utf-8"))
@@ -141,6 +142,7 @@ def entries() -> Iterator[dict[str, Any]]:
             for word in words:
                 yield {"class": name, "caught": caught, "text": chance.choice(frames).format(disguise(word))}
     yield from ({**one, "caught": True} for one in (*_octets(), *_split()))
+    yield from asked.entries()
 
 
 if __name__ == "__main__":
