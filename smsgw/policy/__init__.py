@@ -10,6 +10,7 @@
     submission   one message before the rules              verdict     findings, and what they add up to
     address, kinds, content, wording    the rules          selftest    a set proved on its own texts
     contacts     links and phone numbers in a text         kind_words  words that tell what kind of message it is
+    beside       what a handset shows or dials beside the text
     way_out      whether a text tells how it is refused, or that it cannot be
     caps         by which counters a message is counted for its recipient
     pumping      signs in what an account tries to send

@@ -74,13 +74,22 @@ def asking(name: str) -> RuleSet:
 def objection(entry: dict[str, Any]) -> str:
     """Return the rule that objects to an entry; "" for none."""
     if "asks" in entry:
-        return rule(asking(entry["asks"]), entry["text"])
+        return _asked(entry)
     if "parts" in entry:
         return joined(policy(), *pdus_of(entry))
     if "octets" not in entry:
         return rule(policy(), entry["text"])
     pdu = raw(bytes.fromhex(entry["octets"]), entry["data_coding"], esm_class=entry["esm_class"])
     return rule(policy(), pdu=pdu)
+
+
+def _asked(entry: dict[str, Any]) -> str:
+    """Return the same of an entry that one rule is asked of: its text, or a short one with a header or TLVs."""
+    rules = asking(entry["asks"])
+    if "text" in entry:
+        return rule(rules, entry["text"])
+    octets = bytes.fromhex(entry.get("octets", b"Sale".hex()))
+    return rule(rules, pdu=raw(octets, esm_class=0x40 if "octets" in entry else 0, tlvs=bytes.fromhex(entry.get("tlvs", ""))))
 
 
 def pdus_of(entry: dict[str, Any]) -> list[bytes]:
@@ -110,7 +119,7 @@ def test_no_disguise_of_a_caught_class_is_missed(kind: str):
     """Zero missed in each class that is called caught."""
     of_class = [entry for entry in ENTRIES if entry["class"] == kind]
     assert len(of_class) >= 8
-    assert [entry for entry in of_class if not objection(entry)] == []
+    assert [entry for entry in of_class if not (found := objection(entry)) or not found.startswith(entry.get("asks", ""))] == []
 
 
 def test_no_disguise_is_missed_in_a_crowd():
@@ -131,7 +140,7 @@ def test_what_is_near_a_disguise_passes():
     """Texts that differ from those of a class by what makes them harmless; none of them is stopped by the rule of that class."""
     near = asked.harmless()
     assert len(near) >= 20
-    assert [text for name, text in near if rule(asking(name), text)] == []
+    assert [entry for entry in near if objection(entry)] == []
 
 
 def test_a_word_split_over_parts_is_held_and_seen_when_joined():

@@ -6,8 +6,11 @@ judged by the same rule, and none may be stopped.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
+
+from smsgw.smpp import const, gsm7, tlv
+from smsgw.smpp.udh import write_udh
 
 SETS = {
     "opt_out": """
@@ -16,6 +19,8 @@ default = "marketing"
 [[opt_out]]
 words = ["回复R", "回R", "回复T", "回T", "回复TD", "回TD", "退订", "拒收", "reply stop", "text stop", "unsubscribe", "opt out"]
 """,
+    "phones": '[phones]\nallowed = ["4001234567"]\n',
+    "links": '[links]\nallowed = ["example.cn"]\n',
 }
 """A set for each rule: what nobody asks for is let go by it."""
 
@@ -96,6 +101,106 @@ NEAR: dict[str, tuple[str, ...]] = {
 """What passes, by the rule that is asked."""
 
 
+NUMBERS = ("13800138000", "13912345678", "18612345678", "4008887777", "01087654321", "075512345678")
+
+
+def low_first(digits: str, zero: str = "0") -> bytes:
+    """Return two digits in an octet, the first one low, as networks write them."""
+    even = (digits + "f" * (len(digits) % 2)).replace("0", zero)
+    return bytes.fromhex("".join(even[at + 1] + even[at] for at in range(0, len(even), 2)))
+
+
+def high_first(digits: str, zero: str = "0", filler: str = "f") -> bytes:
+    """Return two digits in an octet, the first one high, as they are written by hand."""
+    return bytes.fromhex((digits + filler * (len(digits) % 2)).replace("0", zero))
+
+
+def callback(digits: bytes, mode: int = 1, kind: int = 0, plan: int = 1) -> bytes:
+    """Return a callback_num."""
+    return tlv.append(const.TAG_CALLBACK_NUM, bytes((mode, kind, plan)) + digits)
+
+
+def reply_address(kind: int, count: int, octets: bytes) -> bytes:
+    """Return a header with a reply address."""
+    return write_udh([(0x22, bytes((count, 0x81 | kind << 4)) + octets)])
+
+
+CALLBACKS: tuple[Callable[[str], bytes], ...] = (
+    lambda digits: callback(digits.encode()),
+    lambda digits: callback(digits.encode(), kind=2),
+    lambda digits: callback(digits.encode(), mode=0),
+    lambda digits: callback(low_first(digits), mode=0),
+    lambda digits: callback(high_first(digits), mode=0),
+    lambda digits: callback(high_first(digits, "a", "0"), mode=0),
+    lambda digits: tlv.append(const.TAG_CALLBACK_NUM, digits.encode()),
+)
+TAGS: tuple[Callable[[str], bytes], ...] = (
+    lambda text: tlv.append(const.TAG_CALLBACK_NUM_ATAG, b"\0" + text.encode()),
+    lambda text: tlv.append(const.TAG_CALLBACK_NUM_ATAG, b"\x08" + text.encode("utf-16-be")),
+    lambda text: tlv.append(const.TAG_CALLBACK_NUM_ATAG, b"\x01" + text.encode()),
+)
+SUBADDRESSES: tuple[Callable[[int, str], bytes], ...] = (
+    lambda tag, digits: tlv.append(tag, b"\xa0" + digits.encode()),
+    lambda tag, digits: tlv.append(tag, b"\x80\x50" + digits.encode()),
+    lambda tag, digits: tlv.append(tag, b"\x88" + low_first(digits)),
+    lambda tag, digits: tlv.append(tag, digits.encode()),
+)
+REPLIES: tuple[Callable[[str], bytes], ...] = (
+    lambda digits: reply_address(0, len(digits), low_first(digits)),
+    lambda digits: reply_address(2, len(digits), low_first(digits)),
+    lambda digits: reply_address(5, (len(digits) * 7 + 3) // 4, gsm7.pack7(digits.encode())),
+)
+
+
+def _beside() -> Iterator[dict[str, Any]]:
+    """Yield numbers and links that stand beside the text."""
+    for at, number in enumerate(NUMBERS):
+        for callback_in in CALLBACKS:
+            yield {"class": "callback number", "asks": "phones", "tlvs": callback_in(number).hex()}
+        for tag_in in TAGS:
+            yield {"class": "name of a callback number", "asks": "phones", "tlvs": tag_in(f"tel {number}").hex()}
+            yield {"class": "link in the name of a callback number", "asks": "links", "tlvs": tag_in(f"evil{at}.com").hex()}
+        for subaddress_in in SUBADDRESSES:
+            tag = (const.TAG_SOURCE_SUBADDRESS, const.TAG_DEST_SUBADDRESS)[at % 2]
+            yield {"class": "subaddress", "asks": "phones", "tlvs": subaddress_in(tag, number).hex()}
+        for reply_in in REPLIES:
+            yield {"class": "reply address in the header", "asks": "phones", "octets": (reply_in(number) + b"Sale").hex()}
+
+
+HARMLESS_TLVS = (
+    callback(b"4001234567"),
+    callback(low_first("4001234567"), mode=0),
+    callback(high_first("4001234567"), mode=0),
+    callback(b"10690001"),
+    callback(b"1069000188", kind=1),
+    callback(low_first("1069000188"), mode=0, kind=1),
+    callback(b"95588"),
+    callback(b"106575550123", kind=1),
+    callback(b""),
+    callback(b"\xff\xfe\x80\x81"),
+    tlv.append(const.TAG_CALLBACK_NUM_ATAG, b"\0Shop"),
+    tlv.append(const.TAG_CALLBACK_NUM_ATAG, b"\x08" + "某某客服 example.cn".encode("utf-16-be")),
+    tlv.append(const.TAG_CALLBACK_NUM_ATAG, b"\x08\xd8"),
+    tlv.append(const.TAG_CALLBACK_NUM_ATAG, b""),
+    tlv.append(const.TAG_SOURCE_SUBADDRESS, b"\xa012"),
+    tlv.append(const.TAG_DEST_SUBADDRESS, bytes(range(0x80, 0x90))),
+    tlv.append(const.TAG_DEST_SUBADDRESS, bytes.fromhex("a0deadbeef13800138")),
+    tlv.append(const.TAG_USER_MESSAGE_REFERENCE, b"\x13\x80"),
+    tlv.append(0x1400, b"13800138000"),
+)
+"""Numbers that are allowed, the tenant's own or too short, names without either, octets that say nothing, and other TLVs."""
+HARMLESS_HEADERS = (
+    reply_address(0, 8, low_first("10690001")),
+    reply_address(1, 10, low_first("1069000188")),
+    reply_address(5, 7, gsm7.pack7(b"Shop")),
+    reply_address(0, 0, b""),
+    write_udh([(0x22, b"")]),
+    write_udh([(0x22, b"\x0b")]),
+    write_udh([(0x22, b"\xff\x91\xde\xad")]),
+    write_udh([(0x70, b"13800138000")]),
+)
+
+
 def _framed(name: str, text: str) -> Iterator[str]:
     """Yield a text as it stands in messages."""
     if name != "opt_out":
@@ -111,8 +216,15 @@ def entries() -> Iterator[dict[str, Any]]:
             for at, text in enumerate(texts):
                 framed = list(_framed(name, text))
                 yield {"class": kind, "caught": caught, "asks": name, "text": framed[at % len(framed)]}
+    yield from ({**one, "caught": True} for one in _beside())
 
 
-def harmless() -> list[tuple[str, str]]:
-    """Return (rule that is asked, text) of all that has to pass."""
-    return [(name, framed) for name, texts in NEAR.items() for text in texts for framed in _framed(name, text)]
+def harmless() -> list[dict[str, Any]]:
+    """Return all that has to pass: the rule that is asked, and its text, octets or TLVs."""
+    found: list[dict[str, Any]] = [
+        {"asks": name, "text": framed} for name, texts in NEAR.items() for text in texts for framed in _framed(name, text)
+    ]
+    for name in ("phones", "links"):
+        found += ({"asks": name, "tlvs": tlvs.hex()} for tlvs in HARMLESS_TLVS)
+        found += ({"asks": name, "octets": (header + b"Sale").hex()} for header in HARMLESS_HEADERS)
+    return found
