@@ -71,11 +71,62 @@ CAUGHT: dict[str, tuple[str, tuple[str, ...]]] = {
             *("Unsubscribe not possible", "Opt-out is not available", "Reply STOP has no effect", "Reply STOP will be ignored"),
         ),
     ),
+    "link under a domain that is on no list": (
+        "links",
+        (
+            *("evil.game:8080", "evil.game:8443/x", "evil.red/x", "evil.game?id=1", "www.evil.game", "www[.]evil[.]game"),
+            *(
+                "www。evil。game",
+                "evil[.]game/x",
+                "evil(dot)game/x",
+                "evil[.]red:8080",
+                "www.恶意.游戏",
+                "http://evil.game",
+                "http://恶意.游戏",
+            ),
+        ),
+    ),
+    "dot that is said": (
+        "links",
+        (
+            *("evil dot com", "evil DOT com", "evil dot c o m", "evil-dot-com", "evil_dot_com", "evil *dot* com", "evil <dot> com"),
+            *(
+                "www dot evil dot com",
+                "evil dot com dot cn",
+                "www.evil dot com",
+                "evil dot xyz/a",
+                "t dot cn",
+                "ｅｖｉｌ ｄｏｔ ｃｏｍ",
+            ),
+            *("see evil dot com.", "evil dot org!"),
+        ),
+    ),
+    "dot that is said in Chinese": (
+        "links",
+        (
+            *("evil点com", "evil 点 com", "evil點com", "evil点com点cn", "evil点cn", "163点com", "恶意点com", "EVIL点ＣＯＭ"),
+            *("evil\u200b点com", "evil点com。谢谢", "ⓔⓥⓘⓛ点com"),
+        ),
+    ),
+    "number with words between": (
+        "phones",
+        (
+            *("138转0013转8000", "call 138 then 0013 then 8000", "138 then 0013-8000", "138 0013 then 8000", "138再拨0013再拨8000"),
+            *("138 dash 0013 dash 8000", "138 followed by 0013 followed by 8000", "138空格0013空格8000", "138接0013接8000"),
+            *("１３８转００１３转８０００", "138 and then 0013 and then 8000", "138转①③①③转8000", "138轉0013轉8000"),
+        ),
+    ),
 }
 """Class → the rule that is asked, texts."""
 
 MISSED: dict[str, tuple[str, tuple[str, ...]]] = {
     "way out denied by what is meant": ("opt_out", ("想退订？没门", "不用退订", "we never let anyone unsubscribe")),
+    "dot that is meant": (
+        "links",
+        ("evil point com", "evil·com", "evil,com", "evildotcom", "evil dot net", "evil.c0m", "恶意。中国"),
+    ),
+    "link that nothing tells": ("links", ("evil.game", "evil.game:1234", "恶意.game/x", "evil.\ncom")),
+    "number in clauses": ("phones", ("138，然后0013，然后8000", "138，0013，8000", "138 and 0013 and 8000")),
 }
 
 NEAR: dict[str, tuple[str, ...]] = {
@@ -96,6 +147,66 @@ NEAR: dict[str, tuple[str, ...]] = {
         *("Reply STOP to opt out", "No purchase necessary. Reply STOP to opt out", "Don't miss out! Text STOP to end"),
         *("If you cannot unsubscribe call us", "Cannot attend? Unsubscribe: x.co", "Reply Y or N. Unsubscribe at x.co"),
         *("Do not reply. Text STOP to end", "Reply STOP to unsubscribe. Not available in AK", "No opt-out fee: reply STOP"),
+    ),
+    "links": (
+        *("the dot com boom", "A dot com company calls you", "late nineties dot com bubble", "polka dot top", "polka dot shop"),
+        *("Echo Dot in stock", "Echo Dot pro", "Echo Dot CN version", "red dot club", "connect the dots com", "learn asp dot net"),
+        *(
+            "8点CN服开启",
+            "打开app点CN",
+            "早上9点live直播",
+            "今晚8点vip专享",
+            "进入App点VIP领取",
+            "请点com",
+            "A点到B点",
+            "每晚8点。com",
+        ),
+        *(
+            "Paid.Total:8080",
+            "Thanks.Code:8080",
+            "It is due.Tel:10086",
+            "Confirmed.Date:11/26",
+            "Hi.Room:1204",
+            "Congrats.Prize:8888",
+        ),
+        *(
+            "Confirmed.Time:10:30",
+            "Fee.Price:443",
+            "请看www.的意思",
+            "see www.",
+            "example点cn",
+            "www dot example dot cn",
+            "example[.]cn:8080",
+        ),
+        *(
+            "www.example.cn登录",
+            "见www.example.cn登录.谢谢",
+            "见www.example.cn.谢谢",
+            "点击example.cn/a",
+            "Sept.orders",
+            "3.5.no:443",
+            "a.m./p.m.",
+            "me@evil dot com",
+        ),
+    ),
+    "phones": (
+        *(
+            "rooms 150 and 2025 and 2026",
+            "150和2025和2026",
+            "138加0013加8000",
+            "bus 138 then 1204",
+            "138元转0013转8000",
+            "先按138再按1",
+        ),
+        *(
+            "首月138然后1388然后1588元",
+            "150转1204转1305路",
+            "分机8001转1380",
+            "拨8001转1380转8000",
+            "1138转0013转8000",
+            "138转0013转80001",
+        ),
+        *("first 138 then 1388 then 1588 points", "400转123转4567", "138 then 139 then 150", "4001234567转8001转8002"),
     ),
 }
 """What passes, by the rule that is asked."""
