@@ -70,7 +70,7 @@ _ERA: Final = (
 """What stands before and behind "dot com" where it is a word, or the end of a mail address that is said."""
 LINK: Final = re.compile(
     r"://([^\s/?#\\]+)"
-    r"|(?<![a-z0-9])h(?:tt|xx)ps?:[/\\]*([^\s/?#\\]+\.[^\s/?#\\]+)"
+    r"|(?<![a-z0-9])h(?:tt|xx)ps?:[/\\]*+([^\s/?#\\]{1,255}\.[^\s/?#\\]{1,255})"
     rf"|{_BEFORE}((?:{_LABEL}{_DOT}){{1,30}}(?<!。)(?:{_TOP})(?:\.{_LABEL}){{0,30}})(?![a-z0-9-])"
     rf"|{_BEFORE}((?:www{_DOT}(?:{_LABEL}{_DOT}){{1,30}}"
     rf"|(?:{_LABEL}{_SURE}){{1,30}}(?=[a-z]+{_PATH}|(?!{_COUNTED}:)[a-z]+{_PORT}))[a-z]{{2,24}})(?![a-z0-9-])"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,6 +125,15 @@ def test_a_host_is_told_where_its_dot_is_said_or_its_domain_unknown(text: str, h
 def test_dots_that_are_said_cost_no_more_than_they_should(pieces: list[str]):
     """However names and said dots are strung together, looking ends, and what is found is a host with a dot or nothing."""
     assert all("." in host for host in hosts("".join(pieces)) if "dot" in host)
+
+
+@pytest.mark.parametrize("piece", ["http:", "http:/", "www.", "www。a。", "a-dot-", "a.b:8080 ", "://", "138转0013 ", "a点"])
+def test_looking_takes_a_time_that_grows_with_the_text_alone(piece: str):
+    """Of the longest message, made of beginnings of links and numbers: what would grow with its square took half a second."""
+    form = n1(piece * (17_000 // len(piece)))
+    begun = time.process_time()
+    found = [*links_in(form), *phones_in(form)]
+    assert time.process_time() - begun < 0.2, len(found)
 
 
 MISSED_LINKS = (
