@@ -57,7 +57,30 @@ _VAIN: Final = _any(
 _OF_IT: Final = (
     f"(?:{_any('将', '均', '也', '都', '是', '会', '亦', '暂', '一律', '操作', '申请', '请求', '指令', '短信', '者')}){{0,2}}"
 )
-_STEPS: Final = _any(*("致电", "联系", "拨", "登录", "登陆", "前往", "访问", "通过", "咨询", "转人工", "找", "与", "关注", "打"))
+_STEPS: Final = _any(
+    *(
+        "致电",
+        "联系",
+        "拨",
+        "登录",
+        "登陆",
+        "前往",
+        "访问",
+        "通过",
+        "咨询",
+        "转人工",
+        "找",
+        "与",
+        "关注",
+        "打",
+        "投诉",
+        "举报",
+        "反馈",
+        "重",
+        "再试",
+        "多试",
+    )
+)
 _AT_ONCE: Final = "回|发|点|戳|编辑|换|按|到|去|见"
 _INSTEAD: Final = (
     rf"(?![ ]?(?:时|的话|者|后|则|可以?|需|请|您|，|,|。|;|\.| ){{0,4}}(?:{_STEPS}))"
@@ -72,6 +95,8 @@ _NO: Final = (
 )
 _LEAVE: Final = r"opt(?:ing|ed|s)?[ -]?out|unsubscri(?:be[sd]?|bing|ption)"
 _STOP: Final = r"(?:reply(?:ing)?|text(?:ing)?|send(?:ing)?) [\"']?stop[\"']?"
+_BLANK: Final = "(?: {1,3}|-)"
+"""Between words of one clause: " - " begins another."""
 _BE: Final = r"(?:is|are|was|be|been|being|get|also|ever|now|currently|option|link|function|has|have|does|do|will|wo)"
 _BUT: Final = (
     r"(?!(?: (?:any ?more|via|by|in|on|with|from|here|this|sms|text|reply|message))* ?\?)(?!,? (?:if|unless|without|please) )"
@@ -151,11 +176,11 @@ def _denials(words: Sequence[str]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     leave = "|".join((_STOP, _LEAVE, *own))
     denied = (
         rf"(?P<way>{_IF}(?:{_NOT}){_GAP}{_SOFTER}{_GAP}{told}(?:{_GAP}(?:{_REFUSING}))?{_INSTEAD}|{_BARE}{_INSTEAD}"
-        rf"|(?<![a-z])(?<!if you )(?<!if ){_NO}(?:[ -]+{_BE})*[ -]+(?:{leave})(?![a-z]){_BUT}{_FREE})"
+        rf"|(?<![a-z])(?<!if you )(?<!if ){_NO}(?:{_BLANK}{_BE})*{_BLANK}(?:{leave})(?![a-z]){_BUT}{_FREE})"
         rf"|(?:{_VAIN}){_INSTEAD}|{_DEAD}(?![a-z]){_BUT}{_SOME}"
     )
     before = (
         rf"{_IF}(?:(?:{_REFUSING}){_GAP})?请?{told}(?:{_GAP}(?:{_REFUSING}))?{_GAP}{_OF_IT}{_GAP}\Z"
-        rf"|(?<![a-z])(?:{leave})(?: to (?:{_LEAVE}|end|cancel|quit))?(?:[ -]+{_BE})*[ -]*\Z"
+        rf"|(?<![a-z])(?:{leave})(?: to (?:{_LEAVE}|end|cancel|quit))?(?:{_BLANK}{_BE})*(?:{_BLANK})?\Z"
     )
     return re.compile(denied), re.compile(before)

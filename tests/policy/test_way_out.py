@@ -79,6 +79,7 @@ def test_the_same_in_english(text: str):
         ),
         *("If you cannot unsubscribe call us", "Cannot attend? Unsubscribe: x.co", "Reply Y or N. Unsubscribe at x.co"),
         *("Do not reply. Text STOP to end", "Reply STOP to unsubscribe. Not available in AK", "unsubscribe if not interested"),
+        *("YES - 1, NO - unsubscribe", "Can't see it - unsubscribe here"),
     ],
 )
 def test_a_way_out_is_one_whatever_else_is_denied(text: str):
