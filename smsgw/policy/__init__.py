@@ -7,9 +7,12 @@
     shape, faults, check    every fault of a set at once, with file, line, key and what to do
     compare, shadowing      two versions compared by rule; a rule put into shadow mode by a line of its file
     literals     a word that every match of a pattern has in it
+    syllables    a word with a syllable of it in letters
     submission   one message before the rules              verdict     findings, and what they add up to
     address, kinds, content, wording    the rules          selftest    a set proved on its own texts
     contacts     links and phone numbers in a text         kind_words  words that tell what kind of message it is
+    beside       what a handset shows or dials beside the text
+    way_out      whether a text tells how it is refused, or that it cannot be
     caps         by which counters a message is counted for its recipient
     pumping      signs in what an account tries to send
     judging      RULES in their order, `judge`             docket      what was judged: counts, and the fail mode

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from smsgw.numbering.landlines import dialled_in_china
+from smsgw.policy.beside import Written
 from smsgw.policy.contacts import bare, links_in, phones_in
 from smsgw.policy.file import Opposed
 from smsgw.policy.matcher import Hit, Patterns
@@ -169,34 +170,74 @@ def _matched(policy: RuleSet, engine: Patterns, kind: str, text: str) -> Iterato
 
 
 def links(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """Only links to allowed domains, and to what lies under them."""
+    """Only links to allowed domains, and to what lies under them, in the text and beside it."""
     rule = policy.table.links
     assert rule is not None
     if rule.categories and submission.category not in rule.categories:
         return NO_FINDINGS
     for _, form in submission.first_forms:
         for host, span in links_in(form):
-            if not any(host == domain or host.endswith(f".{domain}") for domain in rule.allowed):
-                return (_opposed(rule, "link", span),)
+            if not _under(host, rule.allowed):
+                return (_opposed(rule, "link", "n1", span),)
+    for written in submission.beside:
+        for form in written.forms:
+            for host, span in links_in(form):
+                if not _under(host, rule.allowed):
+                    return (_opposed(rule, "link", written.name, span),)
     return NO_FINDINGS
 
 
+def _under(host: str, domains: Sequence[str]) -> bool:
+    return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+
+
 def phones(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """Only allowed phone numbers."""
+    """Only allowed phone numbers, in the text and beside it."""
     rule = policy.table.phones
     assert rule is not None
     if rule.categories and submission.category not in rule.categories:
         return NO_FINDINGS
     for _, form in submission.first_forms:
         for number, span in phones_in(form):
-            if number in map(bare, rule.allowed):
-                continue
-            if number[0] == "0" and submission.place.country == "CN" and not dialled_in_china(number):
-                continue
-            return (_opposed(rule, "phone", span),)
+            if number not in map(bare, rule.allowed) and _dialled(submission, number):
+                return (_opposed(rule, "phone", "n1", span),)
+    for written in submission.beside:
+        opposed = _opposed_beside(rule, submission, written)
+        if opposed is not None:
+            return (opposed,)
     return NO_FINDINGS
 
 
-def _opposed(rule: Opposed, reason: str, span: Iterable[int]) -> Finding:
+def _opposed_beside(rule: Opposed, submission: Submission, written: Written) -> Finding | None:
+    """Object to a number beside the text; not where one of the ways to read it gives numbers against which nothing speaks."""
+    opposed: Finding | None = None
+    for form in written.forms:
+        foreign: Finding | None = None
+        own = False
+        for number, span in phones_in(form):
+            if _of_its_own(submission, rule, number):
+                own = True
+            elif foreign is None and _dialled(submission, number):
+                foreign = _opposed(rule, "phone", written.name, span)
+        if own and foreign is None and written.number:
+            return None
+        opposed = opposed or foreign
+    return opposed
+
+
+def _dialled(submission: Submission, number: str) -> bool:
+    """Tell whether digits may be a number: in China some with a 0 before them are none."""
+    return number[0] != "0" or submission.place.country != "CN" or dialled_in_china(number)
+
+
+def _of_its_own(submission: Submission, rule: Opposed, number: str) -> bool:
+    """Tell whether a number beside the text is allowed, or says what the sender says already: it is the tenant's own."""
+    if number in map(bare, rule.allowed) or number == bare(submission.source):
+        return True
+    owner = submission.owner(number)
+    return owner is not None and owner.id == submission.account.id
+
+
+def _opposed(rule: Opposed, reason: str, where: str, span: Iterable[int]) -> Finding:
     start, end = span
-    return Finding(ACTIONS[rule.action], reason, f"{reason}s", rule.mode == "shadow", f"n1[{start}:{end}]")
+    return Finding(ACTIONS[rule.action], reason, f"{reason}s", rule.mode == "shadow", f"{where}[{start}:{end}]")

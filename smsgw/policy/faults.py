@@ -44,6 +44,7 @@ _HINTS: Final = (
     (r"times are written|is not before the second", 'such as begin = "08:00" and end = "21:00"'),
     (r"inject", "declare the TLV with [[tlv]], and keep the value to its pattern"),
     (r"an engine refuses", "split the set: its rules are right, and too many or too large together"),
+    (r"pinyin makes", "give pinyin to a shorter list of words: each spelling is looked for like a word"),
     (r"more than \d+", "split the set, or name fewer"),
     (r"zone", "such as Asia/Shanghai or UTC"),
     (r"\(at (?:line|end)", "the file has to be TOML: what stands there is none"),

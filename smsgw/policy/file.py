@@ -162,7 +162,7 @@ class Template(_Table, frozen=True):
 
 
 class Terms(_Table, frozen=True):
-    """Words. `form`: n1, or n2 for words with anything between their letters. `inside`: Latin words within others too."""
+    """Words. `form`: n1, or n2 with anything between letters. `inside`: Latin words in others. `pinyin`: a syllable in letters."""
 
     id: str
     must: list[str]
@@ -171,6 +171,7 @@ class Terms(_Table, frozen=True):
     exceptions: list[str] = []
     form: Literal["n1", "n2"] = "n1"
     inside: bool = False
+    pinyin: bool = False
     action: Act = "reject"
     mode: Mode = "enforce"
 

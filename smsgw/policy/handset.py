@@ -49,6 +49,7 @@ class Content(NamedTuple):
     tlv_at: int
     told_once: bool = True
     schedule: bytes = b""
+    pdu: bytes = b""
 
 
 class Shown(NamedTuple):
@@ -79,7 +80,7 @@ def content_of(pdu: bytes, command: int = const.SUBMIT_SM, version: int = const.
         octets = octets[header.length :]
     by_tlvs = sar(pdu, tlv_at) if tlv_at != len(pdu) else None
     told_once = (header is None or _told_once(header, by_tlvs)) and (by_tlvs is None or not sar_again(pdu, tlv_at))
-    return Content(octets, data_coding, header, part if part is not None else by_tlvs, tlv_at, told_once, schedule)
+    return Content(octets, data_coding, header, part if part is not None else by_tlvs, tlv_at, told_once, schedule, pdu)
 
 
 def _told_once(header: Udh, by_tlvs: Concat | None) -> bool:

@@ -68,7 +68,10 @@ def opens_at(policy: RuleSet, submission: Submission) -> float:
 
 
 def opt_out(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
-    """Marketing has to tell how it is refused: one of the words stands in it. In a trial a part need not be the one that has it."""
+    """Marketing has to tell how it is refused: one of the words stands in it, and not to say that it cannot be.
+
+    In a trial a part need not be the one that has it.
+    """
     if policy.shadow and tried_apart(policy, submission):
         return NO_FINDINGS
     for at, rule in enumerate(policy.table.opt_out):
@@ -76,7 +79,6 @@ def opt_out(policy: RuleSet, submission: Submission) -> Sequence[Finding]:
             continue
         if rule.countries and submission.place.country not in rule.countries:
             continue
-        words = policy.opt_out_words[at]
-        if not any(word in submission.second_forms()[0] for word in words):
+        if not policy.ways_out[at].told(submission.first_forms[0][1], submission.second_forms()[0]):
             return (Finding(ACTIONS[rule.action], "opt_out_missing", f"opt_out.{at + 1}", rule.mode == "shadow"),)
     return NO_FINDINGS

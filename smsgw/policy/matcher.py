@@ -68,13 +68,16 @@ class Terms:
         exceptions: Sequence[Term] = (),
         marks: Sequence[str] = (),
         engines: Engines | None = None,
+        spellings: Sequence[Term] = (),
     ) -> None:
-        """Build; raises EngineFailed."""
+        """Build; raises EngineFailed. `spellings` of the same words are found like them, and make no shard more."""
         engines = engines if engines is not None else Engines()
         wanted = [*terms, *(Term(mark, _MARK) for mark in marks)]
         plain = [term for term in wanted if term.text.isascii()]
-        self._shards = _shards(wanted, engines)
-        self._plain = _shards(plain, engines) if len(plain) < len(wanted) else self._shards
+        spelt = [term for term in spellings if term.text.isascii()]
+        self._shards = _shards([*wanted, *spellings], _count_of(len(wanted)), engines)
+        same = len(plain) == len(wanted) and len(spelt) == len(spellings)
+        self._plain = self._shards if same else _shards([*plain, *spelt], _count_of(len(plain)), engines)
         self._count = len(terms)
         self._exceptions = engines.automaton([one.text for one in exceptions]) if exceptions else None
         self._excepted = [one.owner for one in exceptions]
@@ -118,13 +121,17 @@ class Terms:
                 yield Hit(term.owner, start, end)
 
 
-def _shards(terms: Sequence[Term], engines: Engines) -> list[tuple[Sequence[Term], aho.AhoCorasick]]:
-    return [(shard, engines.automaton([term.text for term in shard])) for shard in _dealt(terms) if shard]
+def _shards(terms: Sequence[Term], count: int, engines: Engines) -> list[tuple[Sequence[Term], aho.AhoCorasick]]:
+    return [(shard, engines.automaton([term.text for term in shard])) for shard in _dealt(terms, count) if shard]
 
 
-def _dealt(terms: Sequence[Term]) -> Sequence[Sequence[Term]]:
+def _count_of(words: int) -> int:
+    """Return how many shards so many words are dealt out to."""
+    return -(-words // TERMS_A_SHARD)
+
+
+def _dealt(terms: Sequence[Term], count: int) -> Sequence[Sequence[Term]]:
     """Deal terms out to shards of about one size, each by its own letters: one more or less changes a single shard."""
-    count = -(-len(terms) // TERMS_A_SHARD)
     if count < 2:
         return (terms,)
     shards: list[list[Term]] = [[] for _ in range(count)]

@@ -8,8 +8,8 @@
 One table does all of N1, made from what Unicode says of each character alone: NFKC, case folding and the rest in one pass, for a
 quarter of what they cost one after the other. Composition over several characters is left out: combining marks go anyway.
 
-Terms pass through the same functions when they are loaded. Never here: pinyin, homophones, inserted ideographs (`variants` of terms
-or templates alone catch those).
+Terms pass through the same functions when they are loaded. Never here: pinyin (`syllables`), homophones, inserted
+ideographs (words of their own or templates alone catch those).
 """
 
 from __future__ import annotations

@@ -33,8 +33,10 @@ from smsgw.policy.normal import HAN_LEAST_N2, LATIN_LEAST_N2, n1, n2, warm
 from smsgw.policy.numbers import NumberSet, number_faults, pack
 from smsgw.policy.senders import Replacement, replacements_of
 from smsgw.policy.signature import Filing
+from smsgw.policy.syllables import MOST_SPELLINGS, spelled
 from smsgw.policy.templates import Template, Templates, expression
 from smsgw.policy.verdict import Action
+from smsgw.policy.way_out import WayOut
 from smsgw.spans import is_zone
 
 MAX_TERMS: Final = 200_000
@@ -144,7 +146,7 @@ class RuleSet:
     category_words: KindWords | None = None
     filed: Mapping[str, tuple[Filing, ...]] = field(default_factory=dict)
     numbers: Mapping[str, NumberSet] = field(default_factory=dict)
-    opt_out_words: tuple[tuple[str, ...], ...] = ()
+    ways_out: tuple[WayOut, ...] = ()
     keywords: Mapping[str, Wish] = field(default_factory=dict)
     hours: tuple[tuple[int, int], ...] = ()
     caps: Caps | None = None
@@ -235,7 +237,7 @@ class _Making:
             "category_words": KindWords(words, self.engines) if words else None,
             "filed": filed,
             "numbers": {name: NumberSet(key, b64decode(packed)) for name, packed in self.bundle.numbers.items()},
-            "opt_out_words": tuple(tuple(n2(n1(word)) for word in one.words) for one in table.opt_out),
+            "ways_out": tuple(WayOut(one.words) for one in table.opt_out),
             "keywords": self._keywords(),
             "hours": tuple(self._hours(at) for at in range(len(table.hours))),
             "tlv_patterns": (patterns_of := tuple(self._tlv(at) for at in range(len(table.tlv)))),
@@ -281,6 +283,8 @@ class _Making:
     def _terms(self) -> dict[str, Any]:
         forms: dict[str, list[Term]] = {"n1": [], "n2": []}
         exceptions: dict[str, list[Term]] = {"n1": [], "n2": []}
+        spelt: dict[str, list[Term]] = {"n1": [], "n2": []}
+        spellings = 0
         for at, rule in enumerate(self.table.terms):
             words = [*rule.words, *lines_of(self.bundle.words.get(rule.file, ""))]
             if not words:
@@ -296,16 +300,22 @@ class _Making:
                     self._fault("terms", at, f"terms {rule.id!r}: {word!r} {what}")
                 self.engines.rest()
                 forms[rule.form].append(Term(text, at, not rule.inside and rule.form == "n1" and is_latin(text)))
+                if rule.pinyin and spellings <= MOST_SPELLINGS:
+                    made = _spellings(text, at, rule.form)
+                    spelt[rule.form] += made
+                    spellings += len(made)
+            if rule.pinyin and spellings > MOST_SPELLINGS:
+                self._fault("terms", at, f"terms {rule.id!r}: pinyin makes more than {MOST_SPELLINGS} spellings of the set's words")
         count = sum(map(len, forms.values()))
         if count > MAX_TERMS:
             self._fault("terms", 0, f"{count} terms, more than {MAX_TERMS}")
         if self.errors:
             return {"terms_n1": None, "terms_n2": None, "term_rules": ()}
         marks = [word for rule in self.table.pattern if rule.on == "n1" for word in required(rule.expression)]
-        n1_terms = Terms(forms["n1"], exceptions["n1"], marks, self.engines) if forms["n1"] or marks else None
+        n1_terms = Terms(forms["n1"], exceptions["n1"], marks, self.engines, spelt["n1"]) if forms["n1"] or marks else None
         return {
             "terms_n1": n1_terms,
-            "terms_n2": Terms(forms["n2"], exceptions["n2"], engines=self.engines) if forms["n2"] else None,
+            "terms_n2": Terms(forms["n2"], exceptions["n2"], (), self.engines, spelt["n2"]) if forms["n2"] else None,
             "term_rules": tuple(Rule(f"terms.{rule.id}", ACTIONS[rule.action], rule.mode == "shadow") for rule in self.table.terms),
         }
 
@@ -400,6 +410,11 @@ def _tag(name: str) -> int:
 
 def _in_form(word: str, form: str) -> str:
     return n2(n1(word)) if form == "n2" else n1(word)
+
+
+def _spellings(text: str, at: int, form: str) -> list[Term]:
+    """Return the spellings of a word in letters; one of letters alone has to stand alone, which n2 cannot tell."""
+    return [Term(one, at, one.isascii()) for one in spelled(text) if form == "n1" or not one.isascii()]
 
 
 def _too_short(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import Final
 
 from smsgw.model import Account
 from smsgw.numbering.plan import Place, the_plan
+from smsgw.policy.beside import Written, beside
 from smsgw.policy.file import Categories
 from smsgw.policy.glance import Look
 from smsgw.policy.handset import Content, Shown, content_of, plainly, shown
@@ -40,9 +41,11 @@ class Submission:
     """
 
     __slots__ = (
+        "_beside",
         "_category",
         "_command",
         "_content",
+        "_contents",
         "_forms",
         "_place",
         "_scans",
@@ -103,19 +106,22 @@ class Submission:
         self.part: Concat | None = None
         if text is not None:
             self._content: Content | None = None
+            self._contents: Sequence[Content] = ()
             self.schedules: tuple[bytes, ...] = ()
             self.shown: Shown = _new(Shown, (text, (), True))
         else:
             content = self._content = joined[0] if joined else content_of(pdu, command, version)
+            contents = self._contents = joined or (content,)
             self.part = None if joined else content.part
-            self.schedules = tuple(one.schedule for one in joined or (content,))
-            self.shown = shown(joined or (content,), alphabet)
+            self.schedules = tuple(one.schedule for one in contents)
+            self.shown = shown(contents, alphabet)
         self._forms: tuple[tuple[str, str], ...] | None = None if look is None else ((look[0], look[1]),)
         self._scans: tuple[Scan, ...] | None = None if look is None else (look[2],)
         self._signature_seen: Signed | None = None
         self._template: Template | None = _UNKNOWN
         self._category = ""
         self._place: Place | None = None
+        self._beside: tuple[Written, ...] | None = None
 
     @property
     def content(self) -> Content:
@@ -134,6 +140,16 @@ class Submission:
             forms = ((text, n1(text)),) if not others else tuple((one, n1(one)) for one in (text, *others))
             self._forms = forms
         return forms
+
+    @property
+    def beside(self) -> tuple[Written, ...]:
+        """What it bears beside its text, all its parts counted: numbers and names that a handset shows or dials."""
+        if self.plain:
+            return ()
+        found = self._beside
+        if found is None:
+            found = self._beside = beside(self._contents, self.policy.table.text.alphabet)
+        return found
 
     @property
     def scans(self) -> tuple[Scan, ...]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smsgw.policy.contacts import _MAY_PHONE, LINK, PHONE, bare, links_in, may_link, phones_in
+from smsgw.policy.contacts import _MAY_PHONE, LINK, PHONE, SAID, bare, links_in, may_link, may_say, phones_in
 from smsgw.policy.normal import n1
 from tests.policy.corpus import harmless
 
@@ -19,10 +21,11 @@ def numbers(text: str) -> list[str]:
     return [found.value for found in phones_in(n1(text))]
 
 
-@given(st.from_regex(LINK), st.from_regex(PHONE))
-def test_the_short_look_misses_no_link_and_no_number(link: str, phone: str):
+@given(st.from_regex(LINK), st.from_regex(SAID), st.from_regex(PHONE))
+def test_the_short_look_misses_no_link_and_no_number(link: str, said: str, phone: str):
     """Whatever one of the long expressions finds, the short one before it has seen."""
     assert may_link(link)
+    assert may_say(said)
     assert _MAY_PHONE.search(phone)
 
 
@@ -104,14 +107,44 @@ def test_what_only_looks_a_little_like_a_link_is_none(text: str):
     assert hosts(text) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        *(("evil dot com", "evil.com"), ("www dot evil dot com", "www.evil.com"), ("evil.example dot cn", "evil.example.cn")),
+        *(("evil点com点cn", "evil.com.cn"), ("evil-dot-com", "evil.com"), ("evil dot c o m.", "evil.com"), ("恶意点com", "意.com")),
+        *(("evil-dot-example.cn", "evil-dot-example.cn"), ("http://evil-dot-example.cn", "evil-dot-example.cn")),
+        *(("evil.game:8080", "evil.game"), ("evil[.]game/x", "evil.game"), ("www.恶意.游戏", "恶意")),
+    ],
+)
+def test_a_host_is_told_where_its_dot_is_said_or_its_domain_unknown(text: str, host: str):
+    """As it would be dialled, as far as letters go that an allowed domain may have: a stroke that belongs to a name stays in it."""
+    assert hosts(f"请看 {text}") == [host]
+
+
+@given(st.lists(st.sampled_from(["a", "-dot-", " dot ", "点", "com", ".", "www.", "cn", ":8080", "/", " ", "恶"]), max_size=40))
+def test_dots_that_are_said_cost_no_more_than_they_should(pieces: list[str]):
+    """However names and said dots are strung together, looking ends, and what is found is a host with a dot or nothing."""
+    assert all("." in host for host in hosts("".join(pieces)) if "dot" in host)
+
+
+@pytest.mark.parametrize("piece", ["http:", "http:/", "www.", "www。a。", "a-dot-", "a.b:8080 ", "://", "138转0013 ", "a点"])
+def test_looking_takes_a_time_that_grows_with_the_text_alone(piece: str):
+    """Of the longest message, made of beginnings of links and numbers: what would grow with its square took half a second."""
+    form = n1(piece * (17_000 // len(piece)))
+    begun = time.process_time()
+    found = [*links_in(form), *phones_in(form)]
+    assert time.process_time() - begun < 0.2, len(found)
+
+
 MISSED_LINKS = (
-    "evil dot com",
-    "evil点com",
+    "evil point com",
+    "evil dot net",
     "evil·com",
     "evil,com",
     "恶意。中国",
     "evil.game",
-    "evil.game:8080",
+    "evil.game:1234",
+    "恶意.game/x",
     "evil.\ncom",
     "evil.c0m",
 )
@@ -192,11 +225,28 @@ def test_other_digits_are_no_phone_number(text: str):
     assert numbers(text) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["138转0013转8000", "138 then 0013 then 8000", "138 0013 then 8000", "138再拨0013再拨8000", "138 dash 0013-8000"]
+)
+def test_words_between_its_groups_hide_no_number(text: str):
+    """Which say what comes next, between two of the groups or three."""
+    assert numbers(f"请打{text}。") == ["13800138000"]
+
+
+@pytest.mark.parametrize(
+    "text", ["rooms 150 and 2025 and 2026", "138加0013加8000", "首月138然后1388然后1588元", "150转1204转1305路", "138转0013转80001"]
+)
+def test_words_between_other_digits_make_no_number_of_them(text: str):
+    """Lists, sums, prices, lines of buses, more digits."""
+    assert numbers(text) == []
+
+
 MISSED_NUMBERS = (
     "yi san ba ling ling yi san ba",
     "138，0013，8000",
     "138\n0013\n8000",
-    "138转0013转8000",
+    "138，然后0013，然后8000",
+    "138 and 0013 and 8000",
     "l38OOl38OOO",
     "110138001380001",
     "95588",

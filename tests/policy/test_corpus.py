@@ -20,7 +20,7 @@ from smsgw.policy.selftest import pdu_of
 from smsgw.smpp import const
 from smsgw.smpp.text import encode
 from smsgw.smpp.udh import Concat, concat_element, write_udh
-from tests.policy.corpus import harmless, make
+from tests.policy.corpus import asked, harmless, make
 from tests.policy.sets import ACCOUNT, compiled, owner, raw, rule
 
 HERE = Path(__file__).resolve().parent / "corpus"
@@ -32,11 +32,13 @@ unreadable = "{unreadable}"
 parts = "{parts}"
 [[terms]]
 id = "plain"
+pinyin = true
 file = "words"
 must = ["百家乐"]
 [[terms]]
 id = "apart"
 form = "n2"
+pinyin = true
 action = "hold"
 file = "words"
 must = ["百 家 乐"]
@@ -65,14 +67,31 @@ def large() -> RuleSet:
     return compiled(f"{SET.format(unreadable='hold', parts='hold')}\n{made}", {**words, **lists})
 
 
+@cache
+def asking(name: str) -> RuleSet:
+    """Return the set that has one rule alone: what other words, links and numbers are worth is not what is asked."""
+    return compiled(asked.SETS[name])
+
+
 def objection(entry: dict[str, Any]) -> str:
     """Return the rule that objects to an entry; "" for none."""
+    if "asks" in entry:
+        return _asked(entry)
     if "parts" in entry:
         return joined(policy(), *pdus_of(entry))
     if "octets" not in entry:
         return rule(policy(), entry["text"])
     pdu = raw(bytes.fromhex(entry["octets"]), entry["data_coding"], esm_class=entry["esm_class"])
     return rule(policy(), pdu=pdu)
+
+
+def _asked(entry: dict[str, Any]) -> str:
+    """Return the same of an entry that one rule is asked of: its text, or a short one with a header or TLVs."""
+    rules = asking(entry["asks"])
+    if "text" in entry:
+        return rule(rules, entry["text"])
+    octets = bytes.fromhex(entry.get("octets", b"Sale".hex()))
+    return rule(rules, pdu=raw(octets, esm_class=0x40 if "octets" in entry else 0, tlvs=bytes.fromhex(entry.get("tlvs", ""))))
 
 
 def pdus_of(entry: dict[str, Any]) -> list[bytes]:
@@ -102,21 +121,28 @@ def test_no_disguise_of_a_caught_class_is_missed(kind: str):
     """Zero missed in each class that is called caught."""
     of_class = [entry for entry in ENTRIES if entry["class"] == kind]
     assert len(of_class) >= 8
-    assert [entry for entry in of_class if not objection(entry)] == []
+    assert [entry for entry in of_class if not (found := objection(entry)) or not found.startswith(entry.get("asks", ""))] == []
 
 
 def test_no_disguise_is_missed_in_a_crowd():
     """Each caught entry is found by the large set as well: no other word or pattern gets in its way."""
-    caught = [entry for entry in ENTRIES if entry["caught"] and "text" in entry]
+    caught = [entry for entry in ENTRIES if entry["caught"] and "text" in entry and "asks" not in entry]
     assert len(caught) > 300
     assert [entry for entry in caught if not rule(large(), entry["text"])] == []
 
 
 def test_what_is_missed_is_listed():
-    """Pinyin, homophones, ideographs between, digits for letters: known misses; one that is caught belongs among the caught."""
+    """Pinyin of some syllables, homophones, ideographs between, digits for letters: one that is caught belongs among the caught."""
     listed = [entry for entry in ENTRIES if not entry["caught"]]
     assert Counter(entry["class"] for entry in listed if objection(entry)) == {}
     assert len(listed) >= 10
+
+
+def test_what_is_near_a_disguise_passes():
+    """Texts that differ from those of a class by what makes them harmless; none of them is stopped by the rule of that class."""
+    near = asked.harmless()
+    assert len(near) >= 20
+    assert [entry for entry in near if objection(entry)] == []
 
 
 def test_a_word_split_over_parts_is_held_and_seen_when_joined():

@@ -27,12 +27,26 @@ def test_many_terms_are_found_where_they_stand():
 def test_one_word_more_changes_one_shard():
     """Terms are dealt out by their letters, evenly: what is added or taken away leaves the other shards as they are."""
     words = [f"w{number}x" for number in range(9_000)]
-    before, after = (matcher._dealt([Term(word, 0) for word in listed]) for listed in (words, ["new", *words[1:], "more"]))
+    before, after = (
+        matcher._dealt([Term(word, 0) for word in listed], matcher._count_of(9_000))
+        for listed in (words, ["new", *words[1:], "more"])
+    )
     assert len(before) == len(after) == 3
     assert all(2_500 < len(shard) < 3_500 for shard in before)
     changed = (("w0x", before), ("new", after), ("more", after))
     expected = {at for word, shards in changed for at, shard in enumerate(shards) if Term(word, 0) in shard}
     assert {at for at in range(3) if before[at] != after[at]} == expected
+
+
+def test_spellings_make_no_shard_more():
+    """They are found like words, and covered by the same exceptions; how many terms there are does not count them."""
+    words = [Term(f"w{number}x", 0) for number in range(matcher.TERMS_A_SHARD)]
+    terms = Terms(words, [Term("zhaky", 1)], spellings=[Term("zhak", 1), Term("扎k", 1)])
+    assert (len(terms._shards), len(terms)) == (1, matcher.TERMS_A_SHARD)
+    assert {hit.owner for hit in terms.find("扎k w7x zhak")} == {0, 1}
+    assert {hit.owner for hit in terms.find("zhak")} == {1}
+    assert {hit.owner for hit in terms.find("zhaky")} == set()
+    assert {hit.owner for hit in Terms([Term("扎", 0)], spellings=[Term("zha", 0)]).find("zha")} == {0}
 
 
 def test_a_whole_word_is_no_piece_of_another():

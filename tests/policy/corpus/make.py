@@ -14,6 +14,7 @@ from typing import Any
 from smsgw.policy.ruleset import lines_of
 from smsgw.smpp import gsm7
 from smsgw.smpp.udh import Concat, concat_element, write_udh
+from tests.policy.corpus import asked
 
 HERE = Path(__file__).resolve().parent
 WORDS = lines_of((HERE / "words.txt").read_text(encoding="utf-8"))
@@ -32,6 +33,30 @@ ACCENTED = str.maketrans("aeiouc", "áèîöùç")
 LISU = str.maketrans("bpdtgkjczfmnlsrvhwxyaeiou", "ꓐꓑꓓꓔꓖꓗꓙꓚꓜꓝꓟꓠꓡꓢꓣꓦꓧꓪꓫꓬꓮꓰꓲꓳꓴ")
 SMALL = str.maketrans("abcdeghijklmnoptuvwz", "ᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘᴛᴜᴠᴡᴢ")
 STRUCK = str.maketrans("abcdhiltouyz", "ⱥƀȼđħɨłŧøʉɏƶ")
+
+
+PINYIN = {
+    "百家乐": "bai家乐",
+    "赌博网站": "du博网站",
+    "真人荷官": "真人he官",
+    "六合彩票": "六合cai票",
+    "澳门新葡京": "澳men新葡京",
+    "办假证件": "办假证jian",
+    "刷单兼职": "Shua单兼职",
+    "内幕股票": "内幕ｇｕ票",
+    "出售银行卡": "出售银hang卡",
+    "裸聊视频": "裸聊視pin",
+}
+PINYIN_WHOLE = {
+    "百家乐": "baijiale",
+    "赌博网站": "DUBOWANGZHAN",
+    "刷单兼职": "shuadanjianzhi",
+    "六合彩票": "liuhecaipiao",
+    "裸聊视频": "luoliaoshipin",
+    "代写论文": "daixielunwen",
+    "枪支弹药": "ｑｉａｎｇｚｈｉｄａｎｙａｏ",
+    "内幕股票": "nei\u200bmugupiao",
+}
 
 
 def between(word: str, what: str) -> str:
@@ -74,11 +99,15 @@ CAUGHT: dict[str, tuple[list[str], Callable[[str], str]]] = {
     "tones": (HAN, lambda word: between(word, "ˊ˙")),
     "stretched": (HAN, lambda word: between(word, "\u0640")),
     "nobody's plane": (HAN, lambda word: between(word, "\U000f0000")),
+    "pinyin": (list(PINYIN), lambda word: PINYIN[word]),
+    "pinyin, apart": (list(PINYIN), lambda word: between(PINYIN[word], "*")),
+    "pinyin, whole": (list(PINYIN_WHOLE), lambda word: PINYIN_WHOLE[word]),
     "shown from its end": (WORDS, lambda word: f"\u202e{word[::-1]}\u202c"),
 }
 MISSED: dict[str, tuple[list[str], Callable[[str], str]]] = {
     "ideograph between": (HAN[:8], lambda word: between(word, "口")),
-    "pinyin": (["百家乐", "赌博网站"], lambda word: {"百家乐": "bai家乐", "赌博网站": "du博网站"}[word]),
+    "pinyin of two syllables": (["百家乐", "赌博网站"], lambda word: {"百家乐": "baijia乐", "赌博网站": "dubo网站"}[word]),
+    "pinyin of a short word": (["百家乐"], lambda _: "bai jia le"),
     "homophone": (["发票代开", "刷单兼职"], lambda word: {"发票代开": "发漂代开", "刷单兼职": "唰单兼职"}[word]),
     "digits between": (HAN[:4], lambda word: between(word, "①")),
     "letters between": (HAN[:4], lambda word: between(word, "a")),
@@ -141,6 +170,7 @@ def entries() -> Iterator[dict[str, Any]]:
             for word in words:
                 yield {"class": name, "caught": caught, "text": chance.choice(frames).format(disguise(word))}
     yield from ({**one, "caught": True} for one in (*_octets(), *_split()))
+    yield from asked.entries()
 
 
 if __name__ == "__main__":
