@@ -117,4 +117,4 @@ async def find(  # noqa: PLR0917 - what a reader may ask for
 
 async def currencies(connection: Connection) -> dict[str, str]:
     """Return the currency of each tenant, by name."""
-    return dict(await connection.fetch("SELECT name, currency FROM tenant"))
+    return {row["name"]: row["currency"] for row in await connection.fetch("SELECT name, currency FROM tenant")}
