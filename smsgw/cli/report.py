@@ -53,7 +53,10 @@ def write(
     out: Annotated[Path | None, typer.Option(help="Where to write it; report-NAME-REF.zip if not given.")] = None,
     json: stored.Json = False,
 ) -> None:
-    """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof."""
+    """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof.
+
+    Says how much is in it: of complaints how many there are, and how many messages they are about, a row of complaints.csv each.
+    """
     opened, span = keys.content_of(config).open, span_of(since, until)
     signer = keys.signer_of(config)
     path = out or Path(f"report-{_plain(name)}-{_plain(ref)}.zip")
