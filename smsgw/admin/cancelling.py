@@ -9,8 +9,9 @@ Must never: touch a message; show a whole number; cancel everything because noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from smsgw.admin.reasons import LONGEST_REASON
 from smsgw.admin.standing import NotAllowed, NotFound
@@ -27,16 +28,12 @@ SINCE_S: Final = 3 * 86_400
 MOST_OPEN: Final = 20
 """Cancellations that are carried out at a time: every node looks through its messages once for each."""
 
-
+MASKED: Final = ("prefix", "number", "source")
 _RESULT: Final = ("tenant", "account", "messages", "parts", "refund", "currency", "in_doubt", "out")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What somebody wants cancelled: all that is given has to hold, and something but the times is given.
-
-    `since_s`: accepted at most so long ago; `until_s`: and at least so long.
-    """
+class Meant(msgspec.Struct, frozen=True):
+    """Which messages, by names; all that is given has to hold. `prefix`, `number`: of the recipient; `rule`: what it met."""
 
     account: str = ""
     tenant: str = ""
@@ -45,6 +42,18 @@ class Wanted:
     number: str = ""
     source: str = ""
     rule: str = ""
+
+    def given(self) -> dict[str, str]:
+        """Return what is given of it."""
+        return {name: value for name in Meant.__struct_fields__ if (value := getattr(self, name))}
+
+
+class Wanted(Meant, frozen=True):
+    """What somebody wants cancelled: something but the times is given.
+
+    `since_s`: accepted at most so long ago; `until_s`: and at least so long.
+    """
+
     since_s: float = SINCE_S
     until_s: float = 0.0
 
@@ -88,8 +97,7 @@ async def result(connection: Connection, number: int) -> tuple[dict[str, Any], l
 
 async def _filter(connection: Connection, wanted: Wanted) -> Filter:
     """Return what is wanted as the store has it. Raises NotFound for an unknown name, ValueError for what means nothing."""
-    named = (wanted.account, wanted.tenant, wanted.link, wanted.prefix, wanted.number, wanted.source, wanted.rule)
-    if not any(named):
+    if not wanted.given():
         raise ValueError("say which messages: of an account, tenant, link, recipient (prefix or number), sender or rule")
     prefix, number = (_digits(word, text) for word, text in (("prefix", wanted.prefix), ("number", wanted.number)))
     if not wanted.since_s > wanted.until_s >= 0:
@@ -122,18 +130,15 @@ def _digits(word: str, text: str) -> str:
     return digits
 
 
-def _said(wanted: Wanted, masked: Filter) -> dict[str, Any]:
+def _said(wanted: Meant, masked: Filter) -> dict[str, Any]:
     """Return a filter in words, with masked numbers."""
-    said = {
-        "account": wanted.account, "tenant": wanted.tenant, "link": wanted.link, "prefix": masked.prefix,
-        "number": masked.number, "source": masked.source, "rule": masked.rule,
-    }  # fmt: skip
-    return {key: value for key, value in said.items() if value}
+    return {key: getattr(masked, key) if key in MASKED else value for key, value in wanted.given().items()}
 
 
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     meant: Filter = row["filter"]
-    names = Wanted(account=row["account"] or "", tenant=row["tenant"] or "", link=row["link"] or "")
+    told = {key: getattr(meant, key) for key in (*MASKED, "rule")}
+    names = Meant(account=row["account"] or "", tenant=row["tenant"] or "", link=row["link"] or "", **told)
     of = _said(names, meant.masked() if row["done_at"] is None else meant)
     sums = {key: sum(one[key] for one in row["result"]) for key in ("messages", "parts", "in_doubt", "out")}
     return {

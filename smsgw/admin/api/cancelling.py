@@ -32,17 +32,8 @@ class Cancelling:
     async def cancel(self, asked: Asked) -> Told:
         """Messages that are not to be sent: counted alone in a dry run."""
         body = body_of(await asked.body(SMALL), shapes.CancelBody)
-        wanted = Wanted(
-            account=body.account,
-            tenant=body.tenant,
-            link=body.link,
-            prefix=body.prefix,
-            number=body.number,
-            source=body.source,
-            rule=body.rule,
-            since_s=span_of(body.since).total_seconds(),
-            until_s=span_of(body.until).total_seconds() if body.until else 0.0,
-        )
+        until_s = span_of(body.until).total_seconds() if body.until else 0.0
+        wanted = Wanted(**body.given(), since_s=span_of(body.since).total_seconds(), until_s=until_s)
         dry_run = is_on(asked.query.get("dry_run", ""))
         try:
             async with borrowed(self._pool) as connection:
