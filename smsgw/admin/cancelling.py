@@ -25,8 +25,6 @@ from smsgw.store.provisioning import audit
 KIND: Final = "cancellation"
 SINCE_S: Final = 3 * 86_400
 """How far back a filter looks that does not say."""
-MOST_OPEN: Final = 20
-"""Cancellations that are carried out at a time: every node looks through its messages once for each."""
 
 MASKED: Final = ("prefix", "number", "source")
 _RESULT: Final = ("tenant", "account", "messages", "parts", "refund", "currency", "in_doubt", "out")
@@ -63,17 +61,21 @@ async def preview(connection: Connection, wanted: Wanted) -> list[dict[str, Any]
     return _readable(await cancels.preview(connection, await _filter(connection, wanted)))
 
 
-async def cancel(connection: Connection, wanted: Wanted, *, actor: str, reason: str) -> tuple[int, list[dict[str, Any]]]:
+async def cancel(connection: Connection, wanted: Wanted, *, actor: str, reason: str, most: int) -> tuple[int, list[dict[str, Any]]]:
     """Have messages cancelled; returns the cancellation's number and its preview. Raises NotFound, NotAllowed, ValueError.
 
-    It means what was accepted until now, also where that comes to light later.
+    It means what was accepted until now, also where that comes to light later. `most`: so many are carried out at a time, because
+    every node looks through its messages once for each (`limits.cancellations`).
     """
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise ValueError(f"a cancellation needs a reason: one line of at most {LONGEST_REASON} characters")
     async with connection.transaction():
         await cancels.lock(connection)
-        if await cancels.count_open(connection) >= MOST_OPEN:
-            raise NotAllowed(f"{MOST_OPEN} cancellations are being carried out: wait until some are done (smsgw cancel list)")
+        if await cancels.count_open(connection) >= most:
+            raise NotAllowed(
+                f"{most} cancellations are being carried out: wait until some are done (smsgw cancel list), or raise"
+                " limits.cancellations"
+            )
         meant = await _filter(connection, wanted)
         rows = _readable(await cancels.preview(connection, meant))
         number = await cancels.ask(connection, meant, actor, reason)
