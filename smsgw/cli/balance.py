@@ -94,12 +94,14 @@ def history(
         from smsgw.billing.tariff import format_money
         from smsgw.store import books
 
+        (of,) = await books.balances(connection, tenant)
         return [
             {
                 "number": row["id"],
                 "day": str(_EPOCH + datetime.timedelta(days=row["day"])),
                 "kind": row["kind"],
                 "amount": format_money(row["amount"]),
+                "currency": of.currency,
                 "messages": row["messages"],
                 "actor": row["actor"],
                 "reason": row["reason"],
@@ -117,11 +119,12 @@ def _show_refunds(config: Path, tenant: str, limit: int, *, json: bool, csv: boo
         from smsgw.billing.tariff import format_money
         from smsgw.store import books
 
-        await books.balances(connection, tenant)
+        (of,) = await books.balances(connection, tenant)
         return [
             {
                 "message": str(row["message"]),
                 "amount": format_money(row["amount"]),
+                "currency": of.currency,
                 "actor": row["actor"],
                 "reason": row["reason"],
                 "at": f"{row['at']:%Y-%m-%dT%H:%M:%SZ}",
@@ -212,15 +215,25 @@ def refund(
     json: Json = False,
 ) -> None:
     """Give the price of one message back, by your decision; at most once, whatever gave it back before."""
-    from smsgw.admin import books
     from smsgw.billing.tariff import format_money
 
     by = signature(actor, reason, "", dry_run=dry_run)
-    done = stored.ask(config, lambda connection: books.refund(connection, message, by))
-    if done is None:
+
+    async def ask(connection: Connection) -> dict[str, Any] | None:
+        from smsgw.admin import books
+        from smsgw.store.books import balances
+
+        done = await books.refund(connection, message, by)
+        if done is None:
+            return None
+        (of,) = await balances(connection, done.tenant)
+        told = {"message": str(done.message), "tenant": done.tenant, "currency": of.currency, "refund": format_money(done.amount)}
+        return {**told, "balance": format_money(done.balance), "dry_run": dry_run}
+
+    told = stored.ask(config, ask)
+    if told is None:
         face.fail(face.NOT_FOUND, f"there is no message {message}")
-    told = {"message": str(done.message), "tenant": done.tenant, "refund": format_money(done.amount)}
-    face.print_one({**told, "balance": format_money(done.balance), "dry_run": dry_run}, json=json)
+    face.print_one(told, json=json)
 
 
 def _amount(text: str) -> int:
