@@ -24,8 +24,8 @@ TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="The contract'
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency, at most six decimals.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the ledger and in the audit.", callback=stored.sound)]
 Reference = Annotated[str, typer.Option("--reference", help="Your own number of it: the same one is never booked twice.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would come to, book nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+DryRun = Annotated[bool, face.flag("--dry-run", help="Show what it would come to, book nothing.")]
+Json = Annotated[bool, face.flag("--json", help="For programs.")]
 
 SIGNED = {"ignore_unknown_options": True}  # an amount may begin with a minus
 _EPOCH = datetime.date(1970, 1, 1)
@@ -45,7 +45,7 @@ def build() -> typer.Typer:
 
 
 def show(
-    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="All of them if not given.")] = "",
     config: face.ConfigPath = face.CONFIG,
     *,
     json: Json = False,
@@ -77,7 +77,7 @@ def history(
     since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01.")] = "",
     limit: stored.Limit = 1_000,
     *,
-    refunds: Annotated[bool, typer.Option("--refunds", help="The refunds that people gave instead, one by one.")] = False,
+    refunds: Annotated[bool, face.flag("--refunds", help="The refunds that people gave instead, one by one.")] = False,
     json: Json = False,
     csv: stored.Csv = False,
 ) -> None:

@@ -96,8 +96,8 @@ def add(
 @app.command("list")
 def list_(
     *,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Only those past their due date.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Closed ones as well.")] = False,
+    overdue: Annotated[bool, face.flag("--overdue", help="Only those past their due date.")] = False,
+    everything: Annotated[bool, face.flag("--all", help="Closed ones as well.")] = False,
     limit: stored.Limit = 1_000,
     config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,

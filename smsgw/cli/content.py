@@ -71,7 +71,7 @@ def purge(
     until: Until = "",
     to: Destination = "",
     ids: Ids = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only the counts are shown.")] = False,
+    yes: Annotated[bool, face.flag("--yes", help="Do it; without it only the counts are shown.")] = False,
     json: stored.Json = False,
 ) -> None:
     """Remove what messages said; a tombstone with its hash stays. Without --yes it only counts."""

@@ -50,7 +50,7 @@ def export(
     out: Annotated[Path, typer.Option(help="An empty directory, or one that is made.")],
     start: From = "",
     until: Until = "",
-    content: Annotated[bool, typer.Option("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
+    content: Annotated[bool, face.flag("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
     actor: stored.Actor = "",
     json: Json = False,
 ) -> None:

@@ -34,8 +34,14 @@ EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
 _OF_HTTP: Final = {404: NOT_FOUND, 403: EX_NOPERM}
 
-Json = Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")]
-Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
+
+def flag(*names: str, help: str, **more: Any) -> Any:  # noqa: A002 - its name in typer
+    """Return an option that takes no value, and shows none in the help."""
+    return typer.Option(*names, help=help, metavar="", **more)
+
+
+Json = Annotated[bool, flag("--json", help="A JSON list, one object a line.")]
+Csv = Annotated[bool, flag("--csv", help="CSV with a header.")]
 
 CONTROL_SOCKET: Final = "admin.sock"
 CONFIG: Final = Path("/etc/smsgw/smsgw.toml")

@@ -32,7 +32,7 @@ def replay(
     account: Annotated[str, typer.Option(help="Only texts of this system_id, whatever its policy.")] = "",
     since: Annotated[str, typer.Option(help="How far back, such as 12h or 7d.")] = "7d",
     most: Annotated[int, typer.Option(min=1, max=1_000_000, help="Judge at most so many, the oldest first.")] = 100_000,
-    text: Annotated[bool, typer.Option("--text", help="Show what the examples say.")] = False,
+    text: Annotated[bool, face.flag("--text", help="Show what the examples say.")] = False,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -76,7 +76,7 @@ def export(
     version: Annotated[
         str, typer.Option(help="A version that it had, at least its first 8 characters; none: the one in force.")
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Write over files that say something else.")] = False,
+    force: Annotated[bool, face.flag("--force", help="Write over files that say something else.")] = False,
 ) -> None:
     """Write a rule set into files, as it is stored, and print the table that names them."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from smsgw.config import Config
     from smsgw.store.database import Connection
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Undo what others changed since the last apply.")]
+Overwrite = Annotated[bool, face.flag("--overwrite", help="Undo what others changed since the last apply.")]
 
 
 def check(

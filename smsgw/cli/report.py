@@ -49,7 +49,7 @@ def write(
     since: Since = "",
     until: Until = "",
     kind: Annotated[Kind | None, typer.Option(help="tenant or account, where a name is both.")] = None,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Stop it first: its submits are refused.")] = False,
+    freeze: Annotated[bool, face.flag("--freeze", help="Stop it first: its submits are refused.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where to write it; report-NAME-REF.zip if not given.")] = None,
     json: stored.Json = False,
 ) -> None:
@@ -92,9 +92,7 @@ def verify(
     file: Annotated[Path, typer.Argument(help="A bundle.")],
     config: face.ConfigPath = face.CONFIG,
     *,
-    store: Annotated[
-        bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")
-    ] = False,
+    store: Annotated[bool, face.flag("--store", help="Also that it was written here, and that the audit's chain fits it.")] = False,
     key: keys.Key = None,
     json: stored.Json = False,
 ) -> None:

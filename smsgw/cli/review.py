@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
 Id = Annotated[int, typer.Argument(help="The id of the entry, as list tells it.", metavar="ID")]
-Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID...")]
+Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID")]
 
 app = typer.Typer(help="Messages held for a person: list, show, accept, refuse.", no_args_is_help=True)
 

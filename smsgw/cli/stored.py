@@ -49,7 +49,7 @@ def sound(reason: str) -> str:
 
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.", callback=sound)]
 Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
+DryRun = Annotated[bool, face.flag("--dry-run", help="Show what would change, change nothing.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
 
 USAGE: Final = 2
