@@ -10,7 +10,6 @@ Never here: writing a row.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -34,13 +33,13 @@ def list_(
     kind: Annotated[str, typer.Option(help="Of this kind: account, tenant_state, price, content, …")] = "",
     name: Annotated[str, typer.Option(help="Of this name.")] = "",
     by: Annotated[str, typer.Option(help="By this actor.")] = "",
-    since: Annotated[str, typer.Option(help="From then on: 30m, 12h, 7d ago.")] = "",
+    since: Annotated[str, typer.Option(help="From then on: 30m, 12h or 7d ago, 2026-12-31, or 2026-12-31T18:00+08:00.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="So many at most.")] = 100,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Show the newest rows first: what was changed from what to what. --json and --csv have all that was and all that is."""
-    start = datetime.now(UTC) - stored.span(since, "--since") if since else None
+    start = stored.moment(since, "--since") if since else None
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.admin import audited
@@ -100,7 +99,7 @@ def changed(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, curren
         return _said(key, of[key], currency) if of.get(key) is not None else "none"
 
     if new is None:
-        return " ".join(["gone:", *(f"{key} {said(key, was)}" for key in was)]) if was else ""
+        return "gone: " + ", ".join(f"{key} {said(key, was)}" for key in was) if was else ""
     came = [f"{key} {said(key, now)}" for key in now if key not in was and now[key] not in (None, "")]
     moved = [f"{key} {said(key, was)} → {said(key, now)}" for key in was if was[key] != now.get(key)]
     return ", ".join(moved + came)

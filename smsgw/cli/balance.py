@@ -74,7 +74,7 @@ def show(
 def history(
     tenant: TenantName,
     config: face.ConfigPath = face.CONFIG,
-    since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01.")] = "",
+    since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01, or 7d ago.")] = "",
     limit: stored.Limit = 1_000,
     *,
     refunds: Annotated[bool, face.flag("--refunds", help="The refunds that people gave instead, one by one.")] = False,
@@ -85,10 +85,7 @@ def history(
     if refunds:
         _show_refunds(config, tenant, limit, json=json, csv=csv)
         return
-    try:
-        first = (datetime.date.fromisoformat(since) - _EPOCH).days if since else None
-    except ValueError:
-        face.fail(stored.USAGE, f"--since {since!r} is no day: write 2026-11-01")
+    first = (stored.moment(since, "--since").astimezone(datetime.UTC).date() - _EPOCH).days if since else None
 
     async def ask(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.billing.tariff import format_money

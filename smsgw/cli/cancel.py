@@ -39,7 +39,7 @@ def messages(  # noqa: PLR0917 - a filter has as many
     number: Annotated[str, typer.Option(help="To this number.")] = "",
     source: Annotated[str, typer.Option(help="From this sender.")] = "",
     rule: Annotated[str, typer.Option(help="Held by this rule: terms.bait, or all of set@version:rule:span.")] = "",
-    since: Annotated[str, typer.Option(help="Accepted since then: 30m, 12h or 3d back, or 2026-12-31T18:00Z.")] = "3d",
+    since: Annotated[str, typer.Option(help="Accepted since then: 12h or 3d ago, 2026-12-31, or 2026-12-31T18:00+08:00.")] = "3d",
     until: Annotated[str, typer.Option(help="Accepted until then, written so too; now if not given.")] = "",
     reason: Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log. Needed, but for --dry-run.")] = "",
     config: face.ConfigPath = face.CONFIG,
@@ -104,11 +104,5 @@ def show(number: Number, config: face.ConfigPath = face.CONFIG, *, json: stored.
 
 
 def _ago(text: str, option: str) -> float:
-    """Return how many seconds ago a moment was, given as that or as a moment; ends the command with 2 for another text."""
-    if "T" not in text and "-" not in text:
-        return stored.span(text, option).total_seconds()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        face.fail(stored.USAGE, f"{option} {text!r} is no moment: write 12h, or 2026-12-31T18:00Z")
-    return (datetime.now(UTC) - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds()
+    """Return how many seconds ago a moment was; ends the command with 2 for what is none."""
+    return (datetime.now(UTC) - stored.moment(text, option)).total_seconds()

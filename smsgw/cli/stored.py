@@ -166,6 +166,19 @@ def span(text: str, option: str) -> timedelta:
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
 
 
+def moment(text: str, option: str) -> datetime:
+    """Return a moment, given as how long ago it was (30m, 12h, 7d) or as itself: 2026-12-31, or with a time and its offset; without
+    one it is UTC. Ends the command with 2 for another text.
+    """
+    if re.fullmatch(r"\d{1,6}[smhd]", text):
+        return datetime.now(UTC) - span(text, option)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        face.fail(USAGE, f"{option} {text!r} is no moment: write 12h (ago), 2026-12-31, or 2026-12-31T18:00+08:00")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def day(text: str, option: str) -> date | None:
     """Return a day such as 2026-12-31; "none" is none. Ends the command with 2 for another text."""
     if text == "none":

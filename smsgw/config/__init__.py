@@ -279,7 +279,7 @@ def load(path: Path | str) -> Config:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError([f"{name}: cannot be read: {error.strerror}"]) from None
+        raise ConfigError([f"{name}: cannot be read: {error.strerror} (--config, or SMSGW_CONFIG, says which file)"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{name}: is not UTF-8 at octet {error.start}"]) from None
     return parse(text, name)
