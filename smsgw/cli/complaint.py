@@ -103,11 +103,13 @@ def list_(
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
-    """Show complaints that are open, those that are due soonest first."""
+    """Show complaints that are open, those that are due soonest first. messages: how many; show and --json have their ids."""
     from smsgw.store import complaints
 
     which = "overdue" if overdue else "all" if everything else "open"
     rows = stored.ask(config, lambda connection: complaints.listed(connection, which=which, limit=limit))
+    if not json:
+        rows = [{**row, "messages": len(row["messages"])} for row in rows]
     stored.show(recipients.filled(rows), "complaints", json=json, csv=csv)
 
 
