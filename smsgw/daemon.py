@@ -173,7 +173,7 @@ class Daemon:
         ending = Ending(self.desk, self.deliver)
         self.dispatch = Dispatch(self.desk, self.carriers, ending, spill_over=work.spill_over)
         self._build_hold(ending)
-        self.cancel = Cancel(self.desk, self.ground.pool, self.dispatch, ending, probe=self.probe)
+        self.cancel = Cancel(self.desk, self.ground.pool, self.dispatch, ending, config.limits, self.probe)
         self.cancel.register(self.meters)
         parties = self.desk, self.carriers, self.dispatch, ending, self.recall, self.hold, self.defer, self.cancel
         self.due = Due(*parties, spill_after_s=work.spill_after_s)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -144,6 +145,12 @@ async def running(dsn: str, text: str, *, node: int = 1, more: str = "") -> Asyn
                 stop.set()
 
 
+async def _hear(told: socket.socket, word: bytes) -> None:
+    """Wait until a process says this word among others."""
+    while word not in await asyncio.get_running_loop().sock_recv(told, 4_096):
+        pass
+
+
 class GatewayProcess:
     """A gateway as a process: started, killed, started again on the same port."""
 
@@ -175,25 +182,36 @@ class GatewayProcess:
         return self._process.pid
 
     async def start(self, *, crash_point: str = "", timeout_s: float = 60.0) -> None:
-        """Start it and wait until it is ready. Raises TimeoutError, RuntimeError."""
-        at = await self.launch(crash_point=crash_point)
-        async with asyncio.timeout(timeout_s):
-            while True:
-                with self.log.open("rb") as log:
-                    log.seek(at)
-                    found = re.search(rb'"ready".*?"ports":\[(\d+)|"ports":\[(\d+)[^\n]*"ready"', log.read())
-                if found:
-                    self.port = int(found[1] or found[2])
-                    return
-                if not self.alive:
+        """Start it and wait until it says, as to systemd, that it is ready. Raises TimeoutError, RuntimeError."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.setblocking(False)
+            told.bind("")  # an abstract address that the system chooses
+            at = await self.launch(crash_point=crash_point, notify=f"@{told.getsockname()[1:].decode()}")
+            async with asyncio.timeout(timeout_s):
+                if not await self._is_ready(told):
                     raise RuntimeError(f"the gateway ended: {self.log.read_text(encoding='utf-8')[-2000:]}")
-                await asyncio.sleep(0.02)
+        with self.log.open("rb") as log:
+            log.seek(at)
+            found = re.search(rb'"event":"listening"[^\n]*"port":(\d+)', log.read())
+        assert found is not None
+        self.port = int(found[1])
 
-    async def launch(self, *, crash_point: str = "") -> int:
-        """Start it and do not wait; returns where its words begin in the log."""
+    async def _is_ready(self, told: socket.socket) -> bool:
+        """Wait for READY=1; False when the process ends before it."""
+        assert self._process is not None
+        async with asyncio.TaskGroup() as group:
+            ended, ready = group.create_task(self._process.wait()), group.create_task(_hear(told, b"READY=1"))
+            await asyncio.wait([ended, ready], return_when=asyncio.FIRST_COMPLETED)
+            there = ready.done()
+            ended.cancel()
+            ready.cancel()
+        return there
+
+    async def launch(self, *, crash_point: str = "", notify: str = "") -> int:
+        """Start it and do not wait; `notify`: the socket that it tells how it is. Returns where its words begin in the log."""
         self.config.write_text(process_settings(port=self.port, **self._text), encoding="utf-8")  # type: ignore[arg-type]
         at = self.log.stat().st_size if self.log.exists() else 0
-        environment = {**os.environ, "SMSGW_CRASH_POINT": crash_point}
+        environment = {**os.environ, "SMSGW_CRASH_POINT": crash_point, "NOTIFY_SOCKET": notify}
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-c", PROCESS, str(self.config), stdout=log, stderr=log, env=environment

@@ -9,8 +9,9 @@ Must never: touch a message; show a whole number; cancel everything because noth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+import msgspec
 
 from smsgw.admin.reasons import LONGEST_REASON
 from smsgw.admin.standing import NotAllowed, NotFound
@@ -24,19 +25,13 @@ from smsgw.store.provisioning import audit
 KIND: Final = "cancellation"
 SINCE_S: Final = 3 * 86_400
 """How far back a filter looks that does not say."""
-MOST_OPEN: Final = 20
-"""Cancellations that are carried out at a time: every node looks through its messages once for each."""
 
-
+MASKED: Final = ("prefix", "number", "source")
 _RESULT: Final = ("tenant", "account", "messages", "parts", "refund", "currency", "in_doubt", "out")
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What somebody wants cancelled: all that is given has to hold, and something but the times is given.
-
-    `since_s`: accepted at most so long ago; `until_s`: and at least so long.
-    """
+class Meant(msgspec.Struct, frozen=True):
+    """Which messages, by names; all that is given has to hold. `prefix`, `number`: of the recipient; `rule`: what it met."""
 
     account: str = ""
     tenant: str = ""
@@ -45,6 +40,18 @@ class Wanted:
     number: str = ""
     source: str = ""
     rule: str = ""
+
+    def given(self) -> dict[str, str]:
+        """Return what is given of it."""
+        return {name: value for name in Meant.__struct_fields__ if (value := getattr(self, name))}
+
+
+class Wanted(Meant, frozen=True):
+    """What somebody wants cancelled: something but the times is given.
+
+    `since_s`: accepted at most so long ago; `until_s`: and at least so long.
+    """
+
     since_s: float = SINCE_S
     until_s: float = 0.0
 
@@ -54,17 +61,21 @@ async def preview(connection: Connection, wanted: Wanted) -> list[dict[str, Any]
     return _readable(await cancels.preview(connection, await _filter(connection, wanted)))
 
 
-async def cancel(connection: Connection, wanted: Wanted, *, actor: str, reason: str) -> tuple[int, list[dict[str, Any]]]:
+async def cancel(connection: Connection, wanted: Wanted, *, actor: str, reason: str, most: int) -> tuple[int, list[dict[str, Any]]]:
     """Have messages cancelled; returns the cancellation's number and its preview. Raises NotFound, NotAllowed, ValueError.
 
-    It means what was accepted until now, also where that comes to light later.
+    It means what was accepted until now, also where that comes to light later. `most`: so many are carried out at a time, because
+    every node looks through its messages once for each (`limits.cancellations`).
     """
     if not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
         raise ValueError(f"a cancellation needs a reason: one line of at most {LONGEST_REASON} characters")
     async with connection.transaction():
         await cancels.lock(connection)
-        if await cancels.count_open(connection) >= MOST_OPEN:
-            raise NotAllowed(f"{MOST_OPEN} cancellations are being carried out: wait until some are done (smsgw cancel list)")
+        if await cancels.count_open(connection) >= most:
+            raise NotAllowed(
+                f"{most} cancellations are being carried out: wait until some are done (smsgw cancel list), or raise"
+                " limits.cancellations"
+            )
         meant = await _filter(connection, wanted)
         rows = _readable(await cancels.preview(connection, meant))
         number = await cancels.ask(connection, meant, actor, reason)
@@ -88,8 +99,7 @@ async def result(connection: Connection, number: int) -> tuple[dict[str, Any], l
 
 async def _filter(connection: Connection, wanted: Wanted) -> Filter:
     """Return what is wanted as the store has it. Raises NotFound for an unknown name, ValueError for what means nothing."""
-    named = (wanted.account, wanted.tenant, wanted.link, wanted.prefix, wanted.number, wanted.source, wanted.rule)
-    if not any(named):
+    if not wanted.given():
         raise ValueError("say which messages: of an account, tenant, link, recipient (prefix or number), sender or rule")
     prefix, number = (_digits(word, text) for word, text in (("prefix", wanted.prefix), ("number", wanted.number)))
     if not wanted.since_s > wanted.until_s >= 0:
@@ -122,18 +132,15 @@ def _digits(word: str, text: str) -> str:
     return digits
 
 
-def _said(wanted: Wanted, masked: Filter) -> dict[str, Any]:
+def _said(wanted: Meant, masked: Filter) -> dict[str, Any]:
     """Return a filter in words, with masked numbers."""
-    said = {
-        "account": wanted.account, "tenant": wanted.tenant, "link": wanted.link, "prefix": masked.prefix,
-        "number": masked.number, "source": masked.source, "rule": masked.rule,
-    }  # fmt: skip
-    return {key: value for key, value in said.items() if value}
+    return {key: getattr(masked, key) if key in MASKED else value for key, value in wanted.given().items()}
 
 
 def _summary(row: Mapping[str, Any]) -> dict[str, Any]:
     meant: Filter = row["filter"]
-    names = Wanted(account=row["account"] or "", tenant=row["tenant"] or "", link=row["link"] or "")
+    told = {key: getattr(meant, key) for key in (*MASKED, "rule")}
+    names = Meant(account=row["account"] or "", tenant=row["tenant"] or "", link=row["link"] or "", **told)
     of = _said(names, meant.masked() if row["done_at"] is None else meant)
     sums = {key: sum(one[key] for one in row["result"]) for key in ("messages", "parts", "in_doubt", "out")}
     return {

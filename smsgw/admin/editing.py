@@ -16,6 +16,7 @@ from smsgw.admin.provisioning_file import _ACCOUNT_DEFAULTS, _TABLES, _differing
 from smsgw.admin.standing import NotFound
 from smsgw.admin.three_way import Change, Conflict, Plan, dangling, moved
 from smsgw.config import ConfigError
+from smsgw.config.values import hint
 from smsgw.store import provisioning as store
 from smsgw.store.database import Connection
 from smsgw.store.provisioning import Entities, Key
@@ -114,10 +115,11 @@ def _read(key: Key, given: Mapping[str, str]) -> dict[str, Any]:
     kind, name = key
     keys = _TABLES[kind].keys
     reading, errors, values = _Reading("", ""), [], {}
+    settable = set(keys) - {"password", _TABLES[kind].name_key}
     for word, text in ((_TABLES[kind].name_key, name), *given.items()):
         if word == "password" or word not in keys:
-            why = "secrets are made by smsgw secret rotate" if word == "password" else f"known are {', '.join(sorted(keys))}"
-            errors.append(f"{word} cannot be set here: {why}")
+            why = ": secrets are made by smsgw secret rotate" if word == "password" else hint(word, settable)
+            errors.append(f"{word} cannot be set here{why}")
             continue
         try:
             values[word] = reading._value(word, _typed(text, keys[word]), keys[word], word)

@@ -32,6 +32,7 @@ class Change:
     key: PriceKey
     old: int | None
     new: int | None
+    currency: str
 
     def row(self) -> dict[str, Any]:
         """As it is shown."""
@@ -45,6 +46,7 @@ class Change:
             "from": shown(key.from_ms) if key.from_ms else "now",
             "old": _money(self.old),
             "price": _money(self.new),
+            "currency": self.currency,
         }
 
 
@@ -70,7 +72,7 @@ async def set_price(
             before, after = ({"price": amount} if amount is not None else None for amount in (old, price))
             await provisioning.audit(connection, actor, ("price", key.name), before, after, reason)
             await provisioning.announce(connection)
-    return Change(key, old, price)
+    return Change(key, old, price, live["tenant", key.tenant]["currency"])
 
 
 async def notice(

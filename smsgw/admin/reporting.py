@@ -109,13 +109,16 @@ async def _write(  # noqa: PLR0917 - what of whom goes where
     connection: Connection, file: Any, of: Subject, meant: Filter, to: To, opened: Opener, signer: Signer, *, frozen: bool
 ) -> tuple[str, dict[str, int]]:
     writer = Writer(file)
+    taken = datetime.now(UTC)
     head = await audits.head(connection)
-    whole: set[int] = set()
+    seen, whole = set[int](), set[int]()
+    complained = _noted(dossiers.complaints(connection, meant), seen, whole)
     try:
         counts = {
             "messages": await _csv(writer, "messages.csv", _MESSAGE, _readable(dossiers.messages(connection, meant), opened)),
             "verdicts": await _csv(writer, "verdicts.csv", _VERDICT, dossiers.verdicts(connection, meant)),
-            "complaints": await _csv(writer, bundle.COMPLAINTS, _COMPLAINT, _noted(dossiers.complaints(connection, meant), whole)),
+            "messages_complained_of": await _csv(writer, bundle.COMPLAINTS, _COMPLAINT, complained),
+            "complaints": len(seen),
             "profiles": _jsonl(writer, "profiles.jsonl", await terms.profiles(connection, of.tenant)),
             "audit": await _audit(writer, connection, of, head, whole),
         }
@@ -127,7 +130,7 @@ async def _write(  # noqa: PLR0917 - what of whom goes where
         "name": of.name,
         "tenant": of.tenant_name,
         "from": _at(meant.from_id),
-        "until": _at(meant.until_id),
+        "until": min(_at(meant.until_id), taken.isoformat(timespec="milliseconds")),
         "authority": to.authority,
         "reference": to.reference,
         "by": to.actor,
@@ -138,9 +141,10 @@ async def _write(  # noqa: PLR0917 - what of whom goes where
     return bundle.seal(writer, manifest, signer), counts
 
 
-async def _noted(pages: Rows, whole: set[int]) -> Rows:
-    """Pass complaints on, and note those that are about nobody else."""
+async def _noted(pages: Rows, seen: set[int], whole: set[int]) -> Rows:
+    """Pass complaints on, a row for each message that one means; note which they are, and which are about nobody else."""
     async for page in pages:
+        seen.update(row["complaint"] for row in page)
         whole.update(row["complaint"] for row in page if not row["shared"])
         yield page
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from smsgw.carriers.pool import Carriers
 from smsgw.journey.deliver import Deliver
@@ -22,6 +22,18 @@ from smsgw.telemetry import Meters
 from smsgw.tenants.registry import Registry
 
 Rows = list[dict[str, Any]]
+_OF_LINK: Final = "messages in memory that wait for this link"
+_QUEUES: Final = {
+    "open in memory": "messages that have not come to their end",
+    "receipts ready": "receipts and handsets' messages at hand, for a receiver",
+    "unit of work": "entries that wait for a commit",
+    "owed free": "receipts and handsets' messages in the store, for a receiver",
+    "owed claimed": "of those, what a node has at hand",
+    "parked": "carriers' receipts that match no message yet",
+    "waiting free": "messages in the store: for a link, their hours, or in doubt",
+    "waiting claimed": "of those, what a node has at hand",
+}
+"""What stands in each queue."""
 
 
 class Shown:
@@ -98,7 +110,8 @@ class Shown:
         counts = {f"link {desk.link_name(link)}": depth for link, depth in self._dispatch.depths().items()}
         counts |= {"open in memory": len(desk.transit), "receipts ready": self._deliver.ready, "unit of work": desk.commit.backlog}
         counts |= await receipts.counts(self._pool)
-        return [{"queue": name.replace("_", " "), "entries": count} for name, count in counts.items()]
+        told = {name.replace("_", " "): count for name, count in counts.items()}
+        return [{"queue": name, "entries": count, "what": _QUEUES.get(name, _OF_LINK)} for name, count in told.items()]
 
     def _tenants(self) -> Rows:
         desk = self._desk

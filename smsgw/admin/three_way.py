@@ -148,7 +148,7 @@ def dangling(changes: list[Change], live: Entities) -> Iterator[Conflict]:
         refers += [("link", link) for link in told.get("links", ())]
         for key in refers:
             if key in gone:
-                yield Conflict(key, f"is still needed by {kind} {name!r}, which is in no file", final=True)
+                yield Conflict(key, f"is still needed by {kind} {name!r}, which stays: delete that first, or with it", final=True)
 
 
 def moved(changes: list[Change]) -> Iterator[Conflict]:

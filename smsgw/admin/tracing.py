@@ -116,12 +116,22 @@ def _way(row: Mapping[str, Any], codes: str) -> Rows:
     return rows
 
 
+_AWAITED: Final = {
+    State.SCHEDULED: "for the hours of its recipient",
+    State.QUEUED: "for room on link {}, or another of its route",
+    State.SUBMITTING: "for the answer of link {}",
+    State.IN_DOUBT: "for a late answer or a receipt of link {}",
+}
+"""What one waits for that is in the store, by its state."""
+
+
 def _after(row: Mapping[str, Any]) -> Rows:
     """Return what waits, was paid back or purged."""
     rows: Rows = []
     if row["waits"]:
-        where = f"node {row['waits_at']} has it" if row["waits_at"] else "for any node"
-        rows.append(_row(_ms(row["due_ms"]), "waits", where))
+        what = _AWAITED.get(State(row["state"]), "").format(row["link"] or "that is gone")
+        who = f"node {row['waits_at']} has it" if row["waits_at"] else "any node may take it"
+        rows.append(_row(_ms(row["due_ms"]), "waits", "; ".join(filter(None, (what, who)))))
     if row["refund"]:
         refund = f"{format_money(row['refund'])} {row['currency']}".rstrip()
         rows.append(_row(row["refunded_at"], "refunded", f"{refund} by {row['refunded_by']}"))

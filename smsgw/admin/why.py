@@ -78,7 +78,10 @@ class Why:
         place = the_plan().locate(message.destination)
         where = " ".join(filter(None, (place.country or "nowhere", place.operator)))
         coding = read_sm(octets).data_coding
-        rows += [_row("reading", "ok", f"data_coding {coding}, {message.parts} parts"), _row("recipient", "located", where)]
+        rows += [
+            _row("reading", "ok", f"data_coding {coding}, {message.parts} part{'s' if message.parts > 1 else ''}"),
+            _row("recipient", "located", where),
+        ]
         block = self._docket.marks.block_of(account, message.destination)
         rows.append(_row("block lists", "pass", "") if block is None else _refusal("block lists", blocked(account, block)))
         verdict = Verdict()

@@ -76,6 +76,7 @@ class LinkBind:
         "_up",
         "bound_at",
         "command",
+        "dial_at",
         "last_error",
         "line",
         "link",
@@ -95,6 +96,7 @@ class LinkBind:
         self.state = BindState.DOWN
         self.since = line.clock.now()
         self.bound_at = 0.0
+        self.dial_at = 0.0  # when its runner dials again, while it backs off
         self.last_error = ""
         self.reserved = 0
         self.wire: Wire | None = None

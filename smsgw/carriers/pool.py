@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from smsgw.carriers.line import LinkEvents
-from smsgw.carriers.link import LinkBind
+from smsgw.carriers.link import BindState, LinkBind
 from smsgw.carriers.runner import LinkRunner
 from smsgw.model import Link
 from smsgw.telemetry import Meters
@@ -147,7 +147,10 @@ class Carriers:
     # ---- seen from outside ----------------------------------------------------------------------------------------
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one row a bind, for `show links`; those of deleted links while they drain."""
+        """Return one row a bind, for `show links`; those of deleted links while they drain.
+
+        `sent`: by all binds of a link, on its first row. `next_dial_s`: while it backs off.
+        """
         now = self._clock.now()
         return [
             {
@@ -157,12 +160,13 @@ class Carriers:
                 "bind": runner.link.bind,
                 "state": str(bind.state),
                 "for_s": round(now - bind.since),
+                "next_dial_s": round(max(0.0, bind.dial_at - now), 1) if bind.state is BindState.BACKING_OFF else None,
                 "version": f"{bind.version >> 4}.{bind.version & 15}" if bind.version else "",
                 "window": f"{bind.outstanding}/{runner.link.window}",
                 "rate": round(runner.line.pace.limit, 1),
                 "slowed": runner.line.pace.slowed,
                 "throttled_for_s": round(max(0.0, runner.line.pace.held_until - now), 2),
-                "sent": bind.meter.sent,
+                "sent": bind.meter.sent if bind is runner.binds[0] else None,
                 "last_error": bind.last_error,
             }
             for runner in (*self._runners.values(), *self._retired)

@@ -16,6 +16,7 @@ import dataclasses
 import random
 from typing import Final
 
+from smsgw.carriers import trouble
 from smsgw.carriers.credentials import BIND_COMMANDS
 from smsgw.carriers.line import Line, LinkEvents
 from smsgw.carriers.link import BindRefused, BindState, LinkBind
@@ -84,7 +85,9 @@ class LinkRunner:
                     backoff.begin_anew()
                 bind.bound_at = 0.0
                 bind.enter(BindState.BACKING_OFF)
-                await asyncio.sleep(backoff.pause(self.link.reconnect_min_s, self.link.reconnect_max_s, slow=slow))
+                pause = backoff.pause(self.link.reconnect_min_s, self.link.reconnect_max_s, slow=slow)
+                bind.dial_at = self._clock.now() + pause
+                await asyncio.sleep(pause)
         finally:
             bind.enter(BindState.DOWN)
 
@@ -94,18 +97,19 @@ class LinkRunner:
         try:
             reason = await bind.run()
         except BindRefused as refusal:
-            bind.last_error = str(refusal)
+            bind.last_error = trouble.refused(refusal.status)
             log.warning("link_bind_refused", status=str(refusal))
             return refusal.status != const.ESME_RALYBND and const.status_class(refusal.status) not in PASSING
         except (OSError, TimeoutError) as error:
-            bind.last_error = str(error) or type(error).__name__
+            bind.last_error = trouble.unreachable(error)
             log.warning("link_unreachable", error=type(error).__name__, why=bind.last_error)
             return False
         except Exception as error:  # noqa: BLE001 - the wall around one link
-            bind.last_error = type(error).__name__
-            log.error("link_failed", error=bind.last_error, where=where_raised(error))  # noqa: TRY400 - not its words
+            name = type(error).__name__
+            bind.last_error = f"a fault of ours ({name}): see the log"
+            log.error("link_failed", error=name, where=where_raised(error))  # noqa: TRY400 - not its words
             return True
-        bind.last_error = reason
+        bind.last_error = trouble.ended(reason)
         log.info("link_down", reason=reason)
         return False
 

@@ -36,6 +36,7 @@ from smsgw.cli import (
     content,
     doctor,
     export,
+    face,
     fee,
     optout,
     policy,
@@ -115,8 +116,6 @@ def build(name: str = "") -> typer.Typer:
 
 def _options(
     *,
-    version: Annotated[
-        bool, typer.Option("--version", callback=serve.main_version, is_eager=True, help="Say the version.")
-    ] = False,
+    version: Annotated[bool, face.flag("--version", callback=serve.main_version, is_eager=True, help="Say the version.")] = False,
 ) -> None:
     """Take what stands before the command."""

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smsgw.cli import face, stored
+from smsgw.cli.subject import Name, Of
 
 if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
 
 def appeal(
-    kind: Annotated[str, typer.Argument(help="tenant or account.", metavar="tenant|account")],
-    name: Annotated[str, typer.Argument(help="The tenant's name, or the account's system_id.")],
+    kind: Of,
+    name: Name,
     *,
     text: Annotated[str, typer.Option(help="What is said; - reads it from standard input.")],
     said_by: Annotated[str, typer.Option("--by", help="Who of the tenant says it.")],
@@ -32,8 +33,6 @@ def appeal(
 
     from smsgw.admin import appeals
 
-    if kind not in {"tenant", "account"}:
-        face.fail(stored.USAGE, f"{kind!r} is neither tenant nor account")
     said = sys.stdin.read() if text == "-" else text
     who = stored.who(actor)
 
@@ -66,7 +65,7 @@ def answer(
 def appeals(
     *,
     config: face.ConfigPath = face.CONFIG,
-    answered: Annotated[bool, typer.Option("--all", help="Those that have an outcome as well.")] = False,
+    answered: Annotated[bool, face.flag("--all", help="Those that have an outcome as well.")] = False,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:

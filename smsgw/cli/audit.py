@@ -9,8 +9,8 @@ Never here: writing a row.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from smsgw.store.audits import Verified
     from smsgw.store.database import Connection
 
+LONGEST: Final = 80
+"""Characters of a value that a row shows to people; --json has all of it."""
 
 app = typer.Typer(help="Who changed what and why, as a chain of hashes.", no_args_is_help=True)
 
@@ -31,19 +33,23 @@ def list_(
     kind: Annotated[str, typer.Option(help="Of this kind: account, tenant_state, price, content, …")] = "",
     name: Annotated[str, typer.Option(help="Of this name.")] = "",
     by: Annotated[str, typer.Option(help="By this actor.")] = "",
-    since: Annotated[str, typer.Option(help="From then on: 30m, 12h, 7d ago.")] = "",
+    since: Annotated[str, typer.Option(help="From then on: 30m, 12h or 7d ago, 2026-12-31, or 2026-12-31T18:00+08:00.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="So many at most.")] = 100,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
-    """Show the newest rows first."""
-    from smsgw.store import audits
+    """Show the newest rows first: what was changed from what to what. --json and --csv have all that was and all that is."""
+    start = stored.moment(since, "--since") if since else None
 
-    start = datetime.now(UTC) - stored.span(since, "--since") if since else None
-    rows = stored.ask(config, lambda connection: audits.find(connection, kind or None, name or None, by or None, start, limit))
-    if not json:
-        rows = [{**row, "old": _short(row["old"]), "new": _short(row["new"]), "hash": row["hash"][:12]} for row in rows]
-    stored.show(rows, "rows", json=json, csv=csv)
+    async def run(connection: Connection) -> list[dict[str, Any]]:
+        from smsgw.admin import audited
+        from smsgw.store import audits
+
+        found = await audits.find(connection, kind or None, name or None, by or None, start, limit)
+        return await audited.told(connection, found)
+
+    rows = stored.ask(config, run)
+    stored.show(rows if json or csv else [_for_people(row) for row in rows], "rows", json=json, csv=csv)
 
 
 @app.command()
@@ -79,5 +85,32 @@ def head(config: face.ConfigPath = face.CONFIG) -> None:
     print(stored.ask(config, audits.head))
 
 
-def _short(value: Any) -> str:
-    return "" if value is None else face.dumps(value)[:80]
+def _for_people(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row in which what was changed stands once, in words."""
+    change = changed(row["old"], row["new"], row["currency"])
+    return {**{key: row[key] for key in ("number", "at", "actor", "kind", "name")}, "change": change, "reason": row["reason"]}
+
+
+def changed(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None, currency: str = "") -> str:
+    """Return what is otherwise: `key old → new`, `key new` where it came, `gone` and what was there where nothing is left."""
+    was, now = old or {}, new or {}
+
+    def said(key: str, of: Mapping[str, Any]) -> str:
+        return _said(key, of[key], currency) if of.get(key) is not None else "none"
+
+    if new is None:
+        return "gone: " + ", ".join(f"{key} {said(key, was)}" for key in was) if was else ""
+    came = [f"{key} {said(key, now)}" for key in now if key not in was and now[key] not in (None, "")]
+    moved = [f"{key} {said(key, was)} → {said(key, now)}" for key in was if was[key] != now.get(key)]
+    return ", ".join(moved + came)
+
+
+def _said(key: str, value: Any, currency: str) -> str:
+    """Return a value on one line, and at most so much of it as can be read there; an amount with its currency."""
+    from smsgw.admin.audited import AMOUNTS
+
+    if isinstance(value, list) and not any(isinstance(one, list | dict) for one in value):
+        value = ",".join(map(str, value))
+    text = value if isinstance(value, str) else face.dumps(value)
+    shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return f"{shown} {currency}" if currency and key in AMOUNTS else shown or '""'

@@ -24,8 +24,8 @@ TenantName = Annotated[str, typer.Argument(metavar="TENANT", help="The contract'
 Amount = Annotated[str, typer.Argument(metavar="AMOUNT", help="In the tenant's currency, at most six decimals.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why: it stands in the ledger and in the audit.", callback=stored.sound)]
 Reference = Annotated[str, typer.Option("--reference", help="Your own number of it: the same one is never booked twice.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what it would come to, book nothing.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+DryRun = Annotated[bool, face.flag("--dry-run", help="Show what it would come to, book nothing.")]
+Json = Annotated[bool, face.flag("--json", help="For programs.")]
 
 SIGNED = {"ignore_unknown_options": True}  # an amount may begin with a minus
 _EPOCH = datetime.date(1970, 1, 1)
@@ -45,7 +45,7 @@ def build() -> typer.Typer:
 
 
 def show(
-    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="All of them if not given.")] = "",
     config: face.ConfigPath = face.CONFIG,
     *,
     json: Json = False,
@@ -74,10 +74,10 @@ def show(
 def history(
     tenant: TenantName,
     config: face.ConfigPath = face.CONFIG,
-    since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01.")] = "",
+    since: Annotated[str, typer.Option(help="From this day (UTC) on: 2026-11-01, or 7d ago.")] = "",
     limit: stored.Limit = 1_000,
     *,
-    refunds: Annotated[bool, typer.Option("--refunds", help="The refunds that people gave instead, one by one.")] = False,
+    refunds: Annotated[bool, face.flag("--refunds", help="The refunds that people gave instead, one by one.")] = False,
     json: Json = False,
     csv: stored.Csv = False,
 ) -> None:
@@ -85,21 +85,20 @@ def history(
     if refunds:
         _show_refunds(config, tenant, limit, json=json, csv=csv)
         return
-    try:
-        first = (datetime.date.fromisoformat(since) - _EPOCH).days if since else None
-    except ValueError:
-        face.fail(stored.USAGE, f"--since {since!r} is no day: write 2026-11-01")
+    first = (stored.moment(since, "--since").astimezone(datetime.UTC).date() - _EPOCH).days if since else None
 
     async def ask(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.billing.tariff import format_money
         from smsgw.store import books
 
+        (of,) = await books.balances(connection, tenant)
         return [
             {
                 "number": row["id"],
                 "day": str(_EPOCH + datetime.timedelta(days=row["day"])),
                 "kind": row["kind"],
                 "amount": format_money(row["amount"]),
+                "currency": of.currency,
                 "messages": row["messages"],
                 "actor": row["actor"],
                 "reason": row["reason"],
@@ -117,11 +116,12 @@ def _show_refunds(config: Path, tenant: str, limit: int, *, json: bool, csv: boo
         from smsgw.billing.tariff import format_money
         from smsgw.store import books
 
-        await books.balances(connection, tenant)
+        (of,) = await books.balances(connection, tenant)
         return [
             {
                 "message": str(row["message"]),
                 "amount": format_money(row["amount"]),
+                "currency": of.currency,
                 "actor": row["actor"],
                 "reason": row["reason"],
                 "at": f"{row['at']:%Y-%m-%dT%H:%M:%SZ}",
@@ -212,15 +212,25 @@ def refund(
     json: Json = False,
 ) -> None:
     """Give the price of one message back, by your decision; at most once, whatever gave it back before."""
-    from smsgw.admin import books
     from smsgw.billing.tariff import format_money
 
     by = signature(actor, reason, "", dry_run=dry_run)
-    done = stored.ask(config, lambda connection: books.refund(connection, message, by))
-    if done is None:
+
+    async def ask(connection: Connection) -> dict[str, Any] | None:
+        from smsgw.admin import books
+        from smsgw.store.books import balances
+
+        done = await books.refund(connection, message, by)
+        if done is None:
+            return None
+        (of,) = await balances(connection, done.tenant)
+        told = {"message": str(done.message), "tenant": done.tenant, "currency": of.currency, "refund": format_money(done.amount)}
+        return {**told, "balance": format_money(done.balance), "dry_run": dry_run}
+
+    told = stored.ask(config, ask)
+    if told is None:
         face.fail(face.NOT_FOUND, f"there is no message {message}")
-    told = {"message": str(done.message), "tenant": done.tenant, "refund": format_money(done.amount)}
-    face.print_one({**told, "balance": format_money(done.balance), "dry_run": dry_run}, json=json)
+    face.print_one(told, json=json)
 
 
 def _amount(text: str) -> int:

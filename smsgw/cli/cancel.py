@@ -3,7 +3,8 @@
 messages     by a filter: counted with --dry-run, cancelled with a reason
 list  show   what was asked for, and what came of it
 
-Exit codes: 0, 2 called wrongly, 3 no such account, tenant, link or cancellation, 4 too many at a time, 69 and 78 as in sysexits.h.
+Exit codes: 0, 2 called wrongly, 3 no such account, tenant, link or cancellation, 4 `limits.cancellations` are under way, 69
+and 78 as in sysexits.h.
 
 Never here: what is cancelled (`admin.cancelling`), how (`journey.cancel`).
 """
@@ -30,13 +31,16 @@ app = typer.Typer(help="Messages that are not to be sent: messages, list, show."
 def messages(  # noqa: PLR0917 - a filter has as many
     account: Annotated[str, typer.Option(help="Of this system_id.")] = "",
     tenant: Annotated[str, typer.Option(help="Of this tenant.")] = "",
-    link: Annotated[str, typer.Option(help="Waiting for this link.")] = "",
-    prefix: Annotated[str, typer.Option(help="To numbers that begin so: 4479.")] = "",
+    link: Annotated[str, typer.Option(help="That wait for this link.")] = "",
+    prefix: Annotated[
+        str,
+        typer.Option(help="To numbers that begin so, with the country: 4479 (or +4479, 004479). A route's messages: its prefix."),
+    ] = "",
     number: Annotated[str, typer.Option(help="To this number.")] = "",
     source: Annotated[str, typer.Option(help="From this sender.")] = "",
     rule: Annotated[str, typer.Option(help="Held by this rule: terms.bait, or all of set@version:rule:span.")] = "",
-    since: Annotated[str, typer.Option(help="Accepted since then: 12h ago, or 2026-12-31T18:00Z.")] = "3d",
-    until: Annotated[str, typer.Option(help="Accepted until then; now if not given.")] = "",
+    since: Annotated[str, typer.Option(help="Accepted since then: 12h or 3d ago, 2026-12-31, or 2026-12-31T18:00+08:00.")] = "3d",
+    until: Annotated[str, typer.Option(help="Accepted until then, written so too; now if not given.")] = "",
     reason: Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log. Needed, but for --dry-run.")] = "",
     config: face.ConfigPath = face.CONFIG,
     *,
@@ -47,11 +51,12 @@ def messages(  # noqa: PLR0917 - a filter has as many
 ) -> None:
     """Cancel what was not sent: all that is given has to hold. A running gateway follows within a second.
 
-    What was sent cannot be called back: out says how many. show tells what came of it.
+    messages are those that can be cancelled: held, scheduled and queued together. What was sent cannot be called back: out says how
+    many. show tells what came of it.
     """
     from smsgw.admin import cancelling
 
-    who = stored.who(actor)
+    who, most = stored.who(actor), face.settings(config).limits.cancellations
     wanted = cancelling.Wanted(
         account=account,
         tenant=tenant,
@@ -67,7 +72,7 @@ def messages(  # noqa: PLR0917 - a filter has as many
     async def run(connection: Connection) -> tuple[int, list[dict[str, Any]]]:
         if dry_run:
             return 0, await cancelling.preview(connection, wanted)
-        return await cancelling.cancel(connection, wanted, actor=who, reason=reason)
+        return await cancelling.cancel(connection, wanted, actor=who, reason=reason, most=most)
 
     made, rows = stored.ask(config, run)
     stored.show([{"cancellation": made, **row} for row in rows] if made else rows, "messages", json=json, csv=csv)
@@ -99,11 +104,5 @@ def show(number: Number, config: face.ConfigPath = face.CONFIG, *, json: stored.
 
 
 def _ago(text: str, option: str) -> float:
-    """Return how many seconds ago a moment was, given as that or as a moment; ends the command with 2 for another text."""
-    if "T" not in text and "-" not in text:
-        return stored.span(text, option).total_seconds()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        face.fail(stored.USAGE, f"{option} {text!r} is no moment: write 12h, or 2026-12-31T18:00Z")
-    return (datetime.now(UTC) - (moment if moment.tzinfo else moment.replace(tzinfo=UTC))).total_seconds()
+    """Return how many seconds ago a moment was; ends the command with 2 for what is none."""
+    return (datetime.now(UTC) - stored.moment(text, option)).total_seconds()

@@ -29,9 +29,9 @@ def purge(
     config: face.ConfigPath = face.CONFIG,
     reason: stored.Reason = "",
     unreturned: Annotated[
-        bool, typer.Option("--unreturned", help="Though not all of it was exported since it was closed: nobody wants it.")
+        bool, face.flag("--unreturned", help="Though not all of it was exported since it was closed: nobody wants it.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only what may go and what is held is shown.")] = False,
+    yes: Annotated[bool, face.flag("--yes", help="Do it; without it only what may go and what is held is shown.")] = False,
     json: stored.Json = False,
 ) -> None:
     """Delete what a closed contract left of words and numbers, and certify it; what is held stays, and is named. Books stay."""
@@ -91,7 +91,7 @@ def verify_certificate(
     config: face.ConfigPath = face.CONFIG,
     *,
     key: keys.Key = None,
-    store: Annotated[bool, typer.Option("--store", help="Also that it was made here, and that the audit's chain fits.")] = False,
+    store: Annotated[bool, face.flag("--store", help="Also that it was made here, and that the audit's chain fits.")] = False,
     json: stored.Json = False,
 ) -> None:
     """Say whether a certificate is as it was signed: exit 0, or 1 with everything that is wrong."""

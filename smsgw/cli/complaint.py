@@ -96,18 +96,20 @@ def add(
 @app.command("list")
 def list_(
     *,
-    overdue: Annotated[bool, typer.Option("--overdue", help="Only those past their due date.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="Closed ones as well.")] = False,
+    overdue: Annotated[bool, face.flag("--overdue", help="Only those past their due date.")] = False,
+    everything: Annotated[bool, face.flag("--all", help="Closed ones as well.")] = False,
     limit: stored.Limit = 1_000,
     config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
-    """Show complaints that are open, those that are due soonest first."""
+    """Show complaints that are open, those that are due soonest first. messages: how many; show and --json have their ids."""
     from smsgw.store import complaints
 
     which = "overdue" if overdue else "all" if everything else "open"
     rows = stored.ask(config, lambda connection: complaints.listed(connection, which=which, limit=limit))
+    if not json:
+        rows = [{**row, "messages": len(row["messages"])} for row in rows]
     stored.show(recipients.filled(rows), "complaints", json=json, csv=csv)
 
 

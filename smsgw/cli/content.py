@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from smsgw.store.contents import Filter
     from smsgw.store.database import Connection
 
-Since = Annotated[str, typer.Option("--since", help="Accepted from this moment on: 2026-11-01, or 2026-11-01T10:00+08:00.")]
+Since = Annotated[str, typer.Option("--since", help="Accepted from then on: 12h ago, 2026-11-01, or 2026-11-01T10:00+08:00.")]
 Until = Annotated[str, typer.Option("--until", help="Accepted before this moment.")]
 Destination = Annotated[str, typer.Option("--to", help="To this number alone.")]
 Ids = Annotated[list[int] | None, typer.Option("--id", help="This message alone; repeatable.")]
@@ -71,7 +71,7 @@ def purge(
     until: Until = "",
     to: Destination = "",
     ids: Ids = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only the counts are shown.")] = False,
+    yes: Annotated[bool, face.flag("--yes", help="Do it; without it only the counts are shown.")] = False,
     json: stored.Json = False,
 ) -> None:
     """Remove what messages said; a tombstone with its hash stays. Without --yes it only counts."""
@@ -192,9 +192,5 @@ def span_of(since: str, until: str) -> dict[str, int]:
     found = {}
     for key, option, text in (("from_id", "--since", since), ("until_id", "--until", until)):
         if text:
-            try:
-                moment = datetime.fromisoformat(text)
-            except ValueError:
-                face.fail(stored.USAGE, f"{option} {text!r} is no moment: write 2026-11-01, or 2026-11-01T10:00+08:00")
-            found[key] = least_id_at((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+            found[key] = least_id_at(stored.moment(text, option).timestamp())
     return found

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def doctor(
     config: face.ConfigPath = face.CONFIG,
     *,
-    books: Annotated[bool, typer.Option(help="Also check the books; reads every kept message.")] = True,
+    books: Annotated[bool, face.flag(help="Also check the books; reads every kept message.")] = True,
     json: face.Json = False,
 ) -> None:
     """Look for what is wrong: machine, store, books. Exits 0 when all is well, 1 for warnings, 2 when something is broken."""

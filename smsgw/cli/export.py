@@ -50,7 +50,7 @@ def export(
     out: Annotated[Path, typer.Option(help="An empty directory, or one that is made.")],
     start: From = "",
     until: Until = "",
-    content: Annotated[bool, typer.Option("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
+    content: Annotated[bool, face.flag("--content", help="What the messages say as well, as PDU bodies in hex.")] = False,
     actor: stored.Actor = "",
     json: Json = False,
 ) -> None:
@@ -91,6 +91,8 @@ def verify(
 
     public = keys.read_public(key) if key is not None else keys.own_public(config)
     directory = file if file.is_dir() else file.parent
+    if not file.exists():
+        face.fail(stored.USAGE, f"{file}: there is no such file or directory")
     try:
         said, faults = verified(directory, public)
     except OSError as error:
@@ -98,7 +100,7 @@ def verify(
     if faults:
         face.fail(face.FAILED, *faults)
     told = {name: said[name] for name in ("tenant", "from", "until", "made", "balance", "currency")}
-    face.print_one({**told, "files": len(said["files"]), "key": fingerprint(public)}, json=json)
+    face.print_one({**told, "files": len(said["files"]), "key": fingerprint(public), "holds": True}, json=json)
 
 
 @exports.command()

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -33,8 +34,14 @@ EX_NOPERM: Final = 77
 EX_CONFIG: Final = 78
 _OF_HTTP: Final = {404: NOT_FOUND, 403: EX_NOPERM}
 
-Json = Annotated[bool, typer.Option("--json", help="A JSON list, one object a line.")]
-Csv = Annotated[bool, typer.Option("--csv", help="CSV with a header.")]
+
+def flag(*names: str, help: str, **more: Any) -> Any:  # noqa: A002 - its name in typer
+    """Return an option that takes no value, and shows none in the help."""
+    return typer.Option(*names, help=help, metavar="", **more)
+
+
+Json = Annotated[bool, flag("--json", help="A JSON list, one object a line.")]
+Csv = Annotated[bool, flag("--csv", help="CSV with a header.")]
 
 CONTROL_SOCKET: Final = "admin.sock"
 CONFIG: Final = Path("/etc/smsgw/smsgw.toml")
@@ -43,6 +50,8 @@ ConfigPath = Annotated[Path, typer.Option("--config", "-c", envvar="SMSGW_CONFIG
 Row = Mapping[str, Any]
 _SENTENCE: Final = 20
 """Columns of a terminal that a text of several words gets at least before it takes several lines."""
+_AMOUNT: Final = re.compile(r"-?\d+\.\d{2,6}")
+"""Money in text, as `billing.tariff` writes it."""
 _GOOD: Final = frozenset({"bound", "ok", "up"})
 _BAD: Final = frozenset({"down", "critical", "lost", "closed"})
 
@@ -103,10 +112,10 @@ def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
 
 
 def as_text(rows: Sequence[Row], columns: Sequence[str]) -> str:
-    """Return aligned columns without colour: numbers to the right."""
-    table = [list(columns), *([_cell(row.get(name)) for name in columns] for row in rows)]
+    """Return aligned columns without colour: numbers to the right, amounts by their points."""
+    table = [list(columns), *zip(*(_cells(rows, name) for name in columns), strict=True)]
     widths = [max(len(line[index]) for line in table) for index in range(len(columns))]
-    right = [bool(rows) and all(_is_number(row.get(name)) for row in rows) for name in columns]
+    right = [_is_right(rows, name) for name in columns]
     return "\n".join(
         "  ".join(
             cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(line, widths, right, strict=True)
@@ -134,7 +143,7 @@ def as_fits(rows: Sequence[Row], columns: Sequence[str], width: int, title: str 
     """
     from rich.cells import cell_len
 
-    cells = {name: [name, *(_cell(row.get(name)) for row in rows)] for name in columns}
+    cells = {name: [name, *_cells(rows, name)] for name in columns}
     widths = {name: max(map(cell_len, texts)) for name, texts in cells.items()}
     if sum(widths.values()) + 3 * (len(columns) - 1) <= width - 2:
         return as_table(rows, columns, title)
@@ -173,10 +182,10 @@ def as_table(rows: Sequence[Row], columns: Sequence[str], title: str = "", *, ga
     padding = (0, 1) if gap > 1 else (0, 0)
     table = Table(title=title or None, box=box.SIMPLE_HEAD, pad_edge=False, padding=padding, title_justify="left")
     for name in columns:
-        number = bool(rows) and all(_is_number(row.get(name)) for row in rows)
-        table.add_column(name, justify="right" if number else "left", overflow="fold", no_wrap=name in words)
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(name)), style=_style(row.get(name))) for name in columns))
+        table.add_column(name, justify="right" if _is_right(rows, name) else "left", overflow="fold", no_wrap=name in words)
+    cells = {name: _cells(rows, name) for name in columns}
+    for at, row in enumerate(rows):
+        table.add_row(*(Text(cells[name][at], style=_style(row.get(name))) for name in columns))
     return table
 
 
@@ -193,6 +202,25 @@ def print_one(row: Row, *, json: bool = False) -> None:
 def dumps(value: Any) -> str:
     """Return JSON on one line, readable where it is Chinese."""
     return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _cells(rows: Sequence[Row], name: str) -> list[str]:
+    """Return the cells of a column; amounts with so many blanks behind them that their points stand below each other."""
+    cells = [_cell(row.get(name)) for row in rows]
+    if not _are_amounts(cells):
+        return cells
+    most = max(len(cell) - cell.rfind(".") for cell in cells if cell)
+    return [cell + " " * (most - len(cell) + cell.rfind(".")) if cell else "" for cell in cells]
+
+
+def _are_amounts(cells: Sequence[str]) -> bool:
+    return any(cells) and all(_AMOUNT.fullmatch(cell) for cell in cells if cell)
+
+
+def _is_right(rows: Sequence[Row], name: str) -> bool:
+    """Tell whether a column stands to the right: numbers, also with some missing, and amounts."""
+    said = [value for row in rows if (value := row.get(name)) is not None]
+    return (bool(said) and all(map(_is_number, said))) or _are_amounts([_cell(row.get(name)) for row in rows])
 
 
 def _cell(value: Any) -> str:

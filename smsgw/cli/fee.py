@@ -23,10 +23,10 @@ app = typer.Typer(help="Late fees: proposals that people book or withdraw.", no_
 
 @app.command("list")
 def list_(
-    tenant: Annotated[str, typer.Argument(metavar="[TENANT]", help="All of them if not given.")] = "",
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="All of them if not given.")] = "",
     config: face.ConfigPath = face.CONFIG,
     *,
-    decided: Annotated[bool, typer.Option("--all", help="Those that were posted or withdrawn as well.")] = False,
+    decided: Annotated[bool, face.flag("--all", help="Those that were posted or withdrawn as well.")] = False,
     json: balance.Json = False,
     csv: stored.Csv = False,
 ) -> None:

@@ -6,7 +6,6 @@ in sysexits.h.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,20 +20,20 @@ def message(
     text: Annotated[str, typer.Argument(help="The id that the tenant was given; with --link the carrier's.", metavar="ID")],
     *,
     link: Annotated[str, typer.Option(help="ID is what the carrier of this link calls it.")] = "",
-    since: Annotated[str, typer.Option(help="With --link: how far back, such as 12h or 7d.")] = "2d",
+    since: Annotated[str, typer.Option(help="With --link: taken since then: 12h or 7d ago, or 2026-12-31.")] = "2d",
     config: face.ConfigPath = face.CONFIG,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Say what became of one message, step by step."""
     opened = keys.opener_if_any(config)
-    back = stored.span(since, "--since").total_seconds()
+    start = stored.moment(since, "--since").timestamp()
 
     async def run(connection: Connection) -> list[dict[str, Any]]:
         from smsgw.admin import tracing
 
         if link:
-            numbers = await tracing.by_carrier_id(connection, link, text, time.time() - back)
+            numbers = await tracing.by_carrier_id(connection, link, text, start)
         else:
             numbers = await tracing.by_id(connection, text)
         return [row for number in numbers for row in await tracing.trace(connection, number, opened)]

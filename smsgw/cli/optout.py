@@ -95,7 +95,7 @@ def import_(
 
 @app.command()
 def show(
-    number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="All of them, newest first, if not given.")] = "",
     *,
     account: Annotated[str, typer.Option("--account", help="Only of this account.")] = "",
     limit: stored.Limit = 100,
@@ -171,7 +171,7 @@ def block_import(
 
 @block.command("show")
 def block_show(
-    number: Annotated[str, typer.Argument(metavar="[NUMBER]", help="All of them, newest first, if not given.")] = "",
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="All of them, newest first, if not given.")] = "",
     *,
     limit: stored.Limit = 100,
     config: face.ConfigPath = face.CONFIG,

@@ -9,6 +9,7 @@ Never here: what a rule set objects to (`admin.replaying`, `admin.policy_export`
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,14 +31,16 @@ def replay(
     config: face.ConfigPath = face.CONFIG,
     *,
     account: Annotated[str, typer.Option(help="Only texts of this system_id, whatever its policy.")] = "",
-    since: Annotated[str, typer.Option(help="How far back, such as 12h or 7d.")] = "7d",
-    most: Annotated[int, typer.Option(min=1, max=1_000_000, help="Judge at most so many, the oldest first.")] = 100_000,
-    text: Annotated[bool, typer.Option("--text", help="Show what the examples say.")] = False,
+    since: Annotated[str, typer.Option(help="Accepted since then: 12h or 7d ago, or 2026-12-31.")] = "7d",
+    most: Annotated[
+        int, typer.Option("--limit", "--most", min=1, max=1_000_000, help="So many at most, the oldest first.")
+    ] = 100_000,
+    text: Annotated[bool, face.flag("--text", help="Show what the examples say.")] = False,
     json: stored.Json = False,
     csv: stored.Csv = False,
 ) -> None:
     """Judge stored texts by a new version of a rule set, and show what it does otherwise than the one in force."""
-    back = stored.span(since, "--since")
+    back = datetime.now(UTC) - stored.moment(since, "--since")
     settings, opened = face.settings(config), keys.content_of(config).open
 
     async def run(connection: Connection) -> Answer:
@@ -76,7 +79,7 @@ def export(
     version: Annotated[
         str, typer.Option(help="A version that it had, at least its first 8 characters; none: the one in force.")
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Write over files that say something else.")] = False,
+    force: Annotated[bool, face.flag("--force", help="Write over files that say something else.")] = False,
 ) -> None:
     """Write a rule set into files, as it is stored, and print the table that names them."""
 

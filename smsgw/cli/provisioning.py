@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from smsgw.config import Config
     from smsgw.store.database import Connection
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Undo what others changed since the last apply.")]
+Overwrite = Annotated[bool, face.flag("--overwrite", help="Undo what others changed since the last apply.")]
 
 
 def check(
@@ -104,7 +104,11 @@ def tell(plan: Plan, *, dry_run: bool) -> None:
     count = len(plan.changes) + len(plan.passwords)
     said = "1 change" if count == 1 else f"{count} changes"
     if plan.conflicts:
-        way = "" if all(one.final for one in plan.conflicts) else " (--overwrite takes the file's word)"
+        way = (
+            ""
+            if all(one.final for one in plan.conflicts)
+            else " (write what others changed into the file, or let --overwrite take the file's word)"
+        )
         face.fail(face.CONFLICT, f"nothing was changed: {len(plan.conflicts)} in conflict{way}")
     if not count:
         print("nothing to change", file=sys.stderr)

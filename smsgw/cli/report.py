@@ -49,11 +49,14 @@ def write(
     since: Since = "",
     until: Until = "",
     kind: Annotated[Kind | None, typer.Option(help="tenant or account, where a name is both.")] = None,
-    freeze: Annotated[bool, typer.Option("--freeze", help="Stop it first: its submits are refused.")] = False,
+    freeze: Annotated[bool, face.flag("--freeze", help="Stop it first: its submits are refused.")] = False,
     out: Annotated[Path | None, typer.Option(help="Where to write it; report-NAME-REF.zip if not given.")] = None,
     json: stored.Json = False,
 ) -> None:
-    """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof."""
+    """Write a signed bundle: messages with what they said, verdicts, complaints, profiles, audit rows with their proof.
+
+    Says how much is in it: of complaints how many there are, and how many messages they are about, a row of complaints.csv each.
+    """
     opened, span = keys.content_of(config).open, span_of(since, until)
     signer = keys.signer_of(config)
     path = out or Path(f"report-{_plain(name)}-{_plain(ref)}.zip")
@@ -89,9 +92,7 @@ def verify(
     file: Annotated[Path, typer.Argument(help="A bundle.")],
     config: face.ConfigPath = face.CONFIG,
     *,
-    store: Annotated[
-        bool, typer.Option("--store", help="Also that it was written here, and that the audit's chain fits it.")
-    ] = False,
+    store: Annotated[bool, face.flag("--store", help="Also that it was written here, and that the audit's chain fits it.")] = False,
     key: keys.Key = None,
     json: stored.Json = False,
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from smsgw.store.database import Connection
 
 Id = Annotated[int, typer.Argument(help="The id of the entry, as list tells it.", metavar="ID")]
-Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID...")]
+Ids = Annotated[list[int], typer.Argument(help="Ids of entries, as list tells them.", metavar="ID")]
 
 app = typer.Typer(help="Messages held for a person: list, show, accept, refuse.", no_args_is_help=True)
 
@@ -41,7 +41,11 @@ def list_(
 
 @app.command()
 def show(number: Id, config: face.ConfigPath = face.CONFIG, *, actor: stored.Actor = "", json: stored.Json = False) -> None:
-    """Show one with its text, joined from all its parts. It is audited who looked."""
+    """Show one with its text, joined from all its parts. It is audited who looked.
+
+    missing: parts that have not come; others: what its octets would be in another coding; certain: whether they have a meaning in
+    the coding that they say.
+    """
     who, opened = stored.who(actor), keys.content_of(config).open
 
     async def run(connection: Connection) -> list[dict[str, Any]]:

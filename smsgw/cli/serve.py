@@ -24,8 +24,8 @@ _SHOWN: Final = ("uvloop", "asyncpg", "aiosmpplib", "structlog", "prometheus-cli
 def serve(
     config: face.ConfigPath = face.CONFIG,
     *,
-    unsafe: Annotated[bool, typer.Option("--unsafe", help="Also on a database that may lose what it has committed.")] = False,
-    accept_clock: Annotated[bool, typer.Option("--accept-clock", help="Also when ids are ahead of this machine's clock.")] = False,
+    unsafe: Annotated[bool, face.flag("--unsafe", help="Also on a database that may lose what it has committed.")] = False,
+    accept_clock: Annotated[bool, face.flag("--accept-clock", help="Also when ids are ahead of this machine's clock.")] = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C, then drain. Exits 69 without database, 73 without ports, 78 if set up wrongly."""
     settings = face.settings(config)
@@ -41,9 +41,9 @@ def serve(
 def health(
     config: face.ConfigPath = face.CONFIG,
     *,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing; the exit code is the answer.")] = False,
-    live: Annotated[bool, typer.Option("--live", help="Only whether it runs, not whether it is ready.")] = False,
-    address: Annotated[str, typer.Option(help="host:port instead of [admin] listen.")] = "",
+    quiet: Annotated[bool, face.flag("--quiet", "-q", help="Say nothing; the exit code is the answer.")] = False,
+    live: Annotated[bool, face.flag("--live", help="Only whether it runs, not whether it is ready.")] = False,
+    address: Annotated[str, typer.Option(help="host:port instead of admin.listen.")] = "",
 ) -> None:
     """Ask a running gateway whether it is ready. Exits 0 when it is, 1 when not."""
     status, missing = asked(address or face.settings(config).admin.listen, "/livez" if live else "/healthz")
@@ -68,7 +68,7 @@ def asked(address: str, path: str) -> tuple[str, list[str]]:
         return "unreachable", [f"{address}: {getattr(error, 'strerror', None) or type(error).__name__}"]
 
 
-def version(*, json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False) -> None:
+def version(*, json: Annotated[bool, face.flag("--json", help="A JSON object.")] = False) -> None:
     """Say which smsgw this is, its schema, and what it runs on."""
     from smsgw.telemetry.build import BUILD
 

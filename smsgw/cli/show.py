@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from smsgw.config import Config
 
 LEAST_S: Final = 0.1
+HTTP_NOT_FOUND: Final = 404
 _SECRET: Final = frozenset({"webhook_secret", "smtp_password"})
 
 
@@ -72,6 +73,8 @@ def _asked(config: Config, what: str) -> list[dict[str, Any]]:
     try:
         return asyncio.run(ask(face.control_socket(config), what))
     except ControlError as error:
+        if error.status == HTTP_NOT_FOUND:  # the gateway does not know what is read here
+            face.fail(face.NOT_FOUND, str(error).replace("(known: ", "(known: config, "))
         face.fail_as(error)
 
 

@@ -10,12 +10,14 @@ Never here: which moves there are (`contracts.standing`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smsgw.cli import appeal, face, stored
+from smsgw.cli.audit import changed
 from smsgw.cli.subject import Kind, Name, Of
 
 if TYPE_CHECKING:
@@ -194,7 +196,14 @@ def history(
         await standing.find(connection, kind, name)
         return await registers.history(connection, [f"{kind}_state", f"{kind}_warning", f"{kind}_appeal"], name)
 
-    stored.show(stored.ask(config, run), "changes", json=json, csv=csv)
+    rows = stored.ask(config, run)
+    if not json and not csv:
+        rows = [{**_without(row), "change": changed(row["old"], row["new"]), "reason": row["reason"]} for row in rows]
+    stored.show(rows, "changes", json=json, csv=csv)
+
+
+def _without(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key not in {"old", "new", "reason"}}
 
 
 def _change(

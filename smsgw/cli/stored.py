@@ -49,7 +49,7 @@ def sound(reason: str) -> str:
 
 Reason = Annotated[str, typer.Option("--reason", help="Why: it goes into the audit log.", callback=sound)]
 Actor = Annotated[str, typer.Option(help="Whom the audit names; who runs this if not given.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
+DryRun = Annotated[bool, face.flag("--dry-run", help="Show what would change, change nothing.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="The newest so many.")]
 
 USAGE: Final = 2
@@ -164,6 +164,19 @@ def span(text: str, option: str) -> timedelta:
     if found is None:
         face.fail(USAGE, f"{option} {text!r} is no span: a number and s, m, h or d, such as 30m or 7d")
     return timedelta(seconds=int(found[1]) * _UNITS[found[2]])
+
+
+def moment(text: str, option: str) -> datetime:
+    """Return a moment, given as how long ago it was (30m, 12h, 7d) or as itself: 2026-12-31, or with a time and its offset; without
+    one it is UTC. Ends the command with 2 for another text.
+    """
+    if re.fullmatch(r"\d{1,6}[smhd]", text):
+        return datetime.now(UTC) - span(text, option)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        face.fail(USAGE, f"{option} {text!r} is no moment: write 12h (ago), 2026-12-31, or 2026-12-31T18:00+08:00")
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def day(text: str, option: str) -> date | None:

@@ -7,6 +7,7 @@ Exit codes: 0, 2 called wrongly, 3 no such token, 4 a name that was given before
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,7 +28,9 @@ app = typer.Typer(help="Tokens of the HTTP API: made by smsgw, shown once.", no_
 def add(
     name: Name,
     *,
-    may: Annotated[str, typer.Option("--may", help="What it may, with commas: policy.read,policy.write,content.read.")],
+    may: Annotated[
+        str, typer.Option("--may", help="What it may, with commas: policy.read,policy.write,content.read,message.cancel.")
+    ],
     expires: Annotated[str, typer.Option(help="Until when it works: 2026-12-31, that day included (UTC), or a moment.")] = "",
     reason: stored.Reason = "",
     config: face.ConfigPath = face.CONFIG,
@@ -49,6 +52,8 @@ def add(
     # not as a table: a terminal that is narrow would break the token in two
     face.print_one({"name": made.name, "may": list(made.may), "expires": until, "token": made.secret or None}, json=json)
     stored.done(dry_run=dry_run)
+    if made.secret:
+        print("this is the only time that the token is shown: keep it where a password would be kept", file=sys.stderr)
 
 
 @app.command("list")

@@ -15,6 +15,8 @@ from typing import Any, Final, Generic, TypeVar
 from aiosmpplib import AbstractCorrelator, SubmitSm
 from aiosmpplib.correlator import STATUS_SENT
 
+from smsgw.smpp import const
+
 T = TypeVar("T")
 
 SEGMENTS_KEPT: Final = 1_000
@@ -66,8 +68,9 @@ class Correlator(AbstractCorrelator):  # type: ignore[misc]  # the library is no
         self._segments: Remembered[dict[int, str]] = Remembered(remember_s, SEGMENTS_KEPT)
 
     async def put(self, smpp_message: Any) -> None:
-        """A request goes out."""
-        self._requests.put(smpp_message.sequence_num, smpp_message)
+        """A request goes out and is kept; or an answer, which bears the other side's number: that may be a request of ours, too."""
+        if not int(smpp_message.smpp_command) & const.RESP:
+            self._requests.put(smpp_message.sequence_num, smpp_message)
 
     async def get(self, response: Any) -> Any:
         """An answer came: return its request."""

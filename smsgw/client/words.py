@@ -6,17 +6,21 @@ Never here: behaviour.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from smsgw.smpp.const import status_name
+
+VENDOR: Final = range(0x400, 0x500)
+"""Statuses that every gateway may give a meaning of its own (SMPP 3.4 §5.1.3)."""
 
 
 class Refused(Exception):
     """The message was not taken; `status` is its command_status, any number of 32 bits."""
 
     def __init__(self, status: int) -> None:
-        """Name the status."""
-        super().__init__(status_name(status))
+        """Name the status; of one that is the gateway's own, say where it is explained."""
+        own = ", a status of the gateway's own: its interface document says what it means" if status in VENDOR else ""
+        super().__init__(status_name(status) + own)
         self.status = status
 
 

@@ -155,13 +155,16 @@ class Receipts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Token buckets of senders and recipients that are kept, and how often nodes tell each other what they let through.
 
-    `recipient_caps`: counters of caps in the store. `watched`: accounts whose attempts are looked at for pumping.
+    `recipient_caps`: counters of caps in the store. `watched`: accounts whose attempts are looked at for pumping. `cancellations`:
+    carried out at a time; `cancel_page`: messages that one of them ends at a time.
     """
 
     buckets: Some = 100_000
     share_s: Annotated[float, Meta(ge=0.05, le=60)] = 1.0
     recipient_caps: Some = 5_000_000
     watched: Some = 2_000
+    cancellations: Some = 20
+    cancel_page: Some = 256
 
 
 class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -276,7 +279,7 @@ def load(path: Path | str) -> Config:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError([f"{name}: cannot be read: {error.strerror}"]) from None
+        raise ConfigError([f"{name}: cannot be read: {error.strerror} (--config, or SMSGW_CONFIG, says which file)"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{name}: is not UTF-8 at octet {error.start}"]) from None
     return parse(text, name)

@@ -120,7 +120,7 @@ def _links(rows: Sequence[Mapping[str, Any]]) -> Table:
             str(row["link"]),
             Text(state, style=colour),
             str(row["window"]),
-            f"{row['sent']:,}",
+            f"{row['sent']:,}" if row["sent"] is not None else "",
             str(row["for_s"]),
             str(row.get("last_error") or ""),
         )

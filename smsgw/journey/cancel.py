@@ -34,14 +34,15 @@ from smsgw.store.database import LOST, heed_cancellation
 from smsgw.store.sealed import Unreadable
 
 if TYPE_CHECKING:
+    from smsgw.config import Limits
     from smsgw.journey.desk import Desk
     from smsgw.journey.dispatch import Dispatch
     from smsgw.journey.ending import Ending
     from smsgw.telemetry import Meters
 
-PAGE: Final = 256
-MOST_TAKEN: Final = 4 * PAGE
-"""How many that links had claimed wait here for their end; what is claimed beyond goes on, and is caught when it comes back."""
+PAGES_TAKEN: Final = 4
+"""How many pages of those that links had claimed wait here for their end; what is claimed beyond goes on, and is counted."""
+# Below stand no limits: nothing is refused, dropped or made to wait by them, they only divide work into steps.
 BREATH: Final = 2_048
 """After so many that were looked at the loop goes on to other things."""
 EVERY_S: Final = 1.0
@@ -54,17 +55,20 @@ SETTLE_S: Final = 2.0
 class Cancel:
     """The journey of what must not go any more."""
 
-    def __init__(
-        self, desk: Desk, pool: Any, dispatch: Dispatch, ending: Ending, *, probe: Callable[[str], None] | None = None
+    def __init__(  # noqa: PLR0917 - the parties
+        self, desk: Desk, pool: Any, dispatch: Dispatch, ending: Ending, limits: Limits, probe: Callable[[str], None] | None = None
     ) -> None:
-        """Take the parties; `probe` is told crash points."""
+        """Take the parties, and how many messages make a page; `probe` is told crash points."""
         self._desk = desk
         self._pool = pool
         self._dispatch = dispatch
         self._ending = ending
+        self._limits = limits
+        self._page = limits.cancel_page
         self._probe = probe or _unwatched
         self._log = structlog.get_logger().bind()
         self.ended: Counter[tuple[str, ...]] = Counter()
+        self.passed = 0
         self._active: list[Cancellation] = []
         self._taken: list[tuple[Cancellation, Message]] = []
         self._again: set[int] = set()
@@ -80,14 +84,19 @@ class Cancel:
             lambda: dict[tuple[str, ...], float](self.ended),
             ("where",),
         )
+        meters.counter(
+            "smsgw_cancel_passed", "Messages that went on because too many waited for their end already.", lambda: self.passed
+        )
         meters.gauge("smsgw_cancellations_open", "Cancellations that are being carried out.", lambda: len(self._active))
+        meters.gauge("smsgw_cancellations_most", "How many may be carried out at a time.", lambda: self._limits.cancellations)
 
     def takes(self, message: Message) -> bool:
         """Tell whether a message that this node has claimed and that waits is not to go: it is this journey's to end, then."""
-        if not self._active or len(self._taken) >= MOST_TAKEN:
-            return False
         for one in self._active:
             if not one.filter.rule and means(one.filter, message):
+                if len(self._taken) >= PAGES_TAKEN * self._page:
+                    self.passed += 1
+                    return False
                 self._taken.append((one, message))
                 self._wake.set()
                 return True
@@ -114,7 +123,7 @@ class Cancel:
         """End what links had claimed."""
         self._wake.clear()
         while self._taken:
-            page = self._taken[:PAGE]
+            page = self._taken[: self._page]
             for number in {one.id for one, _ in page}:
                 await cancels.note(self._pool, number, [message.id for one, message in page if one.id == number])
             del self._taken[: len(page)]
@@ -148,8 +157,8 @@ class Cancel:
             meant += [message for message in waiting[at : at + BREATH] if means(one.filter, message)]
             await asyncio.sleep(0)
         ended = 0
-        for at in range(0, len(meant), PAGE):
-            page = meant[at : at + PAGE]
+        for at in range(0, len(meant), self._page):
+            page = meant[at : at + self._page]
             await cancels.note(self._pool, one.id, [message.id for message in page])
             ended += await self._end([message for message in page if _waits(message)], "memory")
         for link_id in {message.link for message in meant}:
@@ -162,7 +171,7 @@ class Cancel:
         after: int | None = 0
         self._again.add(one.id)  # until the round is over
         while after is not None:
-            ids, after = await cancels.claim(self._pool, one, desk.commit.seat, after, PAGE, again=again)
+            ids, after = await cancels.claim(self._pool, one, desk.commit.seat, after, self._page, again=again)
             self._probe("cancel_claimed")
             loaded = await messages.load(self._pool, ids, desk.account_of, self._opened)
             for message in loaded:
@@ -182,7 +191,7 @@ class Cancel:
     async def _held(self, one: Cancellation) -> int:
         """Have held texts refused, in pages."""
         after = ended = 0
-        while texts := await cancels.refuse_held(self._pool, one, after, PAGE):
+        while texts := await cancels.refuse_held(self._pool, one, after, self._page):
             after = max(texts)
             ended += len(texts)
             self.ended["held",] += sum(texts.values())

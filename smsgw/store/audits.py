@@ -113,3 +113,8 @@ async def find(  # noqa: PLR0917 - what a reader may ask for
         }
         for row in rows
     ]
+
+
+async def currencies(connection: Connection) -> dict[str, str]:
+    """Return the currency of each tenant, by name."""
+    return {row["name"]: row["currency"] for row in await connection.fetch("SELECT name, currency FROM tenant")}

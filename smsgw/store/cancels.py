@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHORT: Final = 7
 """Digits of a prefix that is no number yet; a longer one is masked like a number once nobody needs it."""
 WINDOW: Final = 4_096
-"""How many of those that wait one statement looks at, so that none takes long."""
+"""How many of those that wait one statement looks at, so that none takes long. No limit: the next one begins where it ended."""
 CANCELLED: Final = "cancelled"
 """The reason that a held text's verdict has, and that a receipt's text says: a word of `policy.statuses`."""
 

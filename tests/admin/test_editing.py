@@ -54,7 +54,7 @@ async def test_only_what_is_given_changes(acme: Connection):
     ("key", "given", "why"),
     [
         (ACME1, {"rate": "fast"}, "rate: Expected `int`"),
-        (ACME1, {"rat": "1"}, "rat cannot be set here: known are"),
+        (ACME1, {"rat": "1"}, "rat cannot be set here: did you mean rate?"),
         (ACME1, {"password": "secret"}, "smsgw secret rotate"),
         (ACME1, {"mode": "later"}, "mode: 'later' is none of store, relay"),
         (ACME, {"balance": "5"}, "booked once"),

@@ -163,7 +163,7 @@ async def test_complaints_about_it_are_in_it(store: Connection, keys: ContentKey
     await store.execute(f"{consent} VALUES (1, -5, 'form', '2026-01-02T10:00Z', 'x', 'ann'), (2, -5, 'b0rg', now(), 'b0rg', 'ann')")
     made, files = await write(store, keys, tmp_path / "a.zip")
     found = rows(files["complaints.csv"])
-    assert (made["complaints"], [row["message"] for row in found]) == (2, ["1", "3"])
+    assert (made["complaints"], made["messages_complained_of"], [row["message"] for row in found]) == (1, 2, ["1", "3"])
     row = found[0]
     assert (row["complaint"], row["number"], row["number_hash"]) == ("8", "8613****8001", "fffffffffffffffb")
     assert (row["day"], row["due"], row["state"], row["closed_by"]) == ("2026-11-24", "2026-12-15", "closed", "bea")

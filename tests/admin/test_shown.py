@@ -125,6 +125,7 @@ async def test_rows_say_what_is(scene: Scene):
     assert figures["cycles"] > 0
     assert figures["in doubt"] == figures["poisoned"] == figures["effect failures"] == 0
     assert {row["queue"] for row in rows["queues"]} >= {"open in memory", "unit of work"}
+    assert [row["queue"] for row in rows["queues"] if row["what"] == "messages in memory that wait for this link"] == []
 
 
 async def test_a_scrape_counts_what_passed(scene: Scene):

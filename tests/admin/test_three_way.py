@@ -33,7 +33,7 @@ def test_what_no_file_created_is_left_alone():
 
 
 def test_what_is_needed_is_not_deleted():
-    """Something that is in no file still refers to it: a final conflict, as is an account under another tenant."""
+    """Something that stays still refers to it: a final conflict, as is an account under another tenant."""
     live: Entities = {("carrier", "alpha"): {}, ("link", "a"): {"carrier": "alpha"}}
     (needed,) = plan({("carrier", "alpha"): {}}, {}, live).conflicts
     assert (needed.key, needed.final, "link 'a'" in needed.why) == (("carrier", "alpha"), True, True)

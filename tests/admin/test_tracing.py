@@ -65,7 +65,10 @@ async def test_what_waits_and_what_is_owed_is_told(database: str):
         waiting = id_of(await sender.submit())
         await scene.until(lambda: scene.count("waiting WHERE node = 0"))
         steps = told(await tracing.trace(scene.connection, int(waiting)))
-        assert (steps["stands"], steps["waits"]) == ("QUEUED", "for any node")
+        assert (steps["stands"], steps["waits"]) == (
+            "QUEUED",
+            "for room on link alpha-1, or another of its route; any node may take it",
+        )
         await scene.smsc.open()
         await scene.in_state(waiting, State.SENT)
 

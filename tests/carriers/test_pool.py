@@ -150,9 +150,20 @@ async def test_links_show_where_they_stand():
         expected = {
             "link": "alpha-1", "carrier": "alpha", "address": f"127.0.0.1:{smsc.port}", "bind": "transceiver", "state": "bound",
             "version": "3.4", "window": "1/7", "rate": 70.0, "slowed": False, "throttled_for_s": 0.0, "sent": 0, "last_error": "",
+            "next_dial_s": None,
         }  # fmt: skip
         assert row | expected == row
         assert "wordthat" not in repr((row, ours.carriers.reserve((1,)), link(password="wordthat")))
+
+
+async def test_what_a_link_sent_is_told_once():
+    """What all binds of a link have sent stands on its first row alone, so that a sum over rows is right."""
+    async with Smsc() as smsc, side(link(smsc.port, binds=2)) as ours:
+        await smsc.bound(2)
+        await ours.until(lambda: ours.states() == ["bound", "bound"])
+        ours.submit()
+        await ours.outcomes(1)
+        assert [row["sent"] for row in ours.carriers.rows()] == [1, None]
 
 
 async def test_gauges_read_states_windows_and_speeds():

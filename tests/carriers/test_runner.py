@@ -64,7 +64,7 @@ async def test_refusals_that_pass_are_tried_soon(status: int, slow: bool):  # no
             runner = runner_of(link(smsc.port, password="wordthat"))
             assert await runner._once(runner.binds[0]) is slow
         assert [(entry["event"], entry["status"]) for entry in logs] == [("link_bind_refused", const.status_name(status))]
-        assert runner.binds[0].last_error == const.status_name(status)
+        assert runner.binds[0].last_error.startswith(f"{const.status_name(status)}, ")
         assert "wordthat" not in repr(logs)
 
 
@@ -85,12 +85,25 @@ async def test_a_carrier_that_is_away_is_dialled_until_it_is_back():
         with structlog.testing.capture_logs() as logs:
             async with side(link(smsc.port)) as ours:
                 await ours.until(lambda: len(logs) >= 2 and ours.states() == ["backing_off"])
-                assert "Connect" in ours.carriers.rows()[0]["last_error"]
+                [row] = ours.carriers.rows()
+                assert row["last_error"].startswith("connection refused: ")
                 await smsc.open()
                 await ours.bound()
         events = [entry["event"] for entry in logs]
         assert events[0] == "link_unreachable"
         assert events.count("link_bound") == 1
+
+
+async def test_it_is_seen_when_a_link_dials_again():
+    """While it backs off a link says in how many seconds it tries next, and no such thing before its first try."""
+    async with Smsc() as smsc:
+        await smsc.close()
+        async with side(link(smsc.port, reconnect_min_s=60.0, reconnect_max_s=60.0)) as ours:
+            assert ours.carriers.rows()[0]["next_dial_s"] is None
+            await ours.until(lambda: ours.states() == ["backing_off"])
+            assert 30 <= ours.carriers.rows()[0]["next_dial_s"] <= 60
+            ours.clock.pass_(100)
+            assert ours.carriers.rows()[0]["next_dial_s"] == 0
 
 
 async def test_a_lost_session_is_made_again():

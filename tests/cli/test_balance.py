@@ -91,7 +91,7 @@ def test_history_shows_what_was_booked(command: Command):
     balance(command, "top-up", "acme", "5", "--reason", "wire", "--actor", "ann")
     rows = json.loads(balance(command, "history", "acme", "--json").stdout)
     assert [(row["kind"], row["amount"], row["actor"], row["reason"]) for row in rows][1:] == [("top_up", "5.00", "ann", "wire")]
-    assert balance(command, "history", "acme", "--csv").stdout.startswith("number,day,kind,amount,messages,actor")
+    assert balance(command, "history", "acme", "--csv").stdout.startswith("number,day,kind,amount,currency,messages,actor")
     assert balance(command, "history", "acme", "--since", "2200-01-01").stderr == "no bookings\n"
     assert balance(command, "history", "acme", "--since", "yesterday").exit_code == 2
 
@@ -109,7 +109,8 @@ def test_refunds_by_hand_are_shown_one_by_one(command: Command, database: str):
 
     asyncio.run(delivered())
     told = balance(command, "refund", "7", "--reason", "goodwill", "--actor", "ann", "--json")
-    assert json.loads(told.stdout) == {"message": "7", "tenant": "acme", "refund": "0.038", "balance": "1000.00", "dry_run": False}
+    expected = {"message": "7", "tenant": "acme", "currency": "CNY", "refund": "0.038", "balance": "1000.00", "dry_run": False}
+    assert json.loads(told.stdout) == expected
     assert balance(command, "refund", "7", "--reason", "again").exit_code == 4
     (row,) = json.loads(balance(command, "history", "acme", "--refunds", "--json").stdout)
     assert (row["message"], row["amount"], row["actor"], row["reason"]) == ("7", "0.038", "ann", "goodwill")
@@ -149,7 +150,7 @@ def test_all_tenants_are_listed(command: Command):
     """Without a name every tenant is shown, as columns in a pipe."""
     assert balance(command, "show").stdout.splitlines() == [
         "tenant  currency  balance  credit_limit  available",
-        "acme    CNY       1000.00  0.00          1000.00",
+        "acme    CNY       1000.00          0.00    1000.00",
     ]
 
 

@@ -28,7 +28,10 @@ def test_a_complaint_from_its_beginning_to_its_end(acme: Command):
     assert (closed["state"], closed["outcome"], closed["closed_by"]) == ("closed", "apologised", "ops")
     assert acme("complaint", "close", number, "--outcome", "x", *BECAUSE).exit_code == 4
     assert acme("complaint", "list").stderr == "no complaints\n"
-    assert len(rows(acme("complaint", "list", "--all", "--json"))) == 1
+    (told,) = rows(acme("complaint", "list", "--all", "--json"))
+    assert told["messages"] == []
+    head, line = acme("complaint", "list", "--all", "--csv").stdout.splitlines()
+    assert dict(zip(head.split(","), line.split(","), strict=True))["messages"] == "0"
     assert rows(acme("complaint", "show", number, "--json"))[0]["reference"] == "R-1"
     assert acme("complaint", "show", "99").exit_code == 3
 

@@ -44,7 +44,8 @@ def test_an_export_is_verified_by_whoever_has_the_key(acme: Command, tmp_path: P
 
 def test_what_cannot_be_verified_exits_2(acme: Command, tmp_path: Path):
     """No manifest, no key, or what is no key: it is said what to give; looking makes no key."""
-    assert acme("export", "verify", str(tmp_path / "none")).exit_code == 2
+    told = acme("export", "verify", str(tmp_path / "none"))
+    assert (told.exit_code, told.stderr) == (2, f"{tmp_path / 'none'}: there is no such file or directory\n")
     assert acme("export", "verify", str(tmp_path), "--key", str(tmp_path / "none.pub")).exit_code == 2
     (tmp_path / "bad.pub").write_text("x", encoding="utf-8")
     told = acme("export", "verify", str(tmp_path), "--key", str(tmp_path / "bad.pub"))

@@ -58,6 +58,17 @@ def test_text_is_aligned_and_plain():
     ]
 
 
+def test_amounts_stand_by_their_points():
+    """Money is read down its column: the points stand below each other, however many decimals there are; ids are no money."""
+    rows = [{"kind": "opening", "amount": "1000.00", "at": "1"}, {"kind": "debit", "amount": "-0.038", "at": "2"}, {"kind": "none"}]
+    assert face.as_text(rows, ["kind", "amount", "at"]).splitlines() == [
+        "kind       amount  at",
+        "opening  1000.00   1",
+        "debit      -0.038  2",
+        "none",
+    ]
+
+
 def test_a_table_colours_what_is_down():
     """On a terminal the state is seen by its colour."""
     console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", width=120, _environ={})

@@ -71,7 +71,7 @@ def test_a_new_version_is_tried_on_what_was_sent(sent: Command, tmp_path: Path):
     assert "8613800138000" not in shown.stdout
     assert "来玩百家乐" in sent("policy", "replay", "content", new, "--text").stdout
     assert "0 texts judged" in sent("policy", "replay", "content", new, "--since", "30m").stderr
-    assert "1 texts judged" in sent("policy", "replay", "content", new, "--most", "1").stderr
+    assert "1 texts judged" in sent("policy", "replay", "content", new, "--limit", "1").stderr
 
 
 def test_what_cannot_be_tried_is_told(sent: Command, tmp_path: Path):

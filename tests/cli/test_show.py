@@ -54,7 +54,7 @@ def test_an_unknown_word_is_not_found(gateway: Answering):
     """What is not there exits 3 and names what is."""
     result = asked(gateway, "bindz")
     assert result.exit_code == 3
-    assert "links" in result.stderr
+    assert "known: config, links" in result.stderr
 
 
 def test_an_unknown_column_is_a_usage_error(gateway: Answering):

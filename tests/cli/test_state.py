@@ -36,6 +36,7 @@ def test_the_ladder(acme: Command):
     history = json.loads(state(acme, "history", "account", "acme1", "--json").stdout)
     assert [row["kind"] for row in history] == ["account_state"] * 3 + ["account_warning"]
     assert {row["reason"] for row in history} == {"fraud"}
+    assert "state active → limited, rate 5" in state(acme, "history", "account", "acme1").stdout
     assert json.loads(acme("notice", "list", "--tenant", "acme", "--json").stdout)[-1]["kind"] == "warning"
 
 

@@ -16,6 +16,17 @@ from smsgw.store.database import Connection, connect
 from smsgw.store.embedded import EmbeddedServer
 
 
+def test_moments_are_written_in_one_way_everywhere():
+    """How long ago, a day, or a time with its offset (UTC without one); anything else ends the command with 2."""
+    assert datetime.now(UTC) - stored.moment("12h", "--since") - timedelta(hours=12) < timedelta(minutes=1)
+    assert stored.moment("2026-12-31", "--since") == datetime(2026, 12, 31, tzinfo=UTC)
+    assert stored.moment("2026-12-31T18:00+08:00", "--since") == datetime(2026, 12, 31, 10, tzinfo=UTC)
+    for wrong in ("2h ago", "yesterday", "", "12"):
+        with pytest.raises(typer.Exit) as ended:
+            stored.moment(wrong, "--since")
+        assert ended.value.exit_code == 2
+
+
 def test_spans_and_days():
     """30m and 7d are spans, 2026-12-31 is a day, none is none; anything else ends the command with 2."""
     assert stored.span("30m", "--for") == timedelta(minutes=30)

@@ -14,6 +14,7 @@ from smsgw.sim.settings import CarrierSettings
 from smsgw.smpp import const, tlv
 from smsgw.smpp.pdu import read_sm, sm_body
 from tests.sim.ends import until
+from tests.smsc import Smsc
 
 PLAIN = CarrierSettings(system_id="acme1", password="secret", keep_bodies=10)
 NUMBER = "8613800000000"
@@ -31,6 +32,21 @@ async def test_a_message_gets_its_id_and_its_receipt_with_its_reference() -> Non
         message_id = await bound.send("10690001", NUMBER, "Your code is 123456", reference={"order": 7})
         await until(lambda: got)
     assert [(one.message_id, one.delivered, one.final, one.reference) for one in got] == [(message_id, True, True, {"order": 7})]
+
+
+async def test_a_receipt_under_the_number_of_an_open_submit_changes_nothing() -> None:
+    """What the gateway delivers may bear the sequence number of a submit that waits: it is answered, and so is the submit."""
+    got: list[Receipt] = []
+    async with Smsc() as smsc, client(smsc.port, on_receipt=got.append) as bound:
+        smsc.late = True
+        sending = asyncio.create_task(bound.send("10690001", NUMBER, "x"))
+        (submit,) = await smsc.submitted(1)
+        (session,) = smsc.live
+        sequence = session.send(const.DELIVER_SM, smsc.receipt_body(submit), sequence=submit.pdu.sequence)
+        assert (await session.answer_to(sequence)).status == const.ESME_ROK
+        smsc.answer_late()
+        assert await sending == submit.message_id.decode()
+        assert [one.message_id for one in got] == [submit.message_id.decode()]
 
 
 async def test_texts_arrive_as_written() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from aiosmpplib import DeliverSm, OptionalParam, PhoneNumber, SubmitSm
+from aiosmpplib import DeliverSm, DeliverSmResp, OptionalParam, PhoneNumber, SubmitSm
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +38,16 @@ async def test_requests_are_found_by_their_number() -> None:
     answer: Any = SimpleNamespace(sequence_num=7)
     assert await correlator.get(answer) is request
     assert await correlator.get(answer) is None
+
+
+async def test_an_answer_of_ours_takes_no_requests_place() -> None:
+    """Both sides number their requests for themselves: what we answer under a number is not what we asked under it."""
+    correlator = Correlator()
+    request = SubmitSm(short_message="x", destination=PhoneNumber("1"), sequence_num=7)
+    await correlator.put(request)
+    await correlator.put(DeliverSmResp(sequence_num=7))
+    answer: Any = SimpleNamespace(sequence_num=7)
+    assert await correlator.get(answer) is request
 
 
 async def test_messages_are_found_by_their_receipt() -> None:

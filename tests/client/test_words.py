@@ -6,7 +6,12 @@ from smsgw.client import Incoming, NotBound, Receipt, Refused
 def test_a_refusal_names_its_status() -> None:
     """Known statuses have their name, others their number."""
     assert str(Refused(0x58)) == "ESME_RTHROTTLED"
-    assert (str(Refused(0x400)), Refused(0x400).status) == ("0x00000400", 0x400)
+    assert (str(Refused(0x1234)), Refused(0x1234).status) == ("0x00001234", 0x1234)
+
+
+def test_a_status_of_the_gateways_own_says_where_it_is_explained() -> None:
+    """A number that no specification names would leave its reader alone."""
+    assert str(Refused(0x403)).startswith("0x00000403, a status of the gateway's own")
 
 
 def test_not_bound_keeps_the_status() -> None:

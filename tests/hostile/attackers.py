@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -76,7 +77,7 @@ def never_reads(port: int) -> None:
     peers = [bound(port) for _ in range(4)]
     ready()
     pour(peers, b"".join(submit(sequence) for sequence in range(1, 1_000)), reads=False)
-    time.sleep(3_600)
+    signal.pause()
 
 
 def floods_enquire_link(port: int) -> None:
@@ -118,7 +119,7 @@ def half_open(port: int) -> None:
     for peer in peers:
         peer.settimeout(None)
         peer.recv(4_096)
-    time.sleep(3_600)
+    signal.pause()
 
 
 ATTACKS: dict[str, Callable[[int], None]] = {

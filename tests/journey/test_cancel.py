@@ -14,11 +14,15 @@ import pytest
 from smsgw.admin import cancelling, reviewing, tracing
 from smsgw.admin.cancelling import Wanted
 from smsgw.billing.tariff import format_money
-from smsgw.model import State
+from smsgw.config import Limits
+from smsgw.journey.cancel import Cancel
+from smsgw.model import Message, State
 from smsgw.policy.statuses import STATUSES
 from smsgw.smpp import bodies, const, pdu
+from smsgw.store.cancels import Cancellation, Filter
 from smsgw.store.sealed import Unreadable
 from tests.admin.test_reviewing import accept, in_review
+from tests.carriers.ends import ACME
 from tests.journey import test_defer
 from tests.journey.parted import SOURCE, put, put_all, scene_of
 from tests.journey.scene import Scene, id_of, read_receipt
@@ -45,7 +49,7 @@ async def submitted(scene: Scene, tenant: Esme, count: int, registered: int = 0,
 
 async def cancel(scene: Scene, wanted: Wanted = ALL) -> int:
     """Have messages cancelled."""
-    number, _ = await cancelling.cancel(scene.connection, wanted, actor="ann", reason="fraud")
+    number, _ = await cancelling.cancel(scene.connection, wanted, actor="ann", reason="fraud", most=20)
     return number
 
 
@@ -218,6 +222,16 @@ async def test_what_waits_for_its_hours(database: str, tmp_path: Path):
         await scene.turns()
         assert scene.smsc.submits == []
         assert await scene.spent() == 0
+
+
+def test_what_too_many_wait_before_goes_on():
+    """Of what links had claimed four pages wait for their end; what comes then goes on, and is counted where it was meant."""
+    nobody: Any = None
+    cancel = Cancel(nobody, nobody, nobody, nobody, Limits(cancel_page=1))
+    cancel._active = [Cancellation(1, Filter(since_id=0, until_id=100, source="Shop"), "ann", "x", 0.0)]
+    meant = [cancel.takes(Message(number, ACME, "Shop", "4479", b"")) for number in range(1, 7)]
+    assert (meant, cancel.takes(Message(7, ACME, "Other", "4479", b""))) == ([True] * 4 + [False] * 2, False)
+    assert cancel.passed == 2
 
 
 async def test_what_a_carrier_throttles_comes_back_and_is_caught(database: str):

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const
+from tests.journey.doubts import PRICE, doubted, taken_first_and_refused_then, unknown
 from tests.journey.scene import Scene, id_of
-from tests.journey.test_late_answers import sent_twice
-from tests.peers import Esme
 from tests.rig import provisioning
 
-PRICE = 38_000
 SENT_BASIS = 'basis = "sent"'  # REFUSED costs nothing there, UNKNOWN does
 PATIENT = 'in_doubt = "resend_if_no_receipt"\nin_doubt_wait_s = 30'
-
-
-async def doubted(scene: Scene, tenant: Esme, **fields: Any) -> bytes:
-    """Submit a message that the carrier has read when its connection breaks; returns its id."""
-    scene.smsc.late = True
-    ours = id_of(await tenant.submit(registered_delivery=1, **fields))
-    await scene.smsc.submit()
-    scene.smsc.late = False
-    scene.smsc.cut()
-    return ours
-
-
-async def unknown(scene: Scene, tenant: Esme, ours: bytes) -> None:
-    """Its tenant reads that nobody knows, and it costs what it cost."""
-    came = await scene.receipt(tenant)
-    assert (came.message_id, came.stat) == (ours, b"UNKNOWN")
-    row = await scene.row(ours)
-    assert (row["state"], row["refund"]) == (State.UNKNOWN, 0)
-    assert await scene.spent() == PRICE
-    await scene.emptied("waiting")
 
 
 async def test_a_refusal_of_what_was_sent_again_leaves_it_unknown(database: str):
@@ -104,13 +80,7 @@ async def test_the_first_attempts_receipt_still_counts(database: str):
     """The second attempt is refused, then the carrier answers the first one late and reports it: DELIVERED, told and kept."""
     async with Scene(database, tenant=SENT_BASIS, link="response_timeout_s = 5.0").playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        ours = await sent_twice(scene, tenant)
-        (first, late), _ = smsc.kept
-        sequence = smsc.submits[1].pdu.sequence
-        smsc.live[0].send(const.SUBMIT_SM_RESP, status=const.ESME_RINVDSTADR, sequence=sequence)
-        await unknown(scene, tenant, ours)
-        first.send_raw(late)
-        await scene.until(lambda: scene.count("upstream_ref WHERE upstream_id = '1'"))
+        ours = await taken_first_and_refused_then(scene, tenant)
         await smsc.delivered(smsc.receipt(smsc.submits[0]))
         came = await scene.receipt(tenant)
         assert (came.message_id, came.stat) == (ours, b"DELIVRD")
@@ -122,13 +92,7 @@ async def test_the_first_attempts_failure_is_given_back_once(database: str):
     """Delivery is billed: what the late receipt of the first attempt says was not delivered costs nothing after all."""
     async with Scene(database, tenant='basis = "delivered"', link="response_timeout_s = 5.0").playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        ours = await sent_twice(scene, tenant)
-        (first, late), _ = smsc.kept
-        sequence = smsc.submits[1].pdu.sequence
-        smsc.live[0].send(const.SUBMIT_SM_RESP, status=const.ESME_RINVDSTADR, sequence=sequence)
-        await unknown(scene, tenant, ours)
-        first.send_raw(late)
-        await scene.until(lambda: scene.count("upstream_ref WHERE upstream_id = '1'"))
+        ours = await taken_first_and_refused_then(scene, tenant)
         await smsc.delivered(smsc.receipt(smsc.submits[0], "UNDELIV"))
         assert (await scene.receipt(tenant)).stat == b"UNDELIV"
         assert (await scene.in_state(ours, State.FAILED))["refund"] == PRICE

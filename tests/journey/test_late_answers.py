@@ -10,6 +10,7 @@ import pytest
 from smsgw.model import State
 from smsgw.smpp import const, receipt
 from smsgw.smpp.pdu import Pdu, read_sm
+from tests.journey.doubts import sent_twice, to_be_refused_late
 from tests.journey.scene import Scene, id_of
 from tests.peers import WAIT_S, Esme
 from tests.rig import provisioning, running
@@ -85,17 +86,6 @@ async def test_ids_that_differ_by_pdu_meet(database: str):
                 assert id_in(await esme.request(const.DELIVER_SM)) == response.body[:-1]
 
 
-async def sent_twice(scene: Scene, tenant: Esme) -> bytes:
-    """Submit a message whose first attempt nobody has answered in time: its second is on the way. Returns its id."""
-    scene.smsc.late = True
-    ours = id_of(await tenant.submit(registered_delivery=1))
-    await scene.smsc.submitted(1)
-    await scene.later(6)
-    await scene.smsc.submitted(2)
-    scene.smsc.late = False
-    return ours
-
-
 async def test_what_came_to_its_end_is_not_sent_again(database: str):
     """The first attempt is answered late and receipted; what the carrier then says of the second one changes nothing."""
     async with Scene(database, link="response_timeout_s = 5.0").playing() as scene:
@@ -156,13 +146,7 @@ async def test_what_was_refused_late_is_sent_again(database: str, status: int):
     """Never to be sent again in doubt, it is in none once the carrier says, late, that it did not take it."""
     async with Scene(database, **HOLD).playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        smsc.late = True
-        smsc.statuses.append(status)
-        ours = id_of(await tenant.submit(registered_delivery=1))
-        await smsc.submit()
-        await scene.later(6)
-        await scene.in_state(ours, State.IN_DOUBT)
-        smsc.late = False
+        ours = await to_be_refused_late(scene, tenant, status)
         smsc.answer_late()
         await scene.in_state(ours, State.QUEUED)
         await scene.later(2)
@@ -177,12 +161,7 @@ async def test_what_was_refused_late_for_good_is_refused(database: str):
     """The carrier says late that it does not take it: REFUSED, given back, and not UNKNOWN after three days."""
     async with Scene(database, **HOLD).playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        smsc.late = True
-        smsc.statuses.append(const.ESME_RINVDSTADR)
-        ours = id_of(await tenant.submit(registered_delivery=1))
-        await smsc.submit()
-        await scene.later(6)
-        await scene.in_state(ours, State.IN_DOUBT)
+        ours = await to_be_refused_late(scene, tenant, const.ESME_RINVDSTADR)
         smsc.answer_late()
         came = await scene.receipt(tenant)
         assert (came.message_id, came.stat, came.error) == (ours, b"REJECTD", b"011")
@@ -207,13 +186,7 @@ async def test_a_late_refusal_after_the_message_was_taken_up_again_changes_nothi
     account = 'in_doubt = "resend_if_no_receipt"\nin_doubt_wait_s = 30'
     async with Scene(database, account=account, link="response_timeout_s = 5.0\nenquire_link_s = 3600").playing() as scene:
         smsc, tenant = scene.smsc, await scene.tenant()
-        smsc.late = True
-        smsc.statuses.append(const.ESME_RTHROTTLED)
-        ours = id_of(await tenant.submit(registered_delivery=1))
-        await smsc.submit()
-        await scene.later(6)
-        await scene.in_state(ours, State.IN_DOUBT)
-        smsc.late = False
+        ours = await to_be_refused_late(scene, tenant, const.ESME_RTHROTTLED)
         await scene.later(31)
         await scene.in_state(ours, State.SENT)
         smsc.answer_late()

@@ -55,7 +55,10 @@ async def test_a_message_that_does_not_open_waits_and_is_seen(database: str):
         assert not scene.smsc.submits
         rows = await tracing.trace(scene.connection, number, scene.daemon.content_keys.open)
         steps = {row["step"]: row["detail"] for row in rows}
-        assert (steps["stands"], steps["waits"]) == ("QUEUED", "for any node")
+        assert (steps["stands"], steps["waits"]) == (
+            "QUEUED",
+            "for room on link alpha-1, or another of its route; any node may take it",
+        )
         assert steps["content"].startswith("does not open: it was changed since it was sealed with the key ")
         await scene.later(61)
         await scene.until(lambda: scene.daemon.meters.process.unreadable == 2)

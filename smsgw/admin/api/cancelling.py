@@ -20,36 +20,31 @@ from smsgw.policy.faults import Fault
 from smsgw.store.database import Pool, borrowed
 
 LISTED: Final = 100
+"""The newest so many are answered; each by its number is there for good."""
 
 
 class Cancelling:
     """Answers about cancellations."""
 
-    def __init__(self, pool: Pool) -> None:
-        """`pool`: the store's."""
+    def __init__(self, pool: Pool, *, most: int) -> None:
+        """`pool`: the store's; `most`: so many are carried out at a time."""
         self._pool = pool
+        self._most = most
 
     async def cancel(self, asked: Asked) -> Told:
         """Messages that are not to be sent: counted alone in a dry run."""
         body = body_of(await asked.body(SMALL), shapes.CancelBody)
-        wanted = Wanted(
-            account=body.account,
-            tenant=body.tenant,
-            link=body.link,
-            prefix=body.prefix,
-            number=body.number,
-            source=body.source,
-            rule=body.rule,
-            since_s=span_of(body.since).total_seconds(),
-            until_s=span_of(body.until).total_seconds() if body.until else 0.0,
-        )
+        until_s = span_of(body.until).total_seconds() if body.until else 0.0
+        wanted = Wanted(**body.given(), since_s=span_of(body.since).total_seconds(), until_s=until_s)
         dry_run = is_on(asked.query.get("dry_run", ""))
         try:
             async with borrowed(self._pool) as connection:
                 if dry_run:
                     number, rows = 0, await cancelling.preview(connection, wanted)
                 else:
-                    number, rows = await cancelling.cancel(connection, wanted, actor=asked.actor, reason=body.reason)
+                    number, rows = await cancelling.cancel(
+                        connection, wanted, actor=asked.actor, reason=body.reason, most=self._most
+                    )
         except ValueError as error:
             raise faulty([Fault(str(error), hint="see smsgw cancel messages --help")]) from None
         return Told(shapes.CancelAnswer(number, dry_run, [shapes.CancelPreview(**row) for row in rows]))

@@ -54,7 +54,7 @@ class NodeApi:
         trying = Trying(config.api, number_key, counts.refused)
         gate = Gate(lambda digest: tokens.by_hash(pool, digest), clock.now, most=config.api.failures)
         policies = Policies(config, pool, dsn, lambda: desk.directory, why, desk.opened, trying, marks)
-        self._server = ApiServer(config.api, gate, policies, Cancelling(pool), trying, counts)
+        self._server = ApiServer(config.api, gate, policies, Cancelling(pool, most=config.limits.cancellations), trying, counts)
         self._server.register(meters)
         self._config = config.api
         self.port = 0

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from smsgw.admin import cancelling
 from smsgw.admin.reasons import LONGEST_REASON
 
 Reason = Annotated[str, msgspec.Meta(max_length=LONGEST_REASON)]
@@ -213,20 +214,13 @@ class WhyRow(msgspec.Struct, frozen=True):
     detail: str
 
 
-class CancelBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CancelBody(cancelling.Meant, frozen=True, forbid_unknown_fields=True):
     """Which messages are not to be sent: all that is given has to hold, and something but the times is given.
 
     `account`: a system_id; `prefix`, `number`: of the recipient; `source`: the sender; `rule`: what a held one met. Accepted at
     most `since` ago and at least `until` ago: 30m, 12h or 7d.
     """
 
-    account: str = ""
-    tenant: str = ""
-    link: str = ""
-    prefix: str = ""
-    number: str = ""
-    source: str = ""
-    rule: str = ""
     since: str = "3d"
     until: str = ""
     reason: Reason = ""

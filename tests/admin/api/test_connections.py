@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.admin.api.scene import SOON_S, Client, serving
 
@@ -81,6 +82,23 @@ async def ended(reader: asyncio.StreamReader) -> bool:
             return await reader.read() == b""
         except ConnectionError:
             return True
+
+
+def test_it_answers_in_the_loop_of_the_gateway(database: str, tmp_path: Path):
+    """uvloop's connections are let in, answered and limited as well, although its transports are of no class of asyncio's."""
+
+    async def scenario() -> None:
+        async with serving(database, tmp_path, more="connections = 2\n") as client:
+            api = Api(client)
+            first, second = [await api.connect() for _ in range(2)]
+            assert await answered(first)
+            third = await api.connect()
+            assert await ended(second[0])
+            assert [await answered(one) for one in (first, third)] == [True] * 2
+            for _, writer in api.ends:
+                writer.close()
+
+    uvloop.run(scenario())
 
 
 async def test_the_one_idle_for_longest_makes_room(api: Api):
