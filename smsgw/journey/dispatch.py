@@ -379,6 +379,8 @@ class Dispatch:
         if after_s or not any(map(self._carriers.bound, message.links)) or message.id not in desk.transit.open:
             self._leave(message, desk.clock.time() + after_s if after_s else 0.0)
             return
+        if message.waiting:  # its place says until when it is on the wire, and a start would leave it there so long
+            desk.commit.wait(message, message.link, 0.0, claimed=True)
         desk.commit.change(message, self._requeue, message)
 
     def _leave(self, message: Message, due_at: float) -> None:
