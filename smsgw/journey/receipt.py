@@ -155,6 +155,9 @@ class ReceiptJourney:
         now = desk.clock.time()
         if not message.sent_at:
             message.sent_at = now
+        if message.waiting or message.spilled or (message.state < State.SENT and message.id not in desk.transit.open):
+            message.waiting = False
+            desk.commit.unwait(message.id)
         message.state = state
         arrival.ends = True
         message.done_at = now
@@ -166,9 +169,6 @@ class ReceiptJourney:
             if arrival.link.dialect.codes:
                 desk.meters.link(arrival.link.name).codes[class_of(arrival.link, message.error)] += 1
             message.refund = message.refund or refund_due(message)
-        if message.waiting:
-            message.waiting = False
-            desk.commit.unwait(message.id)
         if state is State.UNKNOWN:
             desk.commit.refer(message)  # the one final state that a later receipt still moves
         owed: Owed | None = None

@@ -583,3 +583,23 @@ async def test_a_parked_receipt_that_cannot_be_applied_is_left_alone(database: s
         assert scene.daemon.commit.poisoned == 1
         assert await scene.count("orphan") == 1
         await scene.taking()
+
+
+async def test_a_receipt_that_comes_while_a_doubt_is_written_leaves_nothing_waiting(database: str):
+    """It names no id, and finds its message as memory lets go of it: what has come to its end waits for nothing."""
+    async with Scene(database, account='in_doubt = "hold"', link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours, submit = await _submitted(scene, tenant)
+        async with scene.stuck():
+            await scene.later(6)
+            await scene.until(lambda: scene.daemon.dispatch.in_doubt)
+            sent = smsc.receipt(submit, text_id=b"", tlv_id=b"")
+            await scene.until(lambda: scene.daemon.receipt.unanswered)
+            [message] = scene.daemon.transit.oldest()
+            await scene.until(lambda: message.state is State.DELIVERED)
+        assert (await smsc.delivered(sent)).status == const.ESME_ROK
+        await scene.in_state(ours, State.DELIVERED)
+        await scene.settled()
+        assert await scene.count("waiting") == 0
+        await tenant.request(const.DELIVER_SM)
