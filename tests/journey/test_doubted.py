@@ -153,7 +153,7 @@ async def test_what_was_surely_not_taken_is_refused_as_ever(database: str, statu
 
 
 async def test_a_doubt_of_a_deleted_account_is_not_sent_again(database: str):
-    """What the account wanted nobody knows any more, and it may have been to send nothing twice: the doubt is given up in its time."""
+    """What the account wanted nobody knows any more, and may have been to send nothing twice: it is given up in its time."""
     async with Scene(database, account='in_doubt = "hold"').playing() as scene:
         ours = await doubted(scene, await scene.tenant())
         await scene.in_state(ours, State.IN_DOUBT)

@@ -6,6 +6,7 @@ import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, pdu, tlv
+from smsgw.store import books
 from tests.journey.scene import Scene, id_of, read_receipt
 from tests.peers import Esme
 from tests.smsc import Submit
@@ -603,3 +604,21 @@ async def test_a_receipt_that_comes_while_a_doubt_is_written_leaves_nothing_wait
         await scene.settled()
         assert await scene.count("waiting") == 0
         await tenant.request(const.DELIVER_SM)
+
+
+async def test_what_a_person_gives_back_meanwhile_still_has_its_receipt(database: str):
+    """Its price is given back while memory waits for its receipt, which then finds the row changed: it comes to its tenant."""
+    async with Scene(database, more="[unit_of_work]\nspill_after_s = 36000").playing() as scene:
+        tenant = await scene.tenant()
+        ours, submit = await _submitted(scene, tenant)
+        row = await scene.in_state(ours, State.SENT)
+        by = books.By("ann", "test")
+        async with scene.connection.transaction():
+            assert await books.refund_message(scene.connection, int(ours), 1, row["sent_ms"] + 61_000, by)
+        assert (await scene.smsc.delivered(scene.smsc.receipt(submit))).status == const.ESME_ROK
+        await scene.turns()
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat) == (ours, b"DELIVRD")
+        row = await scene.in_state(ours, State.DELIVERED)
+        assert row["refund"] == row["price"]
+        await scene.emptied("orphan")
