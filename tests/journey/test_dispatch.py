@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, tlv
+from smsgw.smpp.clock import parse_time
 from smsgw.smpp.pdu import sm_body
 from smsgw.wire import Wire
 from tests.builds import plain_only
@@ -311,6 +313,23 @@ async def test_a_validity_loses_what_its_commit_took(database: str):
         id_of(await tenant.answer_to(sequence))
         submit = await scene.smsc.submit()
         assert b"0000000000300" <= submit.sm.validity < b"0000000000350"  # type: ignore[union-attr]
+
+
+async def test_a_validity_of_a_year_loses_no_more_than_others(database: str):
+    """What waited half a minute is still valid for a year less half a minute: no form of it is too long to be told."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"in time", validity=b"010000000000000R")
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        id_of(await tenant.answer_to(sequence))
+        submit = await scene.smsc.submit()
+        now = datetime.now(UTC)
+        valid = parse_time(submit.sm.validity, now)  # type: ignore[union-attr]
+        assert valid is not None
+        assert timedelta(days=364) < valid - now < timedelta(days=366)
 
 
 async def test_what_was_never_written_is_no_doubt(database: str):
