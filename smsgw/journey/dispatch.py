@@ -76,6 +76,8 @@ class Dispatch:
             # Another node was first, or a receipt has come meanwhile: it must not go out again.
             message.bind = None
             bind.release()
+            if verdict is not None and message.mode == Mode.RELAY and message.session is not None:
+                self._ending.fail_relay(message)
             return
         now = self._desk.clock.time()
         if message.expires_at:
@@ -397,7 +399,10 @@ class Dispatch:
     # ---- relay ----------------------------------------------------------------------------------------------------
 
     def _relayed(self, message: Message, verdict: Rejected | None) -> None:
-        """A relay tenant is answered after the COMMIT of the settle."""
+        """A relay tenant is answered after the COMMIT of the settle; where that could not be, journey/due sees to the row."""
+        if verdict is not None:
+            self._ending.fail_relay(message)
+            return
         self._ending.answer_relay(message)
         if not needs_receipt(message):
             self._ending.ended(message, verdict)

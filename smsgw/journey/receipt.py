@@ -211,6 +211,8 @@ class ReceiptJourney:
         """What the receipt meant is committed: answer the carrier, and let the tenant have it."""
         message = arrival.message
         assert message is not None
+        if verdict is not None and message.mode == Mode.RELAY and message.session is not None:
+            self._ending.fail_relay(message)  # whatever the carrier answers now finds a message of the past
         if verdict is POISON:
             self._give_up(arrival)
             return

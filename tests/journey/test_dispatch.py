@@ -494,6 +494,28 @@ async def test_a_relay_tenant_gets_the_carriers_refusal_and_its_money_back(datab
         assert (await scene.spent(), await scene.count("owed"), len(scene.smscs[1].submits)) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(("links", "state"), [(1, State.SENT), (2, State.SUBMITTING)])
+async def test_a_relay_tenant_is_not_told_what_could_not_be_stored(database: str, links: int, state: State):
+    """The carrier's answer, or the way to the next carrier, cannot be written: an error, once, and the money comes back."""
+    async with Scene(database, account=RELAY, links=links).playing() as scene:
+        tenant = await scene.tenant()
+        await scene.refusing("UPDATE ON message", f"NEW.state = {state}")
+        if links > 1:
+            scene.smsc.statuses.append(const.ESME_RTHROTTLED)
+        assert (await tenant.submit()).status == const.ESME_RSYSERR
+        [row] = await scene.rows()
+        assert row["state"] == State.SUBMITTING
+        await scene.until(lambda: scene.count("waiting"))
+        await scene.later(3_601)
+        await scene.in_state(row["id"], State.IN_DOUBT)
+        await scene.later(31)
+        await scene.in_state(row["id"], State.UNKNOWN)
+        assert await scene.spent() == 0
+        await scene.emptied("waiting")
+        assert len([one for smsc in scene.smscs for one in smsc.submits]) == 1
+        scene.daemon.commit.poisoned = 0
+
+
 async def test_relay_never_queues(database: str):
     """No free slot: ESME_RTHROTTLED. No bound link: ESME_RSYSERR. Neither leaves a row or a debit."""
     async with Scene(database, account=RELAY, link="rate = 1").playing() as scene:

@@ -557,6 +557,22 @@ async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str
         assert (await scene.row(bad))["state"] == State.FAILED
 
 
+async def test_a_relay_tenant_is_told_where_an_early_receipt_cannot_be_stored(database: str):
+    """The receipt comes before the carrier's answer and cannot be written: the tenant is told an error, and waits for nothing."""
+    async with Scene(database, account='mode = "relay"').playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        sequence = tenant.send(const.SUBMIT_SM, pdu.sm_body(source=b"1069", dest=b"86138", registered_delivery=1))
+        submit = await smsc.submit()
+        await scene.refusing("UPDATE ON message", "NEW.state = 10")
+        refused = await smsc.delivered(smsc.receipt(submit, text_id=b"", tlv_id=b""))
+        assert refused.status == const.ESME_RX_P_APPN
+        smsc.answer_late()
+        assert (await tenant.answer_to(sequence)).status == const.ESME_RSYSERR
+        await scene.settled()
+        scene.daemon.commit.poisoned = 0
+
+
 async def test_a_receipt_that_cannot_be_parked_is_refused_for_good(database: str):
     """No answer but an error for what is not kept, and memory lets go of it."""
     async with Scene(database).playing() as scene:
