@@ -226,18 +226,20 @@ class Dispatch:
         raw = outcome.upstream_id if len(outcome.upstream_id) <= MESSAGE_ID_MAX else b""
         message.upstream_id = submit_key(link.dialect, raw) if link is not None else ""
         message.error = 0
+        awaited = needs_receipt(message)
+        if not awaited:
+            message.done_at = message.sent_at
         if message.mode == Mode.RELAY and message.session is not None:
             desk.commit.change(message, self._relayed, message)
-        elif needs_receipt(message):
+        elif awaited:
             desk.commit.change(message)
         else:
-            message.done_at = message.sent_at
             desk.commit.change(message, self._ending.ended, message)
         if message.waiting:
             message.waiting = False
             desk.commit.unwait(message.id)
             desk.commit.refer(message)
-        elif desk.several_nodes or (not message.upstream_id and needs_receipt(message)):
+        elif desk.several_nodes or (awaited and not message.upstream_id):
             desk.commit.refer(message)  # a start refers to what has an id; without one only this tells that a receipt is awaited
         if message.id in desk.transit.open:  # what the store keeps is found by its reference, and memory stays bounded
             desk.transit.sent(message)

@@ -516,6 +516,16 @@ async def test_a_relay_tenant_is_not_told_what_could_not_be_stored(database: str
         scene.daemon.commit.poisoned = 0
 
 
+@pytest.mark.parametrize("account", ["", RELAY])
+async def test_what_no_receipt_is_due_for_has_come_to_its_end(database: str, account: str):
+    """In both modes: SENT is the end then, with its time, and nobody takes it for open."""
+    async with Scene(database, account=account).playing() as scene:
+        ours = id_of(await (await scene.tenant()).submit())
+        row = await scene.in_state(ours, State.SENT)
+        assert row["done_ms"] == row["sent_ms"] > 0
+        await scene.until(lambda: not len(scene.daemon.transit))
+
+
 async def test_relay_never_queues(database: str):
     """No free slot: ESME_RTHROTTLED. No bound link: ESME_RSYSERR. Neither leaves a row or a debit."""
     async with Scene(database, account=RELAY, link="rate = 1").playing() as scene:
