@@ -112,6 +112,10 @@ class Dispatch:
         self._queued += 1
         self.on_room(link)
 
+    def behind(self, links: tuple[int, ...]) -> int:
+        """Return the link behind which to wait: the first that is up, else the first."""
+        return next(filter(self._carriers.bound, links), links[0])
+
     def spill_if_unsendable(self, message: Message) -> None:
         """A new message without a slot: to the store at once when no link here can take it, or memory is full."""
         if self._queued >= self._spill_over or not any(map(self._carriers.bound, message.links)):
@@ -383,6 +387,8 @@ class Dispatch:
         if after_s or not any(map(self._carriers.bound, message.links)) or message.id not in desk.transit.open:
             self._leave(message, desk.clock.time() + after_s if after_s else 0.0)
             return
+        if not self._carriers.bound(message.link):
+            message.link = self.behind(message.links)
         if message.waiting:  # its place says until when it is on the wire, and a start would leave it there so long
             desk.commit.wait(message, message.link, 0.0, claimed=True)
         desk.commit.change(message, self._requeue, message)

@@ -66,6 +66,27 @@ async def test_a_link_that_is_down_is_passed_over(database: str):
         await scene.smscs[1].submit()
 
 
+async def test_what_finds_no_room_waits_for_a_link_that_is_up(database: str):
+    """The first link is down and the second one full: a message waits for the second, not for the first or for its spill."""
+    more = "[unit_of_work]\nspill_after_s = 36000"
+    text = lambda *ports: provisioning(*ports).replace("window = 500", "window = 1")  # noqa: E731 - as provisioning is
+    async with Scene(database, links=2, text=text, more=more).playing() as scene:
+        down, up = scene.smscs
+        await down.close()
+        down.cut()
+        [first, _] = scene.daemon.directory.links()
+        await scene.until(lambda: not scene.daemon.carriers.bound(first.id))
+        up.late = True
+        tenant = await scene.tenant()
+        for text_of in (b"1", b"2"):
+            await tenant.submit(text=text_of)
+        await up.submit()
+        await scene.until(lambda: scene.daemon.dispatch.queued)
+        up.late = False
+        up.answer_late()
+        assert (await up.submit()).content == b"2"
+
+
 async def test_throttling_never_fails_a_message(database: str):
     """However often a carrier throttles, the message waits, the link slows down, and at last it is sent."""
     async with Scene(database).playing() as scene:
