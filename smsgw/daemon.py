@@ -149,8 +149,7 @@ class Daemon:
         )
         self._build_journeys()
         self._build_accept()
-        self.commit.on_conflict = self.transit.displaced
-        self.commit.on_poison = self.due.displaced
+        self.commit.on_conflict, self.commit.on_poison = self.due.overtaken, self.due.displaced
         self.recall.on_broken, self.recall.on_closed = self.due.broken, self.due.closed
         self.commit.low_water = self._low_water
         self.commit.observe = meters.cycle.observe

@@ -39,7 +39,8 @@ _RECEIPTED = frozenset({State.DELIVERED, State.FAILED, State.EXPIRED, State.CANC
 
 # A missing pair is an illegal move. A receipt may arrive before the answer to submit_sm, and even while the message
 # is queued again after a doubt: so SUBMITTING, IN_DOUBT and QUEUED lead straight to what a receipt says. SENT expires
-# only by the carrier's word. UNKNOWN is final for the books, yet one late receipt still moves it.
+# only by the carrier's word. UNKNOWN is final for the books, yet one late receipt still moves it. Of a message that was sent again
+# a failure is told of one attempt: that another one was delivered is still news (what was given back stays so).
 TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
     State.HELD: frozenset({State.QUEUED, State.SUBMITTING, State.SCHEDULED}) | _GIVEN_UP,
     State.SCHEDULED: frozenset({State.QUEUED, State.SUBMITTING}) | _GIVEN_UP,
@@ -49,11 +50,11 @@ TRANSITIONS: Final[Mapping[State, frozenset[State]]] = {
     State.SENT: _RECEIPTED,
     State.UNKNOWN: _RECEIPTED - {State.UNKNOWN},
     State.DELIVERED: frozenset(),
-    State.FAILED: frozenset(),
+    State.FAILED: frozenset({State.DELIVERED}),
     State.REFUSED: frozenset(),
     State.REJECTED: frozenset(),
-    State.EXPIRED: frozenset(),
-    State.CANCELLED: frozenset(),
+    State.EXPIRED: frozenset({State.DELIVERED}),
+    State.CANCELLED: frozenset({State.DELIVERED}),
 }
 
 MESSAGE_STATE: Final[Mapping[State, int]] = {

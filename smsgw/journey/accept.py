@@ -227,7 +227,7 @@ class Accept:
             busy = any(map(self._carriers.bound, message.links))
             return self._unaccepted(message.session, message, LINK_BUSY if busy else LINK_DOWN)
         elif not message.link:
-            message.link = message.links[0]
+            message.link = self._dispatch.behind(message.links)
         if message.long_message:
             self._remember_part(message)
         desk = self._desk

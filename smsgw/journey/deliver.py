@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 BACK_OFF_S: Final = (1, 2, 5, 10, 30, 60)
 LEASE_PAGE: Final = 500
+MOST_TRIES: Final = 32_767
+"""What the row can count."""
 CLOSED_S: Final = 60.0
 """After so long a row is tried again that does not open."""
 RETRY_STATUSES: Final = frozenset({const.ESME_RTHROTTLED, const.ESME_RMSGQFUL, const.ESME_RX_T_APPN, const.ESME_RSYSERR})
@@ -160,7 +162,7 @@ class Deliver:
 
         What an account cannot take waits here up to the cap, and in the store beyond it.
         """
-        owed.tries += 1
+        owed.tries = min(owed.tries + 1, MOST_TRIES)
         owed.session = None
         now = self._desk.clock.time()
         overtaken = owed.kind == OwedKind.INTERMEDIATE and owed.message not in self._intermediate

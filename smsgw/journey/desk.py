@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from smsgw.model import Account, Link, Message, State, Tenant
+from smsgw.model import Account, InDoubt, Link, Message, State, Tenant
 from smsgw.receipts.codes import TOLD_BY_CARRIER, UNKNOWN, look_up, text_of
 from smsgw.store.ids import seconds_of
 from smsgw.store.sealed import Opener, plain
@@ -90,11 +90,15 @@ class Desk:
         return self._any_sealed
 
     def account_of(self, account_id: int, tenant_id: int) -> Account:
-        """Return the account of a stored message; a stand-in when it was deleted meanwhile."""
+        """Return the account of a stored message; a stand-in when it was deleted meanwhile.
+
+        What it wanted nobody knows any more: so its content is sealed, and nothing of it is sent twice.
+        """
         account = self.directory.account_by_id(account_id)
         if account is not None:
             return account
-        return Account(id=account_id, system_id="", tenant=Tenant(id=tenant_id, name="", currency=""), sealed=True)
+        tenant = Tenant(id=tenant_id, name="", currency="")
+        return Account(id=account_id, system_id="", tenant=tenant, sealed=True, in_doubt=InDoubt.HOLD)
 
     def link_name(self, link_id: int) -> str:
         """Return a link's name; "" for none or one that was deleted."""

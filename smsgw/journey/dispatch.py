@@ -76,6 +76,8 @@ class Dispatch:
             # Another node was first, or a receipt has come meanwhile: it must not go out again.
             message.bind = None
             bind.release()
+            if verdict is not None and message.mode == Mode.RELAY and message.session is not None:
+                self._ending.fail_relay(message)
             return
         now = self._desk.clock.time()
         if message.expires_at:
@@ -109,6 +111,10 @@ class Dispatch:
         queue.append(message)
         self._queued += 1
         self.on_room(link)
+
+    def behind(self, links: tuple[int, ...]) -> int:
+        """Return the link behind which to wait: the first that is up, else the first."""
+        return next(filter(self._carriers.bound, links), links[0])
 
     def spill_if_unsendable(self, message: Message) -> None:
         """A new message without a slot: to the store at once when no link here can take it, or memory is full."""
@@ -224,18 +230,20 @@ class Dispatch:
         raw = outcome.upstream_id if len(outcome.upstream_id) <= MESSAGE_ID_MAX else b""
         message.upstream_id = submit_key(link.dialect, raw) if link is not None else ""
         message.error = 0
+        awaited = needs_receipt(message)
+        if not awaited:
+            message.done_at = message.sent_at
         if message.mode == Mode.RELAY and message.session is not None:
             desk.commit.change(message, self._relayed, message)
-        elif needs_receipt(message):
+        elif awaited:
             desk.commit.change(message)
         else:
-            message.done_at = message.sent_at
             desk.commit.change(message, self._ending.ended, message)
         if message.waiting:
             message.waiting = False
             desk.commit.unwait(message.id)
             desk.commit.refer(message)
-        elif desk.several_nodes or (not message.upstream_id and needs_receipt(message)):
+        elif desk.several_nodes or (awaited and not message.upstream_id):
             desk.commit.refer(message)  # a start refers to what has an id; without one only this tells that a receipt is awaited
         if message.id in desk.transit.open:  # what the store keeps is found by its reference, and memory stays bounded
             desk.transit.sent(message)
@@ -379,6 +387,10 @@ class Dispatch:
         if after_s or not any(map(self._carriers.bound, message.links)) or message.id not in desk.transit.open:
             self._leave(message, desk.clock.time() + after_s if after_s else 0.0)
             return
+        if not self._carriers.bound(message.link):
+            message.link = self.behind(message.links)
+        if message.waiting:  # its place says until when it is on the wire, and a start would leave it there so long
+            desk.commit.wait(message, message.link, 0.0, claimed=True)
         desk.commit.change(message, self._requeue, message)
 
     def _leave(self, message: Message, due_at: float) -> None:
@@ -395,7 +407,10 @@ class Dispatch:
     # ---- relay ----------------------------------------------------------------------------------------------------
 
     def _relayed(self, message: Message, verdict: Rejected | None) -> None:
-        """A relay tenant is answered after the COMMIT of the settle."""
+        """A relay tenant is answered after the COMMIT of the settle; where that could not be, journey/due sees to the row."""
+        if verdict is not None:
+            self._ending.fail_relay(message)
+            return
         self._ending.answer_relay(message)
         if not needs_receipt(message):
             self._ending.ended(message, verdict)

@@ -67,6 +67,7 @@ class Due:
         self._claiming: set[int] = set()
         self._down: set[int] = set()
         self._marks: deque[tuple[float, int]] = deque()
+        self._overtaken: list[int] = []
         self.spilled = 0
         self.waited_for: Sequence[int] = ()
         """The links for which something waits in the store, as `recover` finds them."""
@@ -76,6 +77,9 @@ class Due:
         if not self._desk.commit.available:
             return
         self._spill()
+        if self._overtaken:
+            page, self._overtaken = self._overtaken[:PAGE], self._overtaken[PAGE:]
+            self._recall.load_messages(page, self._refer)
         self._claim(0)
         for link in self._desk.directory.links():
             if self._carriers.leave(link.id) > 0:
@@ -227,6 +231,17 @@ class Due:
     def displaced(self, message: Message) -> None:
         """A change could not be stored, and memory has let go of its message: see what its row says."""
         self._recall.load_messages([message.id], self._set_aside)
+
+    def overtaken(self, message: Message) -> None:
+        """Somebody else has changed a message's row: what memory has is history, and its receipt must find the row without it."""
+        self._desk.transit.displaced(message)
+        if message.upstream_id:
+            self._overtaken.append(message.id)
+
+    def _refer(self, message: Message) -> None:
+        """Let the receipt of a message that awaits one lead to its row."""
+        if message.state is State.SENT:
+            self._desk.commit.refer(message)
 
     def broken(self, message: Message) -> None:
         """A message of the store led to a fault of ours: it gives back its slot, and is tried again in an hour."""

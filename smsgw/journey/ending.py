@@ -101,6 +101,13 @@ class Ending:
         session.answer_submit(message.command, message.sequence, 0, message.text_id)
         self._desk.meters.submit_response.observe(message.answered_at - message.accepted_at)
 
+    def fail_relay(self, message: Message) -> None:
+        """What became of a relay tenant's message could not be written: it is told an error, and gets its money back in the end."""
+        session = message.session
+        message.session = None
+        session.answer_submit(message.command, message.sequence, const.ESME_RSYSERR, b"")
+        session.meter.refuse("unknown")
+
     def left_memory(self, message: Message, _verdict: Rejected | None) -> None:
         """The message waits in the store now: memory lets go of it."""
         self._desk.transit.leave(message)

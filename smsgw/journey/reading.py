@@ -291,7 +291,8 @@ def with_validity_left(message: Message, seconds: float) -> bytes:
     if not validity.endswith(b"R"):
         return message.body
     at = octets.rindex(validity + b"\0", 0, read_sm(octets).registered_at)
-    return (octets[:at] + format_relative(left) + octets[at + len(validity) :])[HEADER_LENGTH:]
+    now = datetime.fromtimestamp(message.expires_at - seconds, UTC)
+    return (octets[:at] + format_relative(left, now) + octets[at + len(validity) :])[HEADER_LENGTH:]
 
 
 def _with_octet(body: bytes, at: int, value: int) -> bytes:

@@ -64,7 +64,7 @@ class Recall:
         self._wake.set()
 
     def load_messages(self, ids: list[int], then: Callable[[Message], None], *, claimed: bool = False) -> None:
-        """Read messages, then call `then` with each; with `claimed` those alone that are still claimed, and due.
+        """Read messages, then call `then` with each; with `claimed` those alone that are still claimed, and not on their way.
 
         Between claim and reading the journey of held texts may have let one go: it is on its way then, and nobody's to take up.
         One whose content does not open has none; if claimed, `on_closed` is called with it instead.

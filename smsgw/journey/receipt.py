@@ -4,9 +4,9 @@ Matched in memory first, then among the references in the store, then parked unt
 after the COMMIT that holds the new state, the refund and the owed row, or the parked receipt: never before, or it forgets what we
 have not got.
 
-Promises: one final state a message (a second receipt changes nothing and is answered); an intermediate state never closes; a
-receipt that matches nothing is kept, answered and counted; the tenant gets its own id, its own addresses, and every other octet
-as the carrier sent it.
+Promises: one final state a message (a second receipt changes nothing and is answered), but for UNKNOWN, and for the failure of one
+attempt where another one was delivered (`_still_moves`); an intermediate state never closes; a receipt that matches nothing is
+kept, answered and counted; the tenant gets its own id, its own addresses, and every other octet as the carrier sent it.
 Must never: refuse a carrier's receipt for what it says; answer before COMMIT.
 """
 
@@ -22,7 +22,7 @@ from smsgw.carriers.dialect import key_of
 from smsgw.journey.accept import needs_receipt
 from smsgw.journey.arrival import Arrival, error_of, read, state_of_code
 from smsgw.journey.desk import class_of
-from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, Message, Mode, Owed, OwedKind, Rejected, State
+from smsgw.model import FIRST_FINAL, STATE_OF_RECEIPT, TRANSITIONS, Message, Mode, Owed, OwedKind, Rejected, State
 from smsgw.receipts.owed import addresses, wants, wants_intermediate
 from smsgw.smpp import const
 from smsgw.smpp import receipt as receipts
@@ -146,7 +146,7 @@ class ReceiptJourney:
             return
         if state is State.UNKNOWN and arrival.link.dialect.codes:
             state = state_of_code(arrival)
-        if message.state >= FIRST_FINAL and (message.state is not State.UNKNOWN or state is State.UNKNOWN):
+        if message.state >= FIRST_FINAL and not _still_moves(message, state):
             # The second receipt of a message: nothing changes. Its answer still waits for what the first one wrote.
             desk.process.duplicate_receipts += 1
             desk.commit.change(message, self._durable, arrival)
@@ -155,6 +155,9 @@ class ReceiptJourney:
         now = desk.clock.time()
         if not message.sent_at:
             message.sent_at = now
+        if message.waiting or message.spilled or (message.state < State.SENT and message.id not in desk.transit.open):
+            message.waiting = False
+            desk.commit.unwait(message.id)
         message.state = state
         arrival.ends = True
         message.done_at = now
@@ -166,11 +169,8 @@ class ReceiptJourney:
             if arrival.link.dialect.codes:
                 desk.meters.link(arrival.link.name).codes[class_of(arrival.link, message.error)] += 1
             message.refund = message.refund or refund_due(message)
-        if message.waiting:
-            message.waiting = False
-            desk.commit.unwait(message.id)
-        if state is State.UNKNOWN:
-            desk.commit.refer(message)  # the one final state that a later receipt still moves
+        if state is State.UNKNOWN or (message.resends and state is not State.DELIVERED):
+            desk.commit.refer(message)  # a later receipt may still move it
         owed: Owed | None = None
         if body:
             owed = self._ending.owe(message, body, command=_command(arrival))
@@ -211,6 +211,8 @@ class ReceiptJourney:
         """What the receipt meant is committed: answer the carrier, and let the tenant have it."""
         message = arrival.message
         assert message is not None
+        if verdict is not None and message.mode == Mode.RELAY and message.session is not None:
+            self._ending.fail_relay(message)  # whatever the carrier answers now finds a message of the past
         if verdict is POISON:
             self._give_up(arrival)
             return
@@ -414,6 +416,17 @@ class ReceiptJourney:
 def may_mean(parked: ParkedReceipt, message: Message) -> bool:
     """Tell whether a receipt came after its message: else its id was another one's before. Clocks of nodes may differ a little."""
     return parked.id > message.id - CLOCKS_APART
+
+
+def _still_moves(message: Message, state: State) -> bool:
+    """Tell whether a receipt of this state moves a message that has come to its end.
+
+    UNKNOWN is moved by what says more; a failure by a delivery, where the message was sent again: either is told of one attempt,
+    and the handset has it. (An answer to a keyword has its resends used up from the first: it never is.)
+    """
+    if message.state is State.UNKNOWN:
+        return state is not State.UNKNOWN
+    return state is State.DELIVERED and state in TRANSITIONS[message.state] and message.resends > 0 and not message.reply
 
 
 def _command(arrival: Arrival) -> int:

@@ -64,6 +64,7 @@ class Recover:
         self._sweeping = asyncio.Lock()
         self._stale_after = 0
         self._stale_more = False
+        self._days_due = False
         self._keep_more = False
         self.hash_number: Callable[[str], str] | None = None
         """What makes of an old number the hash that takes its place."""
@@ -97,6 +98,8 @@ class Recover:
             await self._upkeep()
         if self._stale_more:
             await self._give_up_receipts()
+        if self._days_due and not self._stale_more:  # whose receipt never came is found by its reference: not before that is told
+            await self._drop_days()
         if self._keep_more and self.hash_number is not None:
             async with self._pool.acquire() as connection:
                 self._keep_more = (await retentions.keep(connection, self._desk.clock.time(), self.hash_number)).more
@@ -164,14 +167,18 @@ class Recover:
         async with self._pool.acquire() as connection:
             await nodes.prune_tokens(connection)
             await limits.prune(connection)
-            moment = datetime.fromtimestamp(now, UTC)
-            await partitions.ensure_days(connection, moment)
-            gone = await partitions.drop_old(connection, moment)
+            await partitions.ensure_days(connection, datetime.fromtimestamp(now, UTC))
+            await self._drop_owed(connection, int(now * 1000))
+        self._stale_more = self._days_due = self._keep_more = True
+
+    async def _drop_days(self) -> None:
+        """What has been kept for its time goes."""
+        self._days_due = False
+        async with self._pool.acquire() as connection:
+            gone = await partitions.drop_old(connection, datetime.fromtimestamp(self._desk.clock.time(), UTC))
             if any(name.startswith("message_") for name in gone.dropped):
                 await messages.forget_short_ids(connection)
                 await cancels.forget(connection)
-            await self._drop_owed(connection, int(now * 1000))
-        self._stale_more = self._keep_more = True
 
     async def _drop_owed(self, connection: Any, now_ms: int) -> None:
         """What is owed too long, or more than an account's cap, goes: the oldest first, in pages."""

@@ -14,6 +14,7 @@ LENGTH: Final = 16
 PIVOT: Final = 38
 QUARTERS_MAX: Final = 48
 LOCAL_LENGTH: Final = 12
+DAYS_MAX_S: Final = 99 * 86_400 + 86_399
 
 
 def parse_time(text: bytes, now: datetime) -> datetime | None:
@@ -60,11 +61,30 @@ def format_absolute(when: datetime) -> bytes:
     return b"%s%d00+" % (utc.strftime("%y%m%d%H%M%S").encode(), utc.microsecond // 100_000)
 
 
-def format_relative(seconds: float) -> bytes:
-    """Write a relative time of whole seconds; at most 99 days, 23:59:59."""
-    whole = max(0, min(int(seconds), 99 * 86_400 + 86_399))
+def format_relative(seconds: float, now: datetime | None = None) -> bytes:
+    """Write a relative time of whole seconds, in days; what has over 99 of them in years and months from `now`, and days.
+
+    Without `now` at most 99 days, 23:59:59.
+    """
+    whole = max(0, int(seconds))
+    months = 0
+    if whole > DAYS_MAX_S:
+        if now is None:
+            whole = DAYS_MAX_S
+        else:
+            months, whole = _whole_months(now, whole)
+    years = min(months // 12, 99)
     days, rest = divmod(whole, 86_400)
-    return b"0000%02d%02d%02d%02d000R" % (days, rest // 3600, rest // 60 % 60, rest % 60)
+    return b"%02d%02d%02d%02d%02d%02d000R" % (years, months - 12 * years, days, rest // 3600, rest // 60 % 60, rest % 60)
+
+
+def _whole_months(now: datetime, seconds: int) -> tuple[int, int]:
+    """Split a time into calendar months from `now` and the seconds that are left."""
+    end = now + timedelta(seconds=seconds)
+    months = 12 * (end.year - now.year) + end.month - now.month
+    while (reached := _later(now, 0, months, timedelta())) > end:
+        months -= 1
+    return months, int((end - reached).total_seconds())
 
 
 def format_receipt_date(when: datetime) -> bytes:

@@ -112,10 +112,13 @@ async def by_id(
 
 
 async def due(connection: Any, ids: Sequence[int], node: int) -> set[int]:
-    """Return those of these waiting messages that a node has claimed and whose time has come."""
+    """Return those of these waiting messages that a node has claimed, and that are not on their way since.
+
+    What is on its way has a place as SUBMITTING, until a time to come. Every other one was due when it was claimed, and is taken up
+    by that, whatever the clock says now: it may have been put back.
+    """
     rows = await connection.fetch(
-        f"SELECT w.id FROM waiting w, (SELECT {NOW_MS} AS now) AS n WHERE w.id = ANY ($1::int8[]) AND w.node = $2"
-        " AND (w.due_ms <= n.now OR w.expires_ms BETWEEN 1 AND n.now)",
+        f"SELECT w.id FROM waiting w WHERE w.id = ANY ($1::int8[]) AND w.node = $2 AND (w.state <> 4 OR w.due_ms <= {NOW_MS})",
         list(ids),
         node,
     )

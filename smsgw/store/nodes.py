@@ -21,8 +21,12 @@ LOCK_CLASS: Final = 0x534D5347
 
 LOCK_WAIT_S: Final = 30
 
-# A restart of PostgreSQL drops every lock: silence is counted from then at the earliest.
-_SILENT: Final = "greatest(heartbeat, pg_postmaster_start_time()) < clock_timestamp() - make_interval(secs => $2)"
+# A restart of PostgreSQL drops every lock: silence is counted from then at the earliest. A beat that lies ahead was told before the
+# clock was put back, and none since.
+_SILENT: Final = (
+    "pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => $2)"
+    " AND abs(extract(epoch FROM clock_timestamp() - heartbeat)) > $2"
+)
 
 
 class SeatTaken(Exception):
@@ -69,7 +73,10 @@ async def take_seat(connection: asyncpg.Connection[Any], node: int, now_ms: int)
 
 
 async def dead_nodes(connection: asyncpg.Connection[Any], own: int, takeover_s: float) -> list[int]:
-    """Return nodes whose heartbeat is older than `takeover_s` by the database's clock, counted from its start at the latest."""
+    """Return nodes whose heartbeat is older than `takeover_s` by the database's clock, counted from its start at the latest.
+
+    One that lies ahead by as much was told before that clock was put back, and none since: that is as old.
+    """
     rows = await connection.fetch(
         f"SELECT id FROM node WHERE id <> $1 AND epoch > 0 AND {_SILENT}"
         " AND (EXISTS (SELECT 1 FROM bind b WHERE b.node = node.id)"

@@ -262,7 +262,12 @@ async def _has_open(connection: Connection, parent: _Parent, name: str, day: dat
         )
     return bool(
         await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM message WHERE id >= $1 AND id < $2 AND state < $3)", first, after, FIRST_FINAL
+            # SENT with a time of its end waits for nothing any more
+            "SELECT EXISTS (SELECT FROM message WHERE id >= $1 AND id < $2 AND state < $3 AND NOT (state = $4 AND done_ms > 0))",
+            first,
+            after,
+            int(FIRST_FINAL),
+            int(State.SENT),
         )
     )
 

@@ -361,3 +361,22 @@ async def test_receipts_stay_owed_when_the_gateway_dies(database: str):
             await tenant.until(lambda tenant=tenant: len(_ids(tenant)) == 3)
             assert sorted(_ids(tenant)) == sorted(ours)
         await scene.emptied("owed")
+
+
+async def test_tries_are_counted_as_far_as_the_row_can(database: str):
+    """Refused for now more often than its row can count, it stays owed, and whoever binds next gets it."""
+    async with Scene(database).playing() as scene:
+        scene.smsc.receipts = "DELIVRD"
+        [ours] = await _receipted(await scene.tenant("tx"))
+        await scene.until(lambda: scene.count("owed WHERE node = 0"))
+        await scene.connection.execute("UPDATE owed SET tries = 32767")
+        first = await scene.tenant("rx")
+        first.status = const.ESME_RX_T_APPN
+        await first.request(const.DELIVER_SM)
+        await scene.until(lambda: scene.count("owed WHERE due_ms > 0"))
+        await first.close()
+        await scene.until(lambda: not scene.daemon.registry.receiving())
+        second = await scene.tenant("rx")
+        await scene.later(61)
+        assert (await scene.receipt(second)).message_id == ours
+        await scene.emptied("owed")

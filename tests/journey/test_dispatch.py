@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, tlv
+from smsgw.smpp.clock import parse_time
 from smsgw.smpp.pdu import sm_body
 from smsgw.wire import Wire
 from tests.builds import plain_only
@@ -62,6 +64,27 @@ async def test_a_link_that_is_down_is_passed_over(database: str):
         tenant = await scene.tenant()
         await tenant.submit()
         await scene.smscs[1].submit()
+
+
+async def test_what_finds_no_room_waits_for_a_link_that_is_up(database: str):
+    """The first link is down and the second one full: a message waits for the second, not for the first or for its spill."""
+    more = "[unit_of_work]\nspill_after_s = 36000"
+    text = lambda *ports: provisioning(*ports).replace("window = 500", "window = 1")  # noqa: E731 - as provisioning is
+    async with Scene(database, links=2, text=text, more=more).playing() as scene:
+        down, up = scene.smscs
+        await down.close()
+        down.cut()
+        [first, _] = scene.daemon.directory.links()
+        await scene.until(lambda: not scene.daemon.carriers.bound(first.id))
+        up.late = True
+        tenant = await scene.tenant()
+        for text_of in (b"1", b"2"):
+            await tenant.submit(text=text_of)
+        await up.submit()
+        await scene.until(lambda: scene.daemon.dispatch.queued)
+        up.late = False
+        up.answer_late()
+        assert (await up.submit()).content == b"2"
 
 
 async def test_throttling_never_fails_a_message(database: str):
@@ -313,6 +336,23 @@ async def test_a_validity_loses_what_its_commit_took(database: str):
         assert b"0000000000300" <= submit.sm.validity < b"0000000000350"  # type: ignore[union-attr]
 
 
+async def test_a_validity_of_a_year_loses_no_more_than_others(database: str):
+    """What waited half a minute is still valid for a year less half a minute: no form of it is too long to be told."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        body = sm_body(source=b"1069", dest=b"86138", short_message=b"in time", validity=b"010000000000000R")
+        async with scene.stalled():
+            sequence = tenant.send(const.SUBMIT_SM, body)
+            await scene.until(lambda: len(scene.daemon.transit) == 1)
+            await scene.later(25)
+        id_of(await tenant.answer_to(sequence))
+        submit = await scene.smsc.submit()
+        now = datetime.now(UTC)
+        valid = parse_time(submit.sm.validity, now)  # type: ignore[union-attr]
+        assert valid is not None
+        assert timedelta(days=364) < valid - now < timedelta(days=366)
+
+
 async def test_what_was_never_written_is_no_doubt(database: str):
     """A slot whose link went down before the message was written: it goes back to the queue and is sent once, later."""
     async with Scene(database).playing() as scene:
@@ -473,6 +513,38 @@ async def test_a_relay_tenant_gets_the_carriers_refusal_and_its_money_back(datab
         [row] = await scene.rows()
         assert (row["state"], row["refund"]) == (State.REFUSED, PRICE)
         assert (await scene.spent(), await scene.count("owed"), len(scene.smscs[1].submits)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("links", "state"), [(1, State.SENT), (2, State.SUBMITTING)])
+async def test_a_relay_tenant_is_not_told_what_could_not_be_stored(database: str, links: int, state: State):
+    """The carrier's answer, or the way to the next carrier, cannot be written: an error, once, and the money comes back."""
+    async with Scene(database, account=RELAY, links=links).playing() as scene:
+        tenant = await scene.tenant()
+        await scene.refusing("UPDATE ON message", f"NEW.state = {state}")
+        if links > 1:
+            scene.smsc.statuses.append(const.ESME_RTHROTTLED)
+        assert (await tenant.submit()).status == const.ESME_RSYSERR
+        [row] = await scene.rows()
+        assert row["state"] == State.SUBMITTING
+        await scene.until(lambda: scene.count("waiting"))
+        await scene.later(3_601)
+        await scene.in_state(row["id"], State.IN_DOUBT)
+        await scene.later(31)
+        await scene.in_state(row["id"], State.UNKNOWN)
+        assert await scene.spent() == 0
+        await scene.emptied("waiting")
+        assert len([one for smsc in scene.smscs for one in smsc.submits]) == 1
+        scene.daemon.commit.poisoned = 0
+
+
+@pytest.mark.parametrize("account", ["", RELAY])
+async def test_what_no_receipt_is_due_for_has_come_to_its_end(database: str, account: str):
+    """In both modes: SENT is the end then, with its time, and nobody takes it for open."""
+    async with Scene(database, account=account).playing() as scene:
+        ours = id_of(await (await scene.tenant()).submit())
+        row = await scene.in_state(ours, State.SENT)
+        assert row["done_ms"] == row["sent_ms"] > 0
+        await scene.until(lambda: not len(scene.daemon.transit))
 
 
 async def test_relay_never_queues(database: str):

@@ -114,3 +114,18 @@ async def test_what_was_surely_not_taken_is_refused_as_ever(database: str, statu
         await scene.until(ended)
         assert (await scene.receipt(tenant)).stat == b"REJECTD"
         assert (await scene.row(ours))["refund"] == PRICE
+
+
+async def test_a_doubt_of_a_deleted_account_is_not_sent_again(database: str):
+    """What the account wanted nobody knows any more, and may have been to send nothing twice: it is given up in its time."""
+    async with Scene(database, account='in_doubt = "hold"').playing() as scene:
+        ours = await doubted(scene, await scene.tenant())
+        await scene.in_state(ours, State.IN_DOUBT)
+        text = provisioning(scene.smsc.port)
+        start, end = text.index("[[account]]"), text.index("[[price]]")
+        await scene.provision(text[:start] + text[end:])
+        await scene.until(lambda: scene.daemon.directory.account("acme1") is None)
+        await scene.later(72 * 3600 + 1)
+        await scene.in_state(ours, State.UNKNOWN)
+        assert len(scene.smsc.submits) == 1
+        await scene.emptied("waiting")

@@ -6,7 +6,11 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+import pytest
+
+from smsgw.journey.recall import Recall
 from smsgw.model import Message, State
 from smsgw.smpp import const, receipt
 from smsgw.smpp.pdu import read_sm, sm_body
@@ -199,3 +203,27 @@ async def test_what_waits_for_a_slow_link_is_fetched_as_it_is_sent(database: str
         took = asyncio.get_running_loop().time() - since
         assert 100 < fetched.total() < 2 * (600 - sent) + 100
         assert took <= 1.5 * (600 - sent) / 200 + 1.0
+
+
+async def test_what_was_claimed_is_taken_up_though_the_stores_clock_is_put_back(database: str):
+    """A doubt is claimed because its time has come, and before it is read the store's clock steps back: it is sent again."""
+    account = 'in_doubt = "resend_if_no_receipt"\nin_doubt_wait_s = 30'
+    async with Scene(database, account=account).playing() as scene:
+        tenant = await scene.tenant()
+        scene.smsc.late = True
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await scene.smsc.submit()
+        scene.smsc.late = False
+        scene.smsc.cut()
+        await scene.in_state(ours, State.IN_DOUBT)
+        claims: list[tuple[Any, ...]] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Recall, "load_messages", lambda recall, ids, then, **how: claims.append((recall, ids, then, how)))
+            await scene.later(31)
+            await scene.until(lambda: claims)
+        await scene.connection.execute("UPDATE hands SET ahead = 0")
+        for recall, ids, then, how in claims:
+            recall.load_messages(ids, then, **how)
+        await scene.in_state(ours, State.SENT)
+        assert len(scene.smsc.submits) == 2
+        await scene.emptied("waiting")

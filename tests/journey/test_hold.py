@@ -339,3 +339,17 @@ async def test_a_copy_of_a_part_whose_text_has_gone_is_part_of_another(database:
         for each in again:
             await scene.in_state(each, State.SENT)
         assert await counted(scene) == 2
+
+
+async def test_what_a_carrier_throttles_after_its_release_goes_at_once_after_a_kill(database: str, tmp_path: Path):
+    """The gateway dies while parts that were let go wait in memory for a slow link: the next one sends them, not a day later."""
+    async with scene_of(database, tmp_path).playing() as scene:
+        scene.smsc.statuses.extend([const.ESME_RTHROTTLED] * 3)
+        ids = await put_all(await scene.tenant(), CLEAN)
+        await scene.until(lambda: scene.count("waiting w JOIN message m USING (id) WHERE m.state = 3 AND w.node = 1"))
+        await scene.kill()
+        assert await scene.count("message WHERE state = 3") > 0
+        await scene.start()
+        for each in ids:
+            await scene.in_state(each, State.SENT)
+        await scene.emptied("waiting")

@@ -195,3 +195,40 @@ async def test_a_late_refusal_after_the_message_was_taken_up_again_changes_nothi
         assert (row["state"], row["attempt"], len(smsc.submits)) == (State.SENT, 2, 2)
         smsc.receipt(smsc.submits[1])
         assert (await scene.receipt(tenant)).stat == b"DELIVRD"
+
+
+@pytest.mark.parametrize(("failed", "delivered"), [(1, 0), (0, 1)])
+async def test_a_delivery_counts_after_the_failure_of_another_attempt(database: str, failed: int, delivered: int):
+    """Both attempts were taken, one is reported undelivered, then the other delivered: its tenant is told both, keeps its money,
+    and what else the carrier says changes nothing.
+    """
+    async with Scene(database, tenant='basis = "delivered"', link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours = await sent_twice(scene, tenant)
+        smsc.answer_late()
+        await scene.until(lambda: scene.count("upstream_ref WHERE upstream_id = '2'"))
+        smsc.receipt(smsc.submits[failed], "UNDELIV")
+        assert (await scene.receipt(tenant)).stat == b"UNDELIV"
+        assert (await scene.in_state(ours, State.FAILED))["refund"] > 0
+        smsc.receipt(smsc.submits[delivered])
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat) == (ours, b"DELIVRD")
+        for submit, stat in ((failed, "UNDELIV"), (delivered, "EXPIRED"), (delivered, "DELIVRD")):
+            assert (await smsc.delivered(smsc.receipt(smsc.submits[submit], stat))).status == const.ESME_ROK
+        row = await scene.in_state(ours, State.DELIVERED)
+        assert (row["error"], row["refund"]) == (0, row["price"])
+        assert await scene.spent() == 0
+        await scene.settled()
+        assert len([one for one in tenant.requests if one.command == const.DELIVER_SM]) == 2
+
+
+async def test_a_delivery_after_a_failure_counts_only_where_a_message_was_sent_again(database: str):
+    """Of one attempt the first word is the last: a carrier that says later that it was delivered after all is answered, no more."""
+    async with Scene(database).playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        submit = await smsc.submit()
+        smsc.receipt(submit, "UNDELIV")
+        assert (await scene.receipt(tenant)).stat == b"UNDELIV"
+        assert (await smsc.delivered(smsc.receipt(submit))).status == const.ESME_ROK
+        assert (await scene.row(ours))["state"] == State.FAILED

@@ -6,6 +6,7 @@ import pytest
 
 from smsgw.model import State
 from smsgw.smpp import const, pdu, tlv
+from smsgw.store import books
 from tests.journey.scene import Scene, id_of, read_receipt
 from tests.peers import Esme
 from tests.smsc import Submit
@@ -556,6 +557,22 @@ async def test_a_receipt_that_cannot_be_stored_is_refused_for_good(database: str
         assert (await scene.row(bad))["state"] == State.FAILED
 
 
+async def test_a_relay_tenant_is_told_where_an_early_receipt_cannot_be_stored(database: str):
+    """The receipt comes before the carrier's answer and cannot be written: the tenant is told an error, and waits for nothing."""
+    async with Scene(database, account='mode = "relay"').playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        sequence = tenant.send(const.SUBMIT_SM, pdu.sm_body(source=b"1069", dest=b"86138", registered_delivery=1))
+        submit = await smsc.submit()
+        await scene.refusing("UPDATE ON message", "NEW.state = 10")
+        refused = await smsc.delivered(smsc.receipt(submit, text_id=b"", tlv_id=b""))
+        assert refused.status == const.ESME_RX_P_APPN
+        smsc.answer_late()
+        assert (await tenant.answer_to(sequence)).status == const.ESME_RSYSERR
+        await scene.settled()
+        scene.daemon.commit.poisoned = 0
+
+
 async def test_a_receipt_that_cannot_be_parked_is_refused_for_good(database: str):
     """No answer but an error for what is not kept, and memory lets go of it."""
     async with Scene(database).playing() as scene:
@@ -583,3 +600,41 @@ async def test_a_parked_receipt_that_cannot_be_applied_is_left_alone(database: s
         assert scene.daemon.commit.poisoned == 1
         assert await scene.count("orphan") == 1
         await scene.taking()
+
+
+async def test_a_receipt_that_comes_while_a_doubt_is_written_leaves_nothing_waiting(database: str):
+    """It names no id, and finds its message as memory lets go of it: what has come to its end waits for nothing."""
+    async with Scene(database, account='in_doubt = "hold"', link="response_timeout_s = 5.0").playing() as scene:
+        smsc, tenant = scene.smsc, await scene.tenant()
+        smsc.late = True
+        ours, submit = await _submitted(scene, tenant)
+        async with scene.stuck():
+            await scene.later(6)
+            await scene.until(lambda: scene.daemon.dispatch.in_doubt)
+            sent = smsc.receipt(submit, text_id=b"", tlv_id=b"")
+            await scene.until(lambda: scene.daemon.receipt.unanswered)
+            [message] = scene.daemon.transit.oldest()
+            await scene.until(lambda: message.state is State.DELIVERED)
+        assert (await smsc.delivered(sent)).status == const.ESME_ROK
+        await scene.in_state(ours, State.DELIVERED)
+        await scene.settled()
+        assert await scene.count("waiting") == 0
+        await tenant.request(const.DELIVER_SM)
+
+
+async def test_what_a_person_gives_back_meanwhile_still_has_its_receipt(database: str):
+    """Its price is given back while memory waits for its receipt, which then finds the row changed: it comes to its tenant."""
+    async with Scene(database, more="[unit_of_work]\nspill_after_s = 36000").playing() as scene:
+        tenant = await scene.tenant()
+        ours, submit = await _submitted(scene, tenant)
+        row = await scene.in_state(ours, State.SENT)
+        by = books.By("ann", "test")
+        async with scene.connection.transaction():
+            assert await books.refund_message(scene.connection, int(ours), 1, row["sent_ms"] + 61_000, by)
+        assert (await scene.smsc.delivered(scene.smsc.receipt(submit))).status == const.ESME_ROK
+        await scene.turns()
+        came = await scene.receipt(tenant)
+        assert (came.message_id, came.stat) == (ours, b"DELIVRD")
+        row = await scene.in_state(ours, State.DELIVERED)
+        assert row["refund"] == row["price"]
+        await scene.emptied("orphan")

@@ -187,8 +187,27 @@ async def test_upkeep_drops_short_ids_with_their_days(database: str):
         day = int(await scene.connection.fetchval("SELECT 86400000::int8 << 22"))
         await scene.connection.execute(f"CREATE TABLE message_20250102 PARTITION OF message FOR VALUES FROM ({day}) TO ({2 * day})")
         await scene.connection.execute(f"INSERT INTO short_id VALUES (1, '0000000a', {day + 5})")
-        await scene.daemon.recover._upkeep()
+        await scene.daemon.recover._round(0)
         assert await scene.count("short_id") == 0
+
+
+async def test_what_no_receipt_came_for_is_given_up_after_a_long_downtime_too(database: str):
+    """Nobody was there for longer than references are kept: who waits for a receipt is told before they go."""
+    async with Scene(database).playing() as scene:
+        tenant = await scene.tenant()
+        ours = id_of(await tenant.submit(registered_delivery=1))
+        await scene.in_state(ours, State.SENT)
+        await scene.kill()
+        await scene.start()  # which writes the reference
+        await scene.kill()
+        assert await scene.count("upstream_ref") == 1
+        await scene.later(9 * 86_400)
+        await scene.start()
+        came = await scene.receipt(await scene.tenant())
+        assert (came.message_id, came.stat) == (ours, b"UNKNOWN")
+        await scene.in_state(ours, State.UNKNOWN)
+        await scene.later(61)
+        await scene.until(lambda: scene.count("partitioned WHERE parent = 'upstream_ref' AND kept_from > 0"))
 
 
 async def test_nothing_is_accepted_while_the_gateway_drains(database: str):

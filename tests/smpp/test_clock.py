@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from smsgw.smpp import clock
@@ -119,6 +119,18 @@ def test_relative_times_have_limits():
     assert clock.format_relative(-5) == b"000000000000000R"
     assert clock.format_relative(59.9) == b"000000000059000R"
     assert clock.format_relative(1e9) == b"000099235959000R"
+
+
+@given(text=st.from_regex(rb"[0-9]{12}000R", fullmatch=True), waited=st.integers(2, 10_000_000))
+def test_long_relative_times_round_trip(text: bytes, waited: int):
+    """What is left of a validity of months or years ends at its moment too: with `now` nothing is cut off."""
+    end = clock.parse_time(text, NOW)
+    now = NOW + timedelta(seconds=waited)
+    assume(end is not None and end > now)
+    assert end is not None
+    left = clock.format_relative((end - now).total_seconds(), now)
+    assert len(left) == clock.LENGTH
+    assert clock.parse_time(left, now) == end
 
 
 @pytest.mark.parametrize(

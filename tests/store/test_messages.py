@@ -68,13 +68,13 @@ async def test_messages_are_read_in_order_and_gaps_are_left_out(cycle: Cycles, c
 
 
 async def test_what_is_claimed_and_due(connection: Connection):
-    """Rows of the node whose time has come, or whose validity is over; those of others, free ones and later ones are not."""
+    """Rows of the node, whatever the clock says since, also those set aside; not what is on its way, free ones, others'."""
     await connection.execute(
-        "INSERT INTO waiting (id, link, state, due_ms, expires_ms, node) VALUES (1, 7, 1, 5, 0, 1), (2, 7, 3, $1, 5, 1),"
-        " (3, 7, 4, $1, 0, 1), (4, 7, 3, 5, 0, 0), (5, 7, 3, 5, 0, 2)",
+        "INSERT INTO waiting (id, link, state, due_ms, expires_ms, node) VALUES (1, 7, 1, 5, 0, 1), (2, 7, 5, $1, 0, 1),"
+        " (3, 7, 4, $1, 0, 1), (4, 7, 3, 5, 0, 0), (5, 7, 3, 5, 0, 2), (7, 7, 4, 5, 0, 1)",
         4_000_000_000_000,
     )
-    assert await messages.due(connection, [1, 2, 3, 4, 5, 6], 1) == {1, 2}
+    assert await messages.due(connection, [1, 2, 3, 4, 5, 6, 7], 1) == {1, 2, 7}
 
 
 async def test_links_that_are_waited_for_are_found_once(connection: Connection):

@@ -153,6 +153,16 @@ async def test_work_of_any_kind_is_seen(connection: Connection, work: str):
     assert await nodes.dead_nodes(connection, 1, TAKEOVER_S) == [2]
 
 
+async def test_a_node_whose_last_beat_lies_ahead_is_dead(connection: Connection):
+    """The store's clock was put back since: a living node would have told of itself by that clock within a second."""
+    await with_work(connection)
+    await aged(connection, 2, -(TAKEOVER_S - 2))
+    assert await nodes.dead_nodes(connection, 1, TAKEOVER_S) == []
+    await aged(connection, 2, -3_600)
+    assert await nodes.dead_nodes(connection, 1, TAKEOVER_S) == [2]
+    assert await nodes.take_over(connection, 2, NOW_MS, TAKEOVER_S) is not None
+
+
 async def test_a_restart_of_the_server_makes_nobody_dead(connection: Connection):
     """A restart drops every lock: silence is counted from the server's start at the earliest."""
     await with_work(connection)

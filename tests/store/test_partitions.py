@@ -21,8 +21,8 @@ async def small(connection: Connection) -> Connection:
         CREATE SCHEMA public;
         CREATE TABLE partitioned (parent text PRIMARY KEY, retention_days int NOT NULL, storage text NOT NULL,
                                   kept_from int8 NOT NULL DEFAULT 0);
-        CREATE TABLE message (id int8 PRIMARY KEY, state int2 NOT NULL DEFAULT 10, tenant int4, account int4)
-            PARTITION BY RANGE (id);
+        CREATE TABLE message (id int8 PRIMARY KEY, state int2 NOT NULL DEFAULT 10, tenant int4, account int4,
+                              done_ms int8 NOT NULL DEFAULT 0) PARTITION BY RANGE (id);
         CREATE TABLE legal_hold (tenant int4, account int4, from_id int8, until_id int8, released_at timestamptz);
         CREATE TABLE message_default PARTITION OF message DEFAULT;
         CREATE TABLE reference (at int8 NOT NULL, what text) PARTITION BY RANGE (at);
@@ -77,6 +77,13 @@ async def test_a_day_with_an_open_message_is_never_dropped(small: Connection):
     assert (await drop_old(small, NOW)).held == ("message_20260220",)
     await small.execute("UPDATE message SET state = 10")
     assert (await drop_old(small, NOW)).dropped == ("message_20260220",)
+
+
+async def test_what_waits_for_no_receipt_holds_no_day(small: Connection):
+    """SENT with a time of its end is an end: a day of such messages goes like any other."""
+    await ensure_days(small, NOW - 9 * DAY, ahead=0)
+    await small.execute("INSERT INTO message (id, state, done_ms) VALUES ($1, 6, 1)", day_range(TODAY - 9 * DAY)[0] + 5)
+    assert (await drop_old(small, NOW)).dropped == ("message_20260220", "reference_20260220")
 
 
 async def test_a_day_that_a_legal_hold_means_is_kept(small: Connection):
