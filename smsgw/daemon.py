@@ -372,9 +372,9 @@ class Daemon:
                 if self.binds.owing:
                     self.jobs.ask(self.binds.give_back)
                 notify("WATCHDOG=1")
-                self.garbage.collect(now, self.commit.backlog)
             else:
                 self.deliver.tick(now, (), poll=False)
+            self.garbage.collect(now, self.commit.backlog)
 
     # ---- end ------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 What stands when the process is ready is frozen: no collection looks at it again. Hot objects are free of cycles, so little
 gathers; what the fast build has compiled (messages above all) the collector does not even know. Elsewhere it passes over them once,
-a second's worth at a time: 5,000 messages take 2 ms, and a minute's worth would take 150.
+a tenth of a second's worth at a time: a second's would stop the loop for ten times as long, and a minute's for 150 ms.
 
 Must never: collect the oldest generation once traffic flows.
 """
@@ -13,7 +13,7 @@ import gc
 from typing import Final
 
 EVERY_S: Final = 60.0
-YOUNG_S: Final = 1.0
+YOUNG_S: Final = 0.05
 QUIET_BACKLOG: Final = 8
 
 
@@ -33,8 +33,8 @@ class Garbage:
         self.collected_at = self._young_at = now
 
     def collect(self, now: float, backlog: int) -> None:
-        """Collect if it is time: the youngest each second; those of more than one collection after a minute, or after a sixth of
-        one while fewer than `QUIET_BACKLOG` wait.
+        """Collect if it is time, asked each tick: the youngest each time; those of more than one collection after a minute, or
+        after a sixth of one while fewer than `QUIET_BACKLOG` wait.
         """
         elapsed = now - self.collected_at
         if elapsed > EVERY_S or (elapsed > EVERY_S / 6 and backlog < QUIET_BACKLOG):
