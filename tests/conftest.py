@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from smsgw.store.database import Connection, connect, remove_scratch, scratch_directory
 from smsgw.store.embedded import reachable_programs
 from tests.databases import Databases, TestServer
 
 pytest_plugins = ["tests.company", "tests.serving"]
+
+# How long an example takes says how busy the machine is. (What hypothesis does otherwise in continuous integration stays as it is.)
+settings.register_profile("smsgw", parent=settings(), deadline=None)
+settings.load_profile("smsgw")
 
 _shared: dict[str, TestServer] = {}  # of the process that started pytest-xdist's workers
 
