@@ -306,6 +306,16 @@ def test_each_module_has_its_tests():
     _check("tests", found)
 
 
+@pytest.mark.parametrize("room", ["admin", "carriers", "journey", "policy", "store"])
+def test_a_room_names_each_of_its_modules(room: str):
+    """Whoever opens a room of many modules finds each of them in its first lines."""
+    place = ROOT / "smsgw" / room
+    said = set(re.findall(r"\w+", ast.get_docstring(_tree(place / "__init__.py")) or ""))
+    # "the values in access_, contract_, naming_ and retention_values": what ends alike is said once
+    named = {path.stem for path in place.glob("*.py") if path.stem in said or f"{path.stem.split('_')[0]}_" in said}
+    _check("rooms", [f"smsgw/{room}/{path.name}" for path in place.glob("[!_]*.py") if path.stem not in named])
+
+
 def test_tests_say_what_they_show():
     """Each test's docstring states the behaviour."""
     found = [

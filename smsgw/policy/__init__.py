@@ -13,6 +13,11 @@
     contacts     links and phone numbers in a text         kind_words  words that tell what kind of message it is
     beside       what a handset shows or dials beside the text
     way_out      whether a text tells how it is refused, or that it cannot be
+    senders, consent    whose sender takes the place of another's; what recipients want, by `marks` in sets of `numbers`
+    keywords, replies   what a handset says in one word, and what its set answers
+    standing, doubts    what a state does to submits; what a set says that can hardly be meant
+    engines, turns, glance, dotted    how sets are compiled beside the loop, and a plain message is passed at one look
+    replay       a new set over texts that were judged before
     caps         by which counters a message is counted for its recipient
     pumping      signs in what an account tries to send
     judging      RULES in their order, `judge`             docket      what was judged: counts, and the fail mode
